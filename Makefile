@@ -1,0 +1,63 @@
+# What a person types. Everything is installed into .venv, from the lock files, when something changed.
+# Python 3.11 or newer: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv/runtime.stamp
+DEVELOPMENT := .venv/development.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := pip-compile --quiet --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	--no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench chaos fuzz docs lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+
+demo: $(RUNTIME) ## start the hub with a small synthetic world; Ctrl-C ends it
+	@exec $(BIN)/throughline demo
+
+test: $(DEVELOPMENT) ## run the suite; what needs PostgreSQL or a browser is skipped by name where there is none
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEVELOPMENT) ## ruff, formatting, types, import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(DEVELOPMENT) ## rates, latencies and ratios to ceilings measured in the same run, as JSON
+	@exec $(BIN)/throughline bench $(ARGS)
+
+chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
+	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## the property tests, with many more examples than the suite takes
+	@$(BIN)/python -m pytest tests/property --hypothesis-profile=fuzz $(ARGS)
+
+docs: $(DEVELOPMENT) ## check that the documentation agrees with the code and that its links lead somewhere
+	@$(BIN)/python -m pytest tests/architecture/test_docs.py $(ARGS)
+
+lock: $(DEVELOPMENT) ## resolve the lock files anew from pyproject.toml
+	@$(PIP) install pip-tools
+	@$(BIN)/$(LOCK) --output-file requirements.lock pyproject.toml
+	@$(BIN)/$(LOCK) --output-file requirements-dev.lock --extra dev --constraint requirements.lock pyproject.toml
+
+clean: ## remove the environment and the caches; keeps var/, where the data is
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# An environment that stands in the middle of its installation has no stamp, and is begun again.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "venv is missing: apt-get install python3-venv" >&2; exit 1; }
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing into .venv ..." >&2
+	@$(PIP) install --requirement requirements.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	@$(PIP) install --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,53 @@
+"""The only place that reads the time.
+
+Instants are whole microseconds since 1970-01-01T00:00:00Z wherever they are stored, so that both
+databases order and compare them alike; ``iso`` renders them as FHIR instants with six digits.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Now, or now shifted by ``offset_us`` (a sandbox that replays an old day)."""
+
+    offset_us: int = 0
+
+    @classmethod
+    def starting_at(cls, instant: datetime | None) -> "Clock":
+        """A clock that shows ``instant`` at this moment and runs on; None = the real time."""
+        return cls(0 if instant is None else micros(instant) - time.time_ns() // 1000)
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch."""
+        return time.time_ns() // 1000 + self.offset_us
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        return from_micros(self.now_us())
+
+
+def monotonic() -> float:
+    """Seconds of a clock that never jumps; for durations only."""
+    return time.monotonic()
+
+
+def micros(instant: datetime) -> int:
+    """An aware datetime as microseconds since the epoch."""
+    return (instant - _EPOCH) // _MICRO
+
+
+def from_micros(value: int) -> datetime:
+    """Microseconds since the epoch as UTC datetime."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def iso(value: int) -> str:
+    """FHIR instant with six fractional digits: ``2026-06-08T14:20:00.000123Z``."""
+    seconds, fraction = divmod(value, 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:06d}Z"

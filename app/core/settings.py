@@ -1,0 +1,38 @@
+"""Settings from the environment (prefix ``THROUGHLINE_``) or a ``.env`` file with the same names."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All that can be set from outside; frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix="THROUGHLINE_", env_file=".env", extra="ignore", frozen=True)
+
+    key_file: Path = Path("var/keys")
+    """Root secret, mode 0600, created by ``db upgrade``; all processes share it."""
+    database_url: str = "sqlite:///./var/throughline.db"
+    base_url: str = "http://127.0.0.1:8000"
+    """Where clients reach the hub, without a trailing slash; links in Bundles start with it."""
+    auth: Literal["required", "off"] = "required"
+    """``off`` is for a loopback bind only."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    mllp_tls_cert: Path | None = None
+    mllp_tls_key: Path | None = None
+    mllp_client_ca: Path | None = None
+    fake_clock: datetime | None = None
+    """Sandbox only: the hub's clock starts at this instant and runs on."""
+    mllp_port: int = 2575
+    """Set by ``serve --mllp-port``; 0 = no MLLP."""
+    worker: bool = True
+    """Set by ``serve --with-worker/--no-worker``: whether the process also runs due jobs."""
+    max_body: int = 16 * 1024 * 1024
+    """Largest request body and MLLP message, in bytes."""
+
+    @property
+    def fhir_base(self) -> str:
+        """Base URL of the FHIR API."""
+        return f"{self.base_url.rstrip('/')}/fhir/R4"

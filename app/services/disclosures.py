@@ -1,0 +1,75 @@
+"""Who was shown what: first disclosures before the bytes leave, everything else in a batched log.
+
+42 CFR 2.25 and 45 CFR 164.528 ask for an accounting; a row per response with the ids gives it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import cast
+
+from app.core import log
+from app.core.actor import Actor
+from app.core.errors import Conflict, Unavailable
+from app.core.ids import uuid7
+from app.store.changes import Changes, Disclosure, Level
+from app.store.database import Gone
+from app.store.reader import Row
+from app.store.store import Store
+
+_SECONDS = 1.0
+
+
+class Disclosures:
+    """Records what leaves."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._accesses: Counter[tuple[str, str, str]] = Counter()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def record(self, actor: Actor, rows: Sequence[Row], interaction: str) -> None:
+        """Make the first disclosure of each of ``rows`` durable; only then may their bytes leave."""
+        if actor.organization is None:
+            self.access(actor, interaction)
+            return
+        first = tuple((row.id, row.version, cast("Level", row.level)) for row in rows if row.disclosed < row.version)
+        if not first:
+            self.access(actor, interaction)
+            return
+        entry = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, first)
+        try:
+            await self._store.commit(Changes(disclosures=(entry,)))
+        except Conflict as error:
+            raise Unavailable("The disclosure could not be recorded, so nothing is shown; try again.") from error
+
+    def access(self, actor: Actor, interaction: str) -> None:
+        """Count a repeat, an empty page or a 304; written within a second."""
+        self._accesses[actor.organization or "", actor.client, interaction] += 1
+
+    def start(self) -> None:
+        """Begin to flush once a second."""
+        self._flusher = asyncio.create_task(self._flush_for_ever())
+
+    async def stop(self) -> None:
+        """Flush what is left and stop."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write the counts gathered so far."""
+        taken, self._accesses = self._accesses, Counter()
+        if not taken:
+            return
+        try:
+            await self._store.accounts.log_accesses([(*key, count) for key, count in taken.items()])
+        except Gone:
+            self._accesses.update(taken)
+            log.warning("access-log.not-written", rows=len(taken))
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_SECONDS)
+            await self.flush()

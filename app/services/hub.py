@@ -1,0 +1,54 @@
+"""What every use case holds: the store, the keys, the clock and who takes part."""
+
+from dataclasses import dataclass
+
+from app.core.clock import Clock, monotonic
+from app.core.crypto import Keys
+from app.core.errors import Unavailable
+from app.core.settings import Settings
+from app.store.accounts import Directory
+from app.store.database import Gone
+from app.store.store import Store
+
+_SECONDS = 1.0
+
+
+class Registry:
+    """The directory of senders and partners, never more than a second old.
+
+    It is read whole when a sender or partner has changed; in between only two numbers are asked for.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._checked = float("-inf")
+        self._stamp: tuple[int, int] | None = None
+        self._directory: Directory | None = None
+
+    async def current(self) -> Directory:
+        """The directory as it is now."""
+        if self._directory is None or monotonic() - self._checked > _SECONDS:
+            try:
+                stamp = await self._store.accounts.registrations_stamp()
+                if self._directory is None or stamp != self._stamp:
+                    self._directory = await self._store.accounts.directory()
+                    self._stamp = stamp
+            except Gone as error:
+                raise Unavailable("The database can't be reached; try again.") from error
+            self._checked = monotonic()
+        return self._directory
+
+    def forget(self) -> None:
+        """Read everything again at the next question."""
+        self._directory = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """One running hub."""
+
+    settings: Settings
+    store: Store
+    keys: Keys
+    clock: Clock
+    registry: Registry

@@ -1,0 +1,205 @@
+"""Intake: messages come in, durable ledger entries and acknowledgements go out.
+
+Messages that arrive together are read, looked up, decided and committed together; each has its own
+entry and its own answer, and one that fails harms no other. Nothing is acknowledged before its
+commit; what is not durable is not acknowledged at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from app.core import log
+from app.core.actor import Actor
+from app.core.batch import Batcher
+from app.core.clock import from_micros
+from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
+from app.core.ids import uuid7
+from app.services import intake_reading
+from app.services.hub import Hub
+from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, refused
+from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
+from app.services.referrals import Stored
+from app.services.visit_file import VisitFile
+from app.services.writing import resource_of
+from app.store.accounts import Directory
+from app.store.database import Gone
+from app.store.lookups import StoredVisit, Waiting
+from fhir_mappings import hl7v2
+from schemas.sender import Sender
+
+_SYSTEM = Actor.system("intake")
+_TRIES = 6
+
+Reading = Arrival | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One message, accounted for."""
+
+    reading: Reading
+    decision: Decision
+    ack: bytes | None
+    """None where no acknowledgement can be formed."""
+
+
+class Intake:
+    """Takes messages in."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        runners = 1 if hub.store.database.name == "sqlite" else 2
+        self._batcher: Batcher[Reading, Outcome] = Batcher(self._work, size=64, runners=runners)
+
+    async def receive_hl7(self, data: bytes, senders: Sequence[Sender]) -> Outcome:
+        """One HL7 v2 message of one of ``senders``.
+
+        Raises Unavailable when it could not be made durable: then there is no acknowledgement.
+        """
+        return await self.receive(read_hl7(self.inbound(data, senders), self._hub.keys))
+
+    def inbound(self, data: bytes, senders: Sequence[Sender], replay_of: str | None = None) -> Inbound:
+        """The bytes as they came in, now."""
+        return Inbound(data, tuple(senders), self._hub.clock.now_us(), replay_of)
+
+    async def receive(self, reading: Reading) -> Outcome:
+        """One message that was read already."""
+        return await self._batcher.submit(reading)
+
+    async def replay(self, ledger_id: str) -> Outcome:
+        """Decide a kept message again, with the registrations and rules of today."""
+        reader = self._hub.store.intake(_SYSTEM)
+        entry = await reader.entry(ledger_id)
+        if entry is None:
+            raise NotFound("No ledger entry has this id.")
+        sealed = await reader.raw(ledger_id)
+        if sealed is None:
+            raise Unprocessable("content not kept")
+        data = self._hub.keys.open_raw(ledger_id, sealed)
+        directory = await self._hub.registry.current()
+        senders = [s for s in directory.senders.values() if entry.sender is None or s.id == entry.sender]
+        inbound = self.inbound(data, senders, replay_of=ledger_id)
+        reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
+        return await self.receive(reread(inbound, self._hub.keys))
+
+    # ---- one batch
+
+    async def _work(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
+        results: list[Outcome | BaseException] = [Unavailable("Too many others changed the same visit.")] * len(batch)
+        pending = list(range(len(batch)))
+        for _ in range(_TRIES):
+            done = await self._attempt([batch[p] for p in pending])
+            again = []
+            for position, result in zip(pending, done, strict=True):
+                results[position] = result
+                if isinstance(result, Conflict):
+                    again.append(position)
+            if not again:
+                break
+            pending = again
+        return [Unavailable("Nothing was kept; send it again.") if isinstance(r, Conflict) else r for r in results]
+
+    async def _attempt(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
+        """One try: messages of the same visit or identity that stand together wait for the next one."""
+        try:
+            directory = await self._hub.registry.current()
+            first = _first_of_each(batch)
+            known = await self._look_up([batch[p] for p in first])
+        except Gone:
+            return [Unavailable("The database can't be reached; nothing was kept.")] * len(batch)
+        decided: dict[int, Decision | BaseException] = {}
+        for position, found in zip(first, known, strict=True):
+            decided[position] = self._decide(batch[position], found, directory)
+        written = {p: d for p, d in decided.items() if isinstance(d, Decision)}
+        committed = await self._hub.store.committer.commit_all([d.changes for d in written.values()])
+        results: list[Outcome | BaseException] = [Conflict("Another message of the same visit goes first.")] * len(
+            batch
+        )
+        for position, fault in decided.items():
+            if isinstance(fault, BaseException):
+                results[position] = fault
+        for (position, decision), result in zip(written.items(), committed, strict=True):
+            answer = partial(self._answer, batch[position], decision)
+            results[position] = result if isinstance(result, BaseException) else answer()
+        return results
+
+    def _decide(self, reading: Reading, known: Known, directory: Directory) -> Decision | BaseException:
+        if isinstance(reading, Refusal):
+            return refused(reading, self._hub.keys)
+        try:
+            return decide(reading, known, directory, self._hub.keys)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not stop the others
+            log.error("intake.decision-failed", error, sender=reading.sender.id, ledger=reading.ledger)
+            return Unavailable("This message could not be decided; nothing was kept.")
+
+    def _answer(self, reading: Reading, decision: Decision) -> Outcome:
+        at = from_micros(self._hub.clock.now_us())
+        error = reading.error if isinstance(reading, Refusal) else None
+        ack = intake_reading.acknowledgement(decision.code, reading.header, error, at, uuid7())
+        return Outcome(reading, decision, ack)
+
+    # ---- what must be known
+
+    async def _look_up(self, batch: Sequence[Reading]) -> list[Known]:
+        reader = self._hub.store.intake(_SYSTEM)
+        arrivals = [r for r in batch if isinstance(r, Arrival)]
+        copies = await reader.receipts([(a.scope, a.key) for a in arrivals])
+        live = [a for a in arrivals if not a.test]
+        by_number = await reader.visits_by_number(sorted({n for a in live for n in a.numbers}))
+        without = sorted({p for a in live if not a.numbers for p in a.persons})
+        by_person = await reader.visits_by_person(without)
+        waiting = await reader.waiting(sorted({p for a in live for p in a.persons}))
+        rows = await self._referral_rows([*by_number, *by_person])
+        return [
+            Known(
+                copies=tuple(c for c in copies if (c.scope, c.key) == (r.scope, r.key)),
+                by_number=tuple(v for v in by_number if v.mac in r.numbers),
+                by_person=() if r.numbers else tuple(v for v in by_person if v.mac in r.persons),
+                waiting=tuple(self._read_again(r, w) for w in waiting if w.person in r.persons),
+                rows=rows,
+            )
+            if isinstance(r, Arrival)
+            else Known()
+            for r in batch
+        ]
+
+    def _read_again(self, arrival: Arrival, waiting: Waiting) -> WaitingFacts:
+        data = self._hub.keys.open_raw(waiting.ledger, waiting.raw)
+        reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
+        again = reread(Inbound(data, (arrival.sender,), waiting.received_at, waiting.ledger), self._hub.keys)
+        if isinstance(again, Refusal):
+            raise Unprocessable("A waiting message can no longer be read with its sender's settings.")
+        return WaitingFacts(waiting.ledger, again.facts)
+
+    async def _referral_rows(self, visits: Sequence[StoredVisit]) -> dict[str, Stored]:
+        """ServiceRequests and Tasks of the referrals that these visits have, as they are now."""
+        ids: list[str] = []
+        for stored in {v.id: v for v in visits if v.expires_at is None}.values():
+            file = VisitFile.opened(self._hub.keys, "", stored)
+            link = file.content.referral if file else None
+            for need in (*link.needs, *link.former) if link else ():
+                ids += [need.service_request, need.task]
+                ids += [i for child in need.children for i in (child.service_request, child.task)]
+        found = await self._hub.store.reader(_SYSTEM).by_ids(ids)
+        return {row.id: Stored(row.version, resource_of(row)) for row in found}
+
+
+def _first_of_each(batch: Sequence[Reading]) -> list[int]:
+    """Positions of the messages that no earlier one of the batch shares an identity, visit or person with."""
+    taken: set[str] = set()
+    first = []
+    for position, reading in enumerate(batch):
+        if isinstance(reading, Arrival):
+            marks = {*reading.numbers, *reading.persons, f"{reading.scope}|{reading.key}"}
+            if not taken.isdisjoint(marks):
+                taken |= marks
+                continue
+            taken |= marks
+        first.append(position)
+    return first
+
+
+def split(data: bytes) -> list[bytes]:
+    """The messages of a file or request body."""
+    return list(hl7v2.split(data))

@@ -1,0 +1,252 @@
+"""The first half of intake: bytes to facts, in memory, before anything is written.
+
+What is checked here decides the acknowledgement: is it HL7, whose is it, can it be filed. What is
+found wrong later shows in the ledger, not in the ACK.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from app.core import json
+from app.core.crypto import Keys
+from app.core.errors import BadRequest
+from app.core.ids import uuid7
+from fhir_mappings import acks, hl7v2, triage, visit
+from fhir_mappings.dialects import find
+from fhir_mappings.dialects.adt_generic.dialect import filing
+from fhir_mappings.dialects.event_json.dialect import Refused, parse, to_facts
+from schemas.facts import Facts
+from schemas.sender import Sender
+
+AckCode = Literal["AA", "AE", "AR"]
+_PROCESSING = frozenset({"", "P", "T", "D"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One message as it came in."""
+
+    data: bytes
+    senders: tuple[Sender, ...]
+    """Whose message it may be: of the token's organisation, the peer's address, or the command line."""
+    received_at: int
+    replay_of: str | None = None
+    """Ledger id, when the message is decided again."""
+
+
+class _Fault(NamedTuple):
+    """Why a message is refused: ACK code, ledger reason, ERR segment."""
+
+    code: AckCode
+    reason: str
+    error: acks.AckError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that is kept, but not filed."""
+
+    ledger: str
+    inbound: Inbound
+    code: AckCode
+    reason: str
+    text: str
+    message_type: str | None
+    sender: str | None
+    header: acks.Header | None = None
+    error: acks.AckError | None = None
+    faults: tuple[tuple[str, str], ...] = ()
+    """(path, rule) of everything that is wrong with an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that can be filed: its facts and the keyed hashes that find its visit."""
+
+    ledger: str
+    inbound: Inbound
+    sender: Sender
+    source: Literal["hl7v2", "json"]
+    facts: Facts
+    signal: bool
+    """Whether this message by itself points to MOUD or OUD."""
+    test: bool
+    key: str
+    """Control id or event id: with the scope, the message's identity."""
+    mac: str
+    """Keyed hash of its content, MSH-7 left out."""
+    numbers: tuple[str, ...]
+    persons: tuple[str, ...]
+    message_type: str
+    header: acks.Header | None = None
+
+    @property
+    def control_id(self) -> str:
+        """What the ledger calls it."""
+        return self.key
+
+    @property
+    def scope(self) -> str:
+        """Within which the key is unique."""
+        return f"{self.source}:{self.sender.id}"
+
+
+def of_peer(senders: Iterable[Sender], address: str) -> tuple[Sender, ...]:
+    """Senders that may speak from ``address``; a sender without ``--peer`` may from anywhere."""
+    try:
+        host = ipaddress.ip_address(address)
+    except ValueError:
+        return ()
+    return tuple(s for s in senders if not s.peers or any(host in ipaddress.ip_network(p) for p in s.peers))
+
+
+def of_header(senders: Iterable[Sender], application: str, facility: str) -> tuple[Sender, ...]:
+    """Senders that ``MSH-3|MSH-4`` leaves; one without ``--match-msh`` matches any."""
+    said = f"{application}|{facility}"
+    return tuple(s for s in senders if not s.match_msh or said in s.match_msh)
+
+
+def read_hl7(inbound: Inbound, keys: Keys) -> Arrival | Refusal:
+    """One HL7 v2 message; never raises, whatever the bytes."""
+    try:
+        message = hl7v2.parse(inbound.data)
+    except hl7v2.Unreadable as error:
+        return _unreadable(inbound, error)
+    header = acks.header_of(message)
+    senders = of_header(inbound.senders, message.sending_application, message.sending_facility)
+    if len(senders) != 1:
+        text = "MSH-3 and MSH-4 do not name exactly one registered sender"
+        fault = _Fault("AR", "unknown-sender", acks.AckError("207", text, "MSH", 1, 3))
+        return _refused(inbound, fault, header, message.type)
+    return _filed(inbound, message, header, senders[0], keys)
+
+
+def _filed(
+    inbound: Inbound, message: hl7v2.Message, header: acks.Header, sender: Sender, keys: Keys
+) -> Arrival | Refusal:
+    wrong = _wrong_header(message)
+    if wrong:
+        return _refused(inbound, wrong, header, message.type, sender.id)
+    reading = find(sender.dialect).read(message, sender)
+    problem = filing(message, reading.facts)
+    if problem is not None:
+        error = acks.AckError(problem.code, problem.rule, problem.segment, 1, problem.field)
+        return _refused(inbound, _Fault("AE", "required-field-missing", error), header, message.type, sender.id)
+    numbers, persons = identity_macs(reading.facts, sender.organization, keys)
+    return Arrival(
+        ledger=inbound.replay_of or uuid7(),
+        inbound=inbound,
+        sender=sender,
+        source="hl7v2",
+        facts=reading.facts,
+        signal=triage.message_signal(reading.facts),
+        test=message.processing_id in {"T", "D"} and sender.mode == "production",
+        key=message.control_id,
+        mac=keys.mac(f"content:{sender.id}", hl7v2.fingerprint(message)),
+        numbers=numbers,
+        persons=persons,
+        message_type=message.type,
+        header=header,
+    )
+
+
+def _wrong_header(message: hl7v2.Message) -> _Fault | None:
+    if not message.control_id:
+        error = acks.AckError("101", "MSH-10 message control id is missing", "MSH", 1, 10)
+        return _Fault("AE", "control-id-missing", error)
+    if message.processing_id not in _PROCESSING:
+        return _Fault("AR", "processing-id", acks.AckError("202", "MSH-11 must be P, T or D", "MSH", 1, 11))
+    if message.version and not message.version.startswith("2."):
+        return _Fault("AR", "version", acks.AckError("203", "MSH-12 must be a version 2 release", "MSH", 1, 12))
+    return None
+
+
+def identity_macs(facts: Facts, organization: str, keys: Keys) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Keyed hashes of the visit identifiers and of the patient identifiers, under the organisation's key."""
+    numbers, persons = visit.identity(facts)
+    scope = f"visit:{organization}"
+    return (
+        tuple(keys.mac(scope, "number", number) for number in numbers),
+        tuple(keys.mac(scope, "person", person) for person in persons),
+    )
+
+
+def _unreadable(inbound: Inbound, error: hl7v2.Unreadable) -> Refusal:
+    header = acks.rough_header(inbound.data)
+    text = "the message can't be read as HL7 v2"
+    if header is None:
+        return _refused(inbound, _Fault("AR", "not-hl7", acks.AckError("207", text, "MSH", 1, 1)), None)
+    fault = acks.AckError("207", text, error.segment or "MSH", 1, error.field or 1)
+    return _refused(inbound, _Fault("AE", error.reason, fault), header)
+
+
+def _refused(
+    inbound: Inbound,
+    fault: _Fault,
+    header: acks.Header | None,
+    message_type: str | None = None,
+    sender: str | None = None,
+) -> Refusal:
+    return Refusal(
+        ledger=inbound.replay_of or uuid7(),
+        inbound=inbound,
+        code=fault.code,
+        reason=fault.reason,
+        text=fault.error.text,
+        message_type=message_type,
+        sender=sender,
+        header=header,
+        error=fault.error,
+    )
+
+
+def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None) -> Arrival | Refusal:
+    """One DischargeEvent in JSON; never raises, whatever the bytes.
+
+    The event's identity is ``event_id`` unless ``idempotency_key`` says otherwise.
+    """
+    senders = inbound.senders
+    if len(senders) != 1:
+        return _refused_event(inbound, "unknown-sender", "not exactly one registered sender; name it by ?sender=")
+    sender = senders[0]
+    try:
+        document = json.loads(inbound.data)
+        event = parse(document, sender)
+    except BadRequest as error:
+        faults = tuple((issue.path or "", issue.text) for issue in error.issues)
+        return _refused_event(inbound, "not-json", "not strict JSON", faults=faults, sender=sender.id)
+    except Refused as error:
+        faults = tuple((fault.path, fault.rule) for fault in error.faults)
+        return _refused_event(inbound, "not-an-event", "not a discharge event", faults=faults, sender=sender.id)
+    facts = to_facts(event)
+    numbers, persons = identity_macs(facts, sender.organization, keys)
+    return Arrival(
+        ledger=inbound.replay_of or uuid7(),
+        inbound=inbound,
+        sender=sender,
+        source="json",
+        facts=facts,
+        signal=triage.message_signal(facts),
+        test=event.test and sender.mode == "production",
+        key=idempotency_key or event.event_id,
+        mac=keys.mac(f"content:{sender.id}", json.canonical(document)),
+        numbers=numbers,
+        persons=persons,
+        message_type=f"event:{event.kind}",
+    )
+
+
+def _refused_event(
+    inbound: Inbound, reason: str, text: str, *, faults: tuple[tuple[str, str], ...] = (), sender: str | None = None
+) -> Refusal:
+    return Refusal(inbound.replay_of or uuid7(), inbound, "AE", reason, text, "event", sender, faults=faults)
+
+
+def acknowledgement(
+    code: AckCode, header: acks.Header | None, error: acks.AckError | None, at: datetime, control_id: str
+) -> bytes | None:
+    """The ACK of one message; None where not even a header could be read."""
+    return None if header is None else acks.ack(header, code, at=at, control_id=control_id, error=error)

@@ -1,0 +1,479 @@
+"""The life of one visit's referral: opened as draft, requested from a partner, updated, taken back.
+
+``settle`` looks at a visit as it now stands, at the rows as they are stored, and answers with what
+is to be written. It decides nothing by itself: triage, consent, routing, coverage and lifecycle do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.core.ids import uuid7
+from app.rules import consent, coverage, lifecycle, routing
+from app.services.visit_file import VisitFile
+from app.services.writing import Resource, change_of, digest, without_server_meta
+from app.store.accounts import Directory
+from app.store.changes import Grant, ResourceChange, Revocation
+from fhir_mappings import build, gate, visit
+from fhir_mappings.triage import Triage
+from schemas.discharge import DischargeEvent, Need
+from schemas.facts import VisitRecord
+from schemas.sender import Sender
+from schemas.served import to_body
+from schemas.stub import Child, Held, NeedLink, ReferralLink
+
+Reason = tuple[str, str]
+StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
+Test = Callable[[Resource], bool]
+MOUD = "moud-continuation"
+_LIFECYCLE_ELEMENTS = ("status", "statusReason", "businessStatus", "output", "note", "authoredOn")
+_NOT_OURS_TO_SEND: dict[str, Reason] = {
+    "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
+    "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
+    "psy": ("transferred", "The person goes to another facility that may dose: a human decides."),
+}
+
+
+class NotConforming(Exception):
+    """What would be written does not pass the gate; (path, rule) of every problem."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("a resource does not pass the gate")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource as it is stored now."""
+
+    version: int
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The message that a change comes from."""
+
+    ledger: str
+    control_id: str
+    content_hash: str
+    occurred: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision about one visit's referral is made from."""
+
+    file: VisitFile
+    sender: Sender
+    triage: Triage
+    directory: Directory
+    rows: Mapping[str, Stored]
+    """Source and child ServiceRequests and Tasks, by id."""
+    now: datetime
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What becomes of the referral."""
+
+    opened: bool = False
+    referral: str | None = None
+    """Id of the source ServiceRequest that holds (the first one)."""
+    review: list[Reason] = field(default_factory=list)
+    resources: list[ResourceChange] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+    revocations: list[Revocation] = field(default_factory=list)
+
+
+def settle(situation: Situation) -> Settlement:
+    """Bring the referral to where the visit stands."""
+    link = situation.file.content.referral
+    if link is None and not _opens(situation):
+        return Settlement()
+    work = _Work(situation)
+    work.run()
+    return work.result
+
+
+def _opens(situation: Situation) -> bool:
+    record = situation.file.content.record
+    return situation.triage.outcome == "referral" and not record.cancelled and not _died(record)
+
+
+def _died(record: VisitRecord) -> bool:
+    return record.ended_at is not None and record.visit.disposition == "exp"
+
+
+class _Work:
+    """One settlement in the making: collects new versions, each resource once."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.now = situation
+        self.record = situation.file.content.record
+        self.result = Settlement()
+        link = situation.file.content.referral
+        if link is None:
+            link = situation.file.content.referral = ReferralLink(group=uuid7())
+        self.link = link
+        hospital = situation.file.organization
+        names = situation.directory.names
+        hub = situation.directory.hub
+        self.parties = build.Parties(hospital, hub, names.get(hospital, hospital), names.get(hub, build.HUB_NAME))
+        status = situation.sender.unit_status(self.record.visit.unit)
+        self.unit_status = status
+        self.labels = build.Labels(
+            part2=status != "not-part2", test=situation.sender.mode == "test" or self.record.test
+        )
+        self.event = visit.as_event(
+            self.record,
+            event_id=situation.file.id,
+            occurred_at=self.record.ended_at or situation.origin.occurred,
+        )
+        self.coverage = self._coverage()
+        self.tasks: dict[str, Resource] = {}
+        """Source and child Tasks and ServiceRequests as they become, by id."""
+
+    # ---- the course of the visit
+
+    def run(self) -> None:
+        clinical = self._clinical()
+        if self.record.cancelled:
+            self._apply_to_all(lifecycle.on_cancel_visit)
+        elif _died(self.record):
+            self._apply_to_all(lifecycle.on_died)
+        elif self.now.triage.outcome != "referral":
+            self._apply_to_all(lambda source, _: lifecycle.on_order_withdrawn(source))
+        elif self.record.ended_at is None:
+            self._while_open(clinical)
+        else:
+            self._when_ended(clinical)
+        self._write_tasks()
+        self._write_provenance()
+        current = self.link.needs or self.link.former[-1:]
+        self.result.referral = current[0].service_request if current else None
+
+    def _while_open(self, clinical: list[Resource]) -> None:
+        if self._apply_to_all(lifecycle.on_cancel_discharge, only=lambda task: task["status"] != "draft"):
+            self.link.awaits_discharge = True
+        if not self.link.needs and not self.link.awaits_discharge:
+            self._open(clinical)
+        self._refresh(clinical)
+
+    def _when_ended(self, clinical: list[Resource]) -> None:
+        self.link.awaits_discharge = False
+        if not self.link.needs:
+            self._open(clinical)
+        self._apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
+        self._refresh(clinical)
+        for need in list(self.link.needs):
+            if self._task(need.task)["status"] == "draft":
+                self._request(need, clinical)
+
+    def _open(self, clinical: list[Resource]) -> None:
+        self.result.opened = True
+        for need in self._needs():
+            opened = NeedLink(need=need.kind, service_request=uuid7(), task=uuid7())
+            self.link.needs.append(opened)
+            request, task = self._source(opened, clinical, "draft")
+            self._put(request)
+            self._put(task)
+
+    def _needs(self) -> list[Need]:
+        return self.event.needs or [Need(kind=MOUD)]
+
+    def _request(self, need: NeedLink, clinical: list[Resource]) -> None:
+        """Ask a partner, where a human need not decide first, a route is known and consent permits."""
+        held = _NOT_OURS_TO_SEND.get(self.record.visit.disposition or "")
+        if held:
+            self.result.review.append(held)
+            return
+        route = routing.choose(
+            need=need.need,
+            product=_drug(self.now.triage) if need.need == MOUD else None,
+            routes=self.now.sender.routes,
+            partners=_choices(self.now.directory),
+        )
+        if route.partner is None:
+            self.result.review += [(reason.code, reason.text) for reason in route.reasons]
+            return
+        decision = self._consent(route.partner, need.need)
+        if decision.level != "packet":
+            self.result.review += [(reason.code, reason.text) for reason in decision.reasons]
+            return
+        request = self._task(need.service_request) | {"status": "active"}
+        task = self._task(need.task) | {"status": "requested"}
+        self._put(request)
+        self._put(task)
+        child = Child(partner=route.partner.organization, service_request=uuid7(), task=uuid7())
+        need.children.append(child)
+        self._put_child(child, request, task)
+        self._show_to(child, clinical)
+
+    def _consent(self, partner: routing.PartnerChoice, need: str) -> consent.ConsentDecision:
+        profile = self.now.directory.partners[partner.organization]
+        recipient = consent.Recipient(
+            name=partner.name,
+            organization=partner.organization,
+            covered_entity=profile.covered_entity,
+            part2_program=profile.part2_program,
+            business_associate=profile.business_associate,
+        )
+        return consent.decide(
+            unit_status=self.unit_status,
+            recipient=recipient,
+            need=need,
+            consents=self.record.circumstances.consents,
+            at=self.now.now.astimezone(self.now.sender.zone),
+        )
+
+    # ---- resources
+
+    def _ids(self, resource_type: str, key: str) -> str:
+        held = self.link.resources.get(f"{resource_type}|{key}")
+        if held is None:
+            held = self.link.resources[f"{resource_type}|{key}"] = Held(id=uuid7(), version=0, digest="")
+        return held.id
+
+    def _clinical(self) -> list[Resource]:
+        resources = build.clinical(self.event, parties=self.parties, ids=self._ids, labels=self.labels)
+        by_id = {held.id: held for held in self.link.resources.values()}
+        for resource in resources:
+            content = to_body(resource)
+            held = by_id[resource["id"]]
+            if held.digest == (fingerprint := digest(content)):
+                continue
+            if held.version == 0:
+                self._show_new(resource["id"])
+            held.version += 1
+            held.digest = fingerprint
+            self._write(resource, held.version, content)
+        return resources
+
+    def _write(self, resource: Resource, version: int, content: bytes | None = None) -> None:
+        """Every new version passes the gate."""
+        problems = gate.check(resource)
+        if problems:
+            raise NotConforming(tuple((problem.path, problem.rule) for problem in problems))
+        self.result.resources.append(change_of(resource, version, content=content))
+
+    def _show_new(self, resource_id: str) -> None:
+        """A new resource is seen by the hospital, and by every partner that was asked and is still in it."""
+        self.result.grants.append(Grant(self.now.file.organization, resource_id))
+        self.result.grants += [Grant(partner, resource_id) for partner in self._partners()]
+
+    def _partners(self) -> set[str]:
+        return {
+            child.partner
+            for need in self.link.needs
+            for child in need.children
+            if self._task(child.task)["status"] not in {"rejected", "cancelled", "entered-in-error"}
+        }
+
+    def _show_to(self, child: Child, clinical: Sequence[Resource]) -> None:
+        seen = [child.service_request, child.task, *(resource["id"] for resource in clinical)]
+        seen += [held.id for key, held in self.link.resources.items() if key.startswith("Provenance|")]
+        self.result.grants += [Grant(child.partner, resource_id) for resource_id in dict.fromkeys(seen)]
+
+    def _source(
+        self, need: NeedLink, clinical: Sequence[Resource], status: Literal["draft", "requested"]
+    ) -> tuple[Resource, Resource]:
+        def ids(resource_type: str, key: str) -> str:
+            if key.startswith("source|"):
+                return need.service_request if resource_type == "ServiceRequest" else need.task
+            return self._ids(resource_type, key)
+
+        stated = next((one for one in self._needs() if one.kind == need.need), Need.model_validate({"kind": need.need}))
+        return build.source(
+            self.event,
+            need=stated,
+            resources=clinical,
+            parties=self.parties,
+            ids=ids,
+            labels=self.labels,
+            status=status,
+            now=self.now.now,
+            group=self.link.group,
+            coverage=self.coverage if need.need == MOUD else None,
+        )
+
+    def _refresh(self, clinical: Sequence[Resource]) -> None:
+        """New facts into sources and children that are not over; what their owners wrote stays."""
+        for need in self.link.needs:
+            before = self._task(need.task)
+            if before["status"] in lifecycle.TERMINAL or need.task not in self.now.rows:
+                continue
+            request, task = self._source(need, clinical, "draft" if before["status"] == "draft" else "requested")
+            request, task = _kept(self._task(need.service_request), request), _kept(before, task)
+            self._put(request)
+            self._put(task)
+            for child in need.children:
+                if self._task(child.task)["status"] not in lifecycle.TERMINAL:
+                    self._put_child(child, request, task)
+
+    def _put_child(self, child: Child, request: Resource, task: Resource) -> None:
+        def ids(resource_type: str, _: str) -> str:
+            return child.service_request if resource_type == "ServiceRequest" else child.task
+
+        name = self.now.directory.names.get(child.partner, "")
+        built = build.child(request, task, partner=child.partner, partner_name=name, ids=ids, now=self.now.now)
+        for resource in built:
+            known = self.tasks.get(resource["id"]) or _resource(self.now.rows, resource["id"])
+            self._put(_kept(known, resource) if known else resource)
+
+    def _task(self, resource_id: str) -> Resource:
+        if resource_id in self.tasks:
+            return self.tasks[resource_id]
+        return self.now.rows[resource_id].resource
+
+    def _put(self, resource: Resource) -> None:
+        self.tasks[resource["id"]] = resource
+
+    def _apply_to_all(self, step_of: StepOf, *, only: Test = lambda _: True) -> bool:
+        """Take a step with every source that it concerns; True when one of them ended by it."""
+        ended = False
+        for need in list(self.link.needs):
+            source = self._task(need.task)
+            step = step_of(source, [self._task(child.task) for child in need.children]) if only(source) else None
+            if step is None:
+                continue
+            self._apply(need, step)
+            if self._task(need.task)["status"] == "cancelled":
+                self.link.needs.remove(need)
+                self.link.former.append(need)
+                ended = True
+        return ended
+
+    def _apply(self, need: NeedLink, step: lifecycle.SourceStep) -> None:
+        for task in (*((step.source,) if step.source else ()), *step.children):
+            self._put(task)
+        for reference, status in step.requests.items():
+            request = self._task(reference.rpartition("/")[2])
+            self._put(request | {"status": status})
+        for child in need.children:
+            if self._task(child.task)["status"] == "cancelled":
+                self._hide_from(child.partner)
+
+    def _hide_from(self, partner: str) -> None:
+        """A partner that is no longer asked keeps its own Task and loses the packet."""
+        if partner not in self._partners():
+            self.result.revocations += [Revocation(partner, held.id) for held in self.link.resources.values()]
+
+    def _write_tasks(self) -> None:
+        stamp = self.now.now.isoformat()
+        for resource_id, resource in self.tasks.items():
+            stored = self.now.rows.get(resource_id)
+            plain = without_server_meta(resource)
+            if stored is not None and _same(without_server_meta(stored.resource), plain):
+                continue
+            if resource["resourceType"] == "Task":
+                plain["lastModified"] = stamp
+            self._write(plain, stored.version + 1 if stored else 1)
+            if stored is None and not any(
+                resource_id in {child.task, child.service_request}
+                for need in self.link.needs
+                for child in need.children
+            ):
+                self.result.grants.append(Grant(self.now.file.organization, resource_id))
+
+    def _write_provenance(self) -> None:
+        targets = [f"{c.type}/{c.id}/_history/{c.version}" for c in self.result.resources]
+        if not targets:
+            return
+        provenance = build.provenance(
+            targets,
+            key=self.now.origin.ledger,
+            message_hash=self.now.origin.content_hash,
+            control_id=self.now.origin.control_id,
+            sender=self.now.sender.id,
+            recorded=self.now.now,
+            occurred=self.now.origin.occurred,
+            parties=self.parties,
+            ids=self._ids,
+            labels=self.labels,
+            activity="CREATE" if self.result.opened else "UPDATE",
+        )
+        held = self.link.resources[f"Provenance|{self.now.origin.ledger}"]
+        held.version += 1
+        self._write(provenance, held.version)
+        self._show_new(held.id)
+
+    def _coverage(self) -> build.CoverageView | None:
+        if self.record.ended_at is None or self.now.triage.product is None:
+            return None
+        clock = coverage.compute(_clock_input(self.event, self.record, self.now), now=self.now.now)
+        return build.CoverageView(
+            covered_until=clock.covered_until,
+            next_due=clock.next_due,
+            confidence=clock.confidence,
+            priority=clock.priority,
+            flags=clock.flags,
+        )
+
+
+def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
+    stored = rows.get(resource_id)
+    return stored.resource if stored else None
+
+
+def _kept(before: Resource, built: Resource) -> Resource:
+    """``built`` with what lifecycle and owner have written since."""
+    kept = {name: before[name] for name in _LIFECYCLE_ELEMENTS if name in before}
+    fresh = {name: value for name, value in built.items() if name not in _LIFECYCLE_ELEMENTS}
+    return {**fresh, **kept}
+
+
+def _same(before: Resource, after: Resource) -> bool:
+    return {**before, "lastModified": ""} == {**after, "lastModified": ""}
+
+
+def _drug(triage: Triage) -> routing.Drug | None:
+    name = triage.product.drug if triage.product else ""
+    for drug in ("methadone", "buprenorphine", "naltrexone"):
+        if name.startswith(drug):
+            return drug
+    return None
+
+
+def _choices(directory: Directory) -> list[routing.PartnerChoice]:
+    return [
+        routing.PartnerChoice(p.name, organization, p.active, frozenset(p.needs), frozenset(p.products))
+        for organization, p in directory.partners.items()
+    ]
+
+
+def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situation) -> coverage.CoverageInput:
+    product = situation.triage.product
+    last = visit.last_dose(record)
+    medication = next((m for m in event.medications if product and m.product.code == product.product.code), None)
+    clinical = event.clinical
+    return coverage.CoverageInput(
+        zone=situation.sender.zone,
+        product_class=product.clock_class if product else "",
+        last_dose=last.at if last else None,
+        interval=_duration(medication.schedule.interval if medication and medication.schedule else None),
+        bridges=[bridge for m in event.medications for bridge in m.bridges],
+        disposition=record.visit.disposition,
+        pregnant=clinical.pregnant is True,
+        overdose_this_visit=clinical.overdose_this_visit is True,
+        no_phone=not record.patient.phones,
+        homeless=record.patient.homeless is True,
+    )
+
+
+def _duration(interval: str | None) -> timedelta | None:
+    """A simple ISO 8601 duration: ``PT12H``, ``P7D``, ``P4W``."""
+    if interval is None:
+        return None
+    units = {"W": 604800, "D": 86400, "H": 3600, "M": 60}
+    seconds = 0
+    number = ""
+    for character in interval.removeprefix("P").replace("T", ""):
+        if character.isdigit():
+            number += character
+        else:
+            seconds += int(number) * units[character]
+            number = ""
+    return timedelta(seconds=seconds)

@@ -1,0 +1,67 @@
+"""SMART system scopes: what a token allows, as letters per resource type.
+
+SMART App Launch 2.2, scopes-and-launch-context: ``system/Task.rus``; version 1 names are read as
+``read`` = rs, ``write`` = cud, ``*`` = cruds. Letters out of order are not a scope.
+"""
+
+import re
+from collections.abc import Iterable
+
+from app.core.actor import Actor
+from app.core.errors import Forbidden
+
+INGEST = "ingest"
+_LETTERS = "cruds"
+_SYSTEM = re.compile(r"^system/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)$")
+_VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
+
+
+def letters_of(scope: str) -> tuple[str, frozenset[str]] | None:
+    """(resource type or ``*``, letters) of one scope; None when it is not one."""
+    found = _SYSTEM.match(scope)
+    if found is None or not found[2]:
+        return None
+    return found[1], frozenset(_VERSION_1.get(found[2], found[2]))
+
+
+def invalid(scopes: Iterable[str]) -> list[str]:
+    """The ones that are no scope of this server."""
+    return [scope for scope in scopes if scope != INGEST and letters_of(scope) is None]
+
+
+def granted(registered: frozenset[str], asked: frozenset[str]) -> frozenset[str] | None:
+    """The asked scopes, when the registration covers every one of them; all of them when none is asked."""
+    if not asked:
+        return registered
+    return asked if all(_covered(scope, registered) for scope in asked) else None
+
+
+def _covered(scope: str, registered: frozenset[str]) -> bool:
+    if scope in registered:
+        return True
+    wanted = letters_of(scope)
+    if wanted is None:
+        return False
+    held: set[str] = set()
+    for one in registered:
+        known = letters_of(one)
+        if known is not None and known[0] in {wanted[0], "*"}:
+            held |= known[1]
+    return wanted[1] <= held
+
+
+def require(actor: Actor, resource_type: str, letter: str) -> None:
+    """Forbidden unless the actor's scopes allow ``letter`` (c r u d s) on the type."""
+    if actor.is_system:
+        return
+    for scope in actor.scopes:
+        known = letters_of(scope)
+        if known is not None and known[0] in {resource_type, "*"} and letter in known[1]:
+            return
+    raise Forbidden(f"The token does not cover this: it needs system/{resource_type}.{letter}.")
+
+
+def require_ingest(actor: Actor) -> None:
+    """Forbidden unless the actor may send messages in."""
+    if not actor.is_system and INGEST not in actor.scopes:
+        raise Forbidden("The token does not cover this: it needs the scope ingest.")

@@ -1,0 +1,76 @@
+"""A visit as services work with it: its stub, opened, and how it is sealed again."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.crypto import Keys, VisitKey, seal, unseal
+from app.core.ids import uuid7
+from app.store.changes import VisitChange
+from app.store.lookups import StoredVisit
+from schemas.facts import VisitRecord
+from schemas.stub import VisitContent
+
+
+@dataclass(slots=True)
+class VisitFile:
+    """One visit during a decision; ``version`` 0 is a visit that is not stored yet."""
+
+    id: str
+    organization: str
+    version: int
+    key: VisitKey
+    wrapped: bytes
+    content: VisitContent
+    expires_at: int | None = None
+
+    @classmethod
+    def new(cls, keys: Keys, organization: str, sender: str) -> "VisitFile":
+        """A visit that nobody has heard of."""
+        visit = uuid7()
+        key, wrapped = keys.new_visit_key(visit)
+        return cls(visit, organization, 0, key, wrapped, VisitContent(sender=sender, record=VisitRecord()))
+
+    @classmethod
+    def opened(cls, keys: Keys, organization: str, stored: StoredVisit) -> "VisitFile | None":
+        """A stored visit; None when its key was destroyed."""
+        if stored.key is None or stored.content is None:
+            return None
+        key = keys.visit_key(stored.id, stored.key)
+        content = VisitContent.model_validate_json(unseal(key, stored.content, stored.id))
+        return cls(stored.id, organization, stored.version, key, stored.key, content, stored.expires_at)
+
+    def change(self, numbers: Sequence[str], persons: Sequence[str]) -> VisitChange:
+        """The next stored version, with whatever identifiers are new to it."""
+        new_numbers = tuple(mac for mac in numbers if mac not in self.content.numbers)
+        new_persons = tuple(mac for mac in persons if mac not in self.content.persons)
+        self.content.numbers += new_numbers
+        self.content.persons += new_persons
+        return VisitChange(
+            id=self.id,
+            organization=self.organization,
+            version=self.version + 1,
+            key=self.wrapped,
+            content=seal(
+                self.key, self.content.model_dump_json(by_alias=True, exclude_defaults=True).encode(), self.id
+            ),
+            expires_at=self.expires_at,
+            numbers=new_numbers,
+            persons=new_persons,
+        )
+
+
+def is_open_at(record: VisitRecord, at: datetime) -> bool:
+    """Whether a fact of time ``at`` without visit identifier can belong to this visit: it was open then."""
+    if record.cancelled or (record.ended_at is not None and record.ended_at < at):
+        return False
+    admitted = record.visit.admitted_at
+    if isinstance(admitted, datetime):
+        return admitted <= at
+    return admitted is None or admitted <= at.date()
+
+
+def reasons_json(reasons: Sequence[tuple[str, str]]) -> str:
+    """Reasons as the ledger keeps them."""
+    return json.dumps([{"code": code, "text": text} for code, text in reasons], separators=(",", ":"))

@@ -1,0 +1,176 @@
+"""What a service wants written: plain values, grouped so that all of it happens or none.
+
+A service never holds a transaction. It returns ``Changes``; the committer writes many of them
+together and answers one ``Committed`` (or an exception) for each.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Level = Literal["offer", "full"]
+LedgerState = Literal["referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """A new version of one resource. ``version`` 1 creates it; n replaces version n - 1 and no other."""
+
+    id: str
+    type: str
+    version: int
+    content: bytes
+    """Served bytes (schemas.served): the resource without id, versionId and lastUpdated."""
+    columns: dict[str, str | int | None] = field(default_factory=dict)
+    """Typed search columns (Task, ServiceRequest)."""
+    index: tuple[tuple[str, str], ...] = ()
+    """(search parameter, value) rows of every other searchable element."""
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """``organization`` may see resource ``id`` at ``level`` until ``until`` (None: no end)."""
+
+    organization: str
+    id: str
+    level: Level = "full"
+    consent: str | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """``organization`` may no longer see resource ``id``."""
+
+    organization: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisitChange:
+    """A visit stub: the encrypted record, its wrapped key, and the keyed hashes that find it."""
+
+    id: str
+    organization: str
+    version: int
+    key: bytes
+    content: bytes
+    expires_at: int | None
+    numbers: tuple[str, ...] = ()
+    """Keyed hashes of visit identifiers that are new to this visit."""
+    persons: tuple[str, ...] = ()
+    """Keyed hashes of patient identifiers that are new to this visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Where one received message went."""
+
+    id: str
+    sender: str | None
+    control_id: str | None
+    message_type: str | None
+    received_at: int
+    state: LedgerState
+    reasons: str
+    """JSON array of {"code","text"}."""
+    visit: str | None = None
+    referral: str | None = None
+    person: str | None = None
+    """Keyed hash of the patient identifier, while the visit is not known."""
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerMove:
+    """An earlier message moves to another state with its visit; its history is kept."""
+
+    id: str
+    at: int
+    state: LedgerState
+    reasons: str
+    referral: str | None = None
+    visit: str | None = None
+    only_from: tuple[LedgerState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VisitMoves:
+    """All messages of ``visit`` that are in one of ``only_from`` move to ``state``."""
+
+    visit: str
+    at: int
+    state: LedgerState
+    reasons: str
+    referral: str | None
+    only_from: tuple[LedgerState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Identity of one received message: written once, so a second copy has no second effect."""
+
+    scope: str
+    key: str
+    mac: str
+    ledger: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """The visit's one row in the review queue; ``closed`` takes it off."""
+
+    visit: str
+    sender: str
+    at: int
+    reasons: str
+    referral: str | None = None
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that falls due; ``id`` is chosen so that the same cause makes the same job once."""
+
+    id: str
+    kind: str
+    subject: str
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """First disclosures of one response: who got which versions, and why."""
+
+    id: str
+    organization: str
+    client: str
+    purpose: str
+    entries: tuple[tuple[str, int, Level], ...]
+    """(resource id, version, level)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything that one use case writes, all or nothing."""
+
+    scope: frozenset[str] = frozenset()
+    """Visit and referral ids that it decides about: at most one member of a batch per scope."""
+    resources: tuple[ResourceChange, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
+    visits: tuple[VisitChange, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    moves: tuple[LedgerMove, ...] = ()
+    visit_moves: tuple[VisitMoves, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    reviews: tuple[ReviewItem, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    disclosures: tuple[Disclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What was written is durable. ``stamps``: resource id -> lastUpdated in microseconds."""
+
+    stamps: dict[str, int]

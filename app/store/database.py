@@ -1,0 +1,47 @@
+"""What the store asks of a database, and the errors that it answers with."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from app.store.writes import Batch
+
+Record = Sequence[Any]
+
+
+class VersionMiss(Exception):
+    """Somebody else changed the same visit or resource first, or wrote the same receipt."""
+
+
+class Gone(Exception):
+    """The database can't be reached or can't write now; nothing of the batch was written."""
+
+
+class Doubt(Exception):
+    """The connection broke during COMMIT: the batch may be written or not."""
+
+
+class Database(Protocol):
+    """One database. SQL is written with ``$1``; ``any_of`` hides how each tests membership."""
+
+    name: str
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
+        """Rows of a query."""
+
+    async def write(self, batch: Batch, offset_us: int) -> dict[str, int]:
+        """One durable transaction; the stamps (resource id -> lastUpdated) of its resources.
+
+        Raises VersionMiss, Gone or Doubt; in the first two cases nothing was written.
+        """
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """One statement in a transaction of its own; the number of rows it touched."""
+
+    def any_of(self, expression: str, parameter: str) -> str:
+        """SQL for "expression is one of the values of parameter"."""
+
+    def array(self, values: Sequence[str]) -> Any:
+        """A list of texts as a parameter for ``any_of``."""
+
+    async def close(self) -> None:
+        """Give everything back."""

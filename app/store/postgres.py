@@ -1,0 +1,170 @@
+"""PostgreSQL through asyncpg: prepared statements, one array per column, a small pool of our own.
+
+The pool exists because asyncpg's own resets a connection at each release, which costs a third of a
+short query; nothing here leaves session state behind.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+
+from app.store import statements as sql
+from app.store.database import Doubt, Gone, Record, VersionMiss
+from app.store.writes import Batch, stamp_rows
+
+_NOT_WRITTEN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    OSError,
+    TimeoutError,
+)
+_MISSED = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+_COMMAND_SECONDS = 30.0
+
+
+class PostgresDatabase:
+    """The production database."""
+
+    name = "postgresql"
+
+    def __init__(self, url: str, *, size: int = 8) -> None:
+        self._url = url
+        self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
+        self._slots = asyncio.Semaphore(size)
+        self._listener: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            self._url,
+            statement_cache_size=512,
+            max_cached_statement_lifetime=0,
+            command_timeout=_COMMAND_SECONDS,
+            server_settings={"jit": "off", "application_name": "throughline"},
+        )
+
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        async with self._slots:
+            try:
+                connection = self._idle.pop() if self._idle else await self._open()
+                if connection.is_closed():
+                    connection = await self._open()
+            except _NOT_WRITTEN as error:
+                raise Gone from error
+            try:
+                yield connection
+            finally:
+                # A connection that is still inside a transaction is in an unknown state: not used again.
+                if connection.is_closed() or connection.is_in_transaction():
+                    connection.terminate()
+                else:
+                    self._idle.append(connection)
+
+    async def fetch(self, sql_text: str, *args: Any) -> Sequence[Record]:
+        """Rows of a query."""
+        async with self._connection() as connection:
+            try:
+                return cast("Sequence[Record]", await connection.fetch(sql_text, *args))
+            except _NOT_WRITTEN as error:
+                raise Gone from error
+
+    async def execute(self, sql_text: str, *args: Any) -> int:
+        """One statement in its own transaction."""
+        async with self._connection() as connection:
+            try:
+                return _touched(await connection.execute(sql_text, *args))
+            except _MISSED as error:
+                raise VersionMiss from error
+            except _NOT_WRITTEN as error:
+                raise Gone from error
+
+    async def write(self, batch: Batch, offset_us: int) -> dict[str, int]:
+        """One durable transaction."""
+        async with self._connection() as connection:
+            try:
+                await connection.execute("begin")
+                stamps = await _write_batch(connection, batch, offset_us)
+            except (*_MISSED, VersionMiss) as error:
+                await _roll_back(connection)
+                raise VersionMiss from error
+            except _NOT_WRITTEN as error:
+                connection.terminate()
+                raise Gone from error
+            except BaseException:
+                connection.terminate()
+                raise
+            try:
+                await connection.execute("commit")
+            except BaseException as error:
+                connection.terminate()
+                raise Doubt from error
+            return stamps
+
+    async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends."""
+        connection = await self._open()
+        connection.add_termination_listener(lambda _: lost())
+        await connection.add_listener(channel, lambda *a: heard(str(a[3])))
+        self._listener = connection
+
+    def any_of(self, expression: str, parameter: str) -> str:
+        """Membership in an array."""
+        return f"{expression} = any({parameter}::text[])"
+
+    def array(self, values: Sequence[str]) -> Any:
+        """A list, as asyncpg takes it."""
+        return list(values)
+
+    async def close(self) -> None:
+        """Close every idle connection."""
+        for connection in (*self._idle, *((self._listener,) if self._listener else ())):
+            try:
+                await connection.close(timeout=2)
+            except (*_NOT_WRITTEN, asyncpg.PostgresError):
+                connection.terminate()
+        self._idle.clear()
+        self._listener = None
+
+
+async def _write_batch(
+    connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch, offset_us: int
+) -> dict[str, int]:
+    for statement, rows in batch.writes:
+        status = await connection.execute(statement.postgresql, *_columns(rows, len(statement.columns)))
+        if statement.guarded and _touched(status) != len(rows):
+            raise VersionMiss
+    if not batch.stamps:
+        return {}
+    rows = stamp_rows(batch.resources)
+    stamped = await connection.fetch(
+        sql.STAMP_POSTGRESQL, len(rows), offset_us, batch.tell, *_columns(rows, 4 + len(sql.RESOURCE_COLUMNS))
+    )
+    return {row[0]: row[1] for row in stamped}
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def _touched(status: str) -> int:
+    return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
+
+
+async def _roll_back(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    try:
+        await connection.execute("rollback")
+    except _NOT_WRITTEN:
+        connection.terminate()

@@ -1,0 +1,281 @@
+"""The one way to read resources: every query is bound to an actor and joined with visibility.
+
+What an organisation may see is a row in ``visibility``; what it may not see does not exist for it,
+in reads, searches, includes, histories and counts alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.core.actor import Actor
+from app.store.database import Database, Record
+from app.store.statements import RESOURCE_COLUMNS
+
+Operator = Literal["eq", "gt", "ge", "lt", "le", "ne"]
+_SQL = {"eq": "=", "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "ne": "<>"}
+_COLUMNS = frozenset((*RESOURCE_COLUMNS, "last_updated"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One version of one resource, as the actor may see it."""
+
+    id: str
+    type: str
+    version: int
+    last_updated: int
+    content: bytes
+    level: str
+    disclosed: int
+    """Highest version that this organisation was already given at this level."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnIn:
+    """A typed column is one of ``values`` (or none of them)."""
+
+    column: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnIs:
+    """A typed number compares with ``value`` (microseconds)."""
+
+    column: str
+    operator: Operator
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMissing:
+    """A typed column is empty (or not)."""
+
+    column: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexIn:
+    """The generic index holds one of ``values`` (exact, or as a prefix) for parameter ``name``."""
+
+    name: str
+    values: tuple[str, ...]
+    prefix: bool = False
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexIs:
+    """The generic index holds a value of ``name`` that compares with ``value`` as text."""
+
+    name: str
+    operator: Operator
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdIn:
+    """The id is one of ``ids``."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStarts:
+    """A typed text column starts with one of ``values``."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+Condition = ColumnIn | ColumnIs | ColumnMissing | ColumnStarts | IndexIn | IndexIs | IdIn
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search for one type, ordered by lastUpdated, which no two resources share."""
+
+    type: str
+    conditions: tuple[Condition, ...] = ()
+    descending: bool = False
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search."""
+
+    stamp: int
+    """lastUpdated of the newest change of all, at the moment of the search (microseconds)."""
+    changed: int
+    """A number that grows with every change of what the organisation may see."""
+    rows: list[Row]
+
+
+class Reader:
+    """Reads resources for one actor."""
+
+    def __init__(self, actor: Actor, database: Database, now_us: int) -> None:
+        self.actor = actor
+        self._database = database
+        self._now = now_us
+
+    async def read(self, resource_type: str, resource_id: str) -> Row | None:
+        """The current version, or None when there is none that this actor may see."""
+        args: list[Any] = []
+        sql = self._select(args) + f" where r.id = {_bind(args, resource_id)} and r.type = {_bind(args, resource_type)}"
+        rows = await self._database.fetch(sql, *args)
+        return _row(rows[0]) if rows else None
+
+    async def search(self, query: Query) -> list[Row]:
+        """Matches of ``query``, at most ``limit``."""
+        args: list[Any] = []
+        sql = self._select(args) + self._where(query, args)
+        sql += f" order by r.last_updated{' desc' if query.descending else ''} limit {_bind(args, query.limit)}"
+        return [_row(record) for record in await self._database.fetch(sql, *args)]
+
+    async def page(self, query: Query) -> "Page":
+        """Matches of ``query`` together with the feed's newest stamp and this organisation's last change.
+
+        All three come from one statement, so they belong to the same moment: whatever is committed later
+        has a greater stamp.
+        """
+        args: list[Any] = []
+        matches = self._select(args) + self._where(query, args)
+        order = " desc" if query.descending else ""
+        matches += f" order by r.last_updated{order} limit {_bind(args, query.limit)}"
+        changed = f"(select a.seq from audience a where a.organization = {_bind(args, self.actor.organization or '')})"
+        rows = await self._database.fetch(
+            f"select h.stamp, {changed}, q.* from head h left join ({matches}) q on true "
+            f"order by q.last_updated{order}",
+            *args,
+        )
+        return Page(rows[0][0], rows[0][1] or 0, [Row(*record[2:]) for record in rows if record[2] is not None])
+
+    async def count(self, query: Query) -> int:
+        """How many matches this actor may see."""
+        args: list[Any] = []
+        sql = f"select count(*) from resource r {self._visible(args)} {self._where(query, args)}"
+        return int((await self._database.fetch(sql, *args))[0][0])
+
+    async def by_ids(self, ids: Sequence[str]) -> list[Row]:
+        """The visible ones of ``ids``, of any type."""
+        if not ids:
+            return []
+        args: list[Any] = []
+        sql = self._select(args)
+        sql += f" where {self._database.any_of('r.id', _bind(args, self._database.array(ids)))} and not r.deleted"
+        return [_row(record) for record in await self._database.fetch(sql, *args)]
+
+    async def history(self, resource_type: str, resource_id: str, *, since: int | None = None) -> list[Row]:
+        """Every version, newest first; empty when the actor may not see the resource."""
+        args: list[Any] = []
+        level = "'full'" if self.actor.is_system else "v.level"
+        sql = f"""
+            select r.id, r.type, c.version, c.last_updated, b.content, {level}, {self._disclosed()}
+            from resource r {self._visible(args)}
+            join change c on c.id = r.id
+            join body b on b.id = c.id and b.version = c.version and b.rendition = {level}
+            where r.id = {_bind(args, resource_id)} and r.type = {_bind(args, resource_type)}"""
+        if since is not None:
+            sql += f" and c.last_updated >= {_bind(args, since)}"
+        return [_row(record) for record in await self._database.fetch(sql + " order by c.version desc", *args)]
+
+    async def version(self, resource_type: str, resource_id: str, version: int) -> Row | None:
+        """One version of a resource that the actor may see."""
+        return next((row for row in await self.history(resource_type, resource_id) if row.version == version), None)
+
+    async def last_change(self) -> int:
+        """A number that grows with every change of what this organisation may see."""
+        rows = await self._database.fetch("select seq from audience where organization = $1", self.actor.organization)
+        return int(rows[0][0]) if rows else 0
+
+    def _disclosed(self) -> str:
+        return "0" if self.actor.is_system else "v.disclosed"
+
+    def _select(self, args: list[Any]) -> str:
+        level = "'full'" if self.actor.is_system else "v.level"
+        return f"""select r.id, r.type, r.version, r.last_updated, b.content,
+                {level} as level, {self._disclosed()} as disclosed
+            from resource r {self._visible(args)}
+            join body b on b.id = r.id and b.version = r.version and b.rendition = {level}"""
+
+    def _visible(self, args: list[Any]) -> str:
+        if self.actor.is_system:
+            return ""
+        organization, now = _bind(args, self.actor.organization), _bind(args, self._now)
+        return (
+            f"join visibility v on v.id = r.id and v.organization = {organization} "
+            f"and (v.until is null or v.until > {now})"
+        )
+
+    def _where(self, query: Query, args: list[Any]) -> str:
+        # The type is written out so that the planner sees that a partial index covers the query.
+        if not query.type.isalpha():
+            raise ValueError("a resource type is a word")
+        parts = [f"r.type = '{query.type}'", "not r.deleted"]
+        parts += [self._condition(query.type, condition, args) for condition in query.conditions]
+        return " where " + " and ".join(parts)
+
+    def _condition(self, resource_type: str, condition: Condition, args: list[Any]) -> str:
+        match condition:
+            case IdIn(ids):
+                return self._any("r.id", ids, args)
+            case ColumnIn(column, values, negated):
+                test = self._any(f"r.{_known(column)}", values, args)
+                return f"(r.{column} is null or not {test})" if negated else test
+            case ColumnIs(column, operator, value):
+                return f"r.{_known(column)} {_SQL[operator]} {_bind(args, value)}"
+            case ColumnStarts(column, values):
+                return _starts(f"r.{_known(column)}", values, args)
+            case ColumnMissing(column, missing):
+                return f"r.{_known(column)} is {'' if missing else 'not '}null"
+            case IndexIn():
+                return self._indexed(resource_type, condition, args)
+            case IndexIs(name, operator, value):
+                return (
+                    f"exists (select 1 from search_index i where i.id = r.id and i.name = {_bind(args, name)} "
+                    f"and i.value {_SQL[operator]} {_bind(args, value)})"
+                )
+
+    def _indexed(self, resource_type: str, condition: IndexIn, args: list[Any]) -> str:
+        name = _bind(args, condition.name)
+        if condition.prefix:
+            test = _starts("i.value", condition.values, args)
+        else:
+            test = self._any("i.value", condition.values, args)
+        return (
+            f"r.id {'not ' if condition.negated else ''}in (select i.id from search_index i "
+            f"where i.type = '{resource_type}' and i.name = {name} and {test})"
+        )
+
+    def _any(self, expression: str, values: Sequence[str], args: list[Any]) -> str:
+        if len(values) == 1:
+            return f"{expression} = {_bind(args, values[0])}"
+        return self._database.any_of(expression, _bind(args, self._database.array(values)))
+
+
+def _bind(args: list[Any], value: Any) -> str:
+    args.append(value)
+    return f"${len(args)}"
+
+
+def _starts(expression: str, values: Sequence[str], args: list[Any]) -> str:
+    tests = [
+        f"({expression} >= {_bind(args, value)} and {expression} < {_bind(args, value + chr(0x10FFFF))})"
+        for value in values
+    ]
+    return "(" + " or ".join(tests) + ")"
+
+
+def _known(column: str) -> str:
+    if column not in _COLUMNS:
+        raise ValueError("not a typed column")
+    return column
+
+
+def _row(record: Record) -> Row:
+    return Row(*record)

@@ -1,0 +1,283 @@
+"""The statements of a commit, side by side for both databases.
+
+PostgreSQL takes one array per column and writes a table's rows by one ``unnest``; SQLite takes the
+rows one by one inside the same transaction. A statement with ``guarded`` must touch as many rows as
+it was given: fewer means that somebody else changed one of them first.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+RESOURCE_COLUMNS = (
+    "status",
+    "owner",
+    "requester",
+    "patient",
+    "focus",
+    "code",
+    "intent",
+    "priority",
+    "part_of",
+    "group_identifier",
+    "authored_on",
+)
+"""Typed search columns of ``resource``, in the order in which they are written."""
+
+_ARRAYS = {"text": "text[]", "big": "bigint[]", "int": "integer[]", "bytes": "bytea[]", "bool": "boolean[]"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One write: its rows are tuples in the order of ``columns`` (name, kind)."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    template: str
+    """SQL with ``{rows}``: a relation of the given rows (PostgreSQL) or their values (SQLite)."""
+    sqlite: str
+    guarded: bool = False
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The statement over arrays, one parameter per column."""
+        arrays = ", ".join(f"${i}::{_ARRAYS[kind]}" for i, (_, kind) in enumerate(self.columns, 1))
+        names = ", ".join(name for name, _ in self.columns)
+        return self.template.format(rows=f"unnest({arrays}) as u({names})", names=names)
+
+
+def _insert(table: str, *columns: tuple[str, str], suffix: str = "", guarded: bool = False) -> Statement:
+    names = ", ".join(name for name, _ in columns)
+    marks = ", ".join(f"?{i}" for i in range(1, len(columns) + 1))
+    return Statement(
+        name=table,
+        columns=columns,
+        template=f"insert into {table} ({names}) select {names} from {{rows}} {suffix}",
+        sqlite=f"insert into {table} ({names}) values ({marks}) {suffix}",
+        guarded=guarded,
+    )
+
+
+RECEIPTS = _insert("receipt", ("scope", "text"), ("key", "text"), ("mac", "text"), ("ledger", "text"))
+VISITS_NEW = _insert(
+    "visit",
+    ("id", "text"),
+    ("organization", "text"),
+    ("version", "int"),
+    ("key", "bytes"),
+    ("content", "bytes"),
+    ("expires_at", "big"),
+)
+VISITS_CHANGED = Statement(
+    name="visit",
+    columns=(("id", "text"), ("version", "int"), ("key", "bytes"), ("content", "bytes"), ("expires_at", "big")),
+    template=(
+        "update visit set version = u.version, key = u.key, content = u.content, expires_at = u.expires_at "
+        "from {rows} where visit.id = u.id and visit.version = u.version - 1"
+    ),
+    sqlite=(
+        "update visit set version = ?2, key = ?3, content = ?4, expires_at = ?5 where id = ?1 and version = ?2 - 1"
+    ),
+    guarded=True,
+)
+VISIT_NUMBERS = _insert("visit_number", ("mac", "text"), ("visit", "text"))
+VISIT_PERSONS = _insert("visit_person", ("mac", "text"), ("visit", "text"), suffix="on conflict do nothing")
+LEDGER = _insert(
+    "ledger",
+    ("id", "text"),
+    ("sender", "text"),
+    ("control_id", "text"),
+    ("message_type", "text"),
+    ("received_at", "big"),
+    ("state", "text"),
+    ("reasons", "text"),
+    ("visit", "text"),
+    ("referral", "text"),
+    ("person", "text"),
+    ("raw", "bytes"),
+)
+_HISTORY = (
+    "insert into ledger_state (ledger, until, state, reasons) select l.id, {at}, l.state, l.reasons from ledger l"
+)
+MOVES_HISTORY = Statement(
+    name="ledger_state",
+    columns=(("id", "text"), ("at", "big"), ("only_from", "text")),
+    template=_HISTORY.format(at="u.at")
+    + " join {rows} on l.id = u.id where u.only_from = '' or position(l.state in u.only_from) > 0"
+    + " on conflict do nothing",
+    sqlite=_HISTORY.format(at="?2") + " where l.id = ?1 and (?3 = '' or instr(?3, l.state) > 0) on conflict do nothing",
+)
+MOVES = Statement(
+    name="ledger",
+    columns=(
+        ("id", "text"),
+        ("state", "text"),
+        ("reasons", "text"),
+        ("referral", "text"),
+        ("visit", "text"),
+        ("only_from", "text"),
+    ),
+    template=(
+        "update ledger set state = u.state, reasons = u.reasons, referral = coalesce(u.referral, ledger.referral), "
+        "visit = coalesce(u.visit, ledger.visit) from {rows} "
+        "where ledger.id = u.id and (u.only_from = '' or position(ledger.state in u.only_from) > 0)"
+    ),
+    sqlite=(
+        "update ledger set state = ?2, reasons = ?3, referral = coalesce(?4, referral), visit = coalesce(?5, visit) "
+        "where id = ?1 and (?6 = '' or instr(?6, state) > 0)"
+    ),
+)
+VISIT_MOVES_HISTORY = Statement(
+    name="ledger_state",
+    columns=(("visit", "text"), ("at", "big"), ("only_from", "text")),
+    template=_HISTORY.format(at="u.at")
+    + " join {rows} on l.visit = u.visit where l.state <> 'not-ours' and position(l.state in u.only_from) > 0"
+    + " on conflict do nothing",
+    sqlite=_HISTORY.format(at="?2")
+    + " where l.visit = ?1 and l.state <> 'not-ours' and instr(?3, l.state) > 0 on conflict do nothing",
+)
+VISIT_MOVES = Statement(
+    name="ledger",
+    columns=(("visit", "text"), ("state", "text"), ("reasons", "text"), ("referral", "text"), ("only_from", "text")),
+    template=(
+        "update ledger set state = u.state, reasons = u.reasons, referral = coalesce(u.referral, ledger.referral) "
+        "from {rows} where ledger.visit = u.visit and ledger.state <> 'not-ours' "
+        "and position(ledger.state in u.only_from) > 0"
+    ),
+    sqlite=(
+        "update ledger set state = ?2, reasons = ?3, referral = coalesce(?4, referral) "
+        "where visit = ?1 and state <> 'not-ours' and instr(?5, state) > 0"
+    ),
+)
+REVIEWS = _insert(
+    "review",
+    ("visit", "text"),
+    ("sender", "text"),
+    ("opened_at", "big"),
+    ("reasons", "text"),
+    ("referral", "text"),
+    ("closed_at", "big"),
+    suffix=(
+        "on conflict (visit) do update set reasons = excluded.reasons, "
+        "referral = coalesce(excluded.referral, review.referral), closed_at = excluded.closed_at"
+    ),
+)
+REVIEWS_CLOSED = Statement(
+    name="review",
+    columns=(("visit", "text"), ("at", "big")),
+    template="update review set closed_at = u.at from {rows} where review.visit = u.visit and closed_at is null",
+    sqlite="update review set closed_at = ?2 where visit = ?1 and closed_at is null",
+)
+JOBS = _insert(
+    "job",
+    ("id", "text"),
+    ("kind", "text"),
+    ("subject", "text"),
+    ("due_at", "big"),
+    ("attempts", "int"),
+    ("claimed_until", "big"),
+    suffix="on conflict do nothing",
+)
+BODIES = _insert("body", ("id", "text"), ("version", "int"), ("rendition", "text"), ("content", "bytes"))
+INDEX_CLEARED = Statement(
+    name="search_index",
+    columns=(("id", "text"),),
+    template="delete from search_index where id in (select id from {rows})",
+    sqlite="delete from search_index where id = ?1",
+)
+INDEX = _insert(
+    "search_index",
+    ("id", "text"),
+    ("name", "text"),
+    ("value", "text"),
+    ("type", "text"),
+    suffix="on conflict do nothing",
+)
+GRANTS = _insert(
+    "visibility",
+    ("organization", "text"),
+    ("id", "text"),
+    ("level", "text"),
+    ("consent", "text"),
+    ("until", "big"),
+    ("disclosed", "int"),
+    suffix=(
+        "on conflict (organization, id) do update set level = excluded.level, consent = excluded.consent, "
+        "until = excluded.until, disclosed = case when visibility.level = excluded.level "
+        "then visibility.disclosed else 0 end"
+    ),
+)
+REVOCATIONS = Statement(
+    name="visibility",
+    columns=(("organization", "text"), ("id", "text")),
+    template=(
+        "delete from visibility using {rows} where visibility.organization = u.organization and visibility.id = u.id"
+    ),
+    sqlite="delete from visibility where organization = ?1 and id = ?2",
+)
+DISCLOSURES = _insert(
+    "disclosure",
+    ("id", "text"),
+    ("at", "big"),
+    ("organization", "text"),
+    ("client", "text"),
+    ("purpose", "text"),
+    ("entries", "text"),
+)
+DISCLOSED = Statement(
+    name="visibility",
+    columns=(("organization", "text"), ("id", "text"), ("version", "int")),
+    template=(
+        "update visibility set disclosed = u.version from {rows} where visibility.organization = u.organization "
+        "and visibility.id = u.id and visibility.disclosed < u.version"
+    ),
+    sqlite="update visibility set disclosed = ?3 where organization = ?1 and id = ?2 and disclosed < ?3",
+)
+
+_INCOMING = ", ".join(("id", "type", "version", "deleted", *RESOURCE_COLUMNS))
+_ASSIGNED = ", ".join(f"{name} = excluded.{name}" for name in ("version", "last_updated", "deleted", *RESOURCE_COLUMNS))
+_TYPES = ("text[]", "text[]", "integer[]", "boolean[]", *("text[]",) * (len(RESOURCE_COLUMNS) - 1), "bigint[]")
+
+STAMP_POSTGRESQL = f"""
+with locked as (
+    update head set seq = head.seq + $1, stamp = greatest(
+        head.stamp + $1, (extract(epoch from clock_timestamp()) * 1000000)::bigint + $2)
+    where id = 1 returning seq - $1 as seq, stamp - $1 as stamp
+), incoming as (
+    select u.*, locked.seq + u.n as seq, locked.stamp + u.n as last_updated
+    from locked, unnest({", ".join(f"${i}::{kind}" for i, kind in enumerate(_TYPES, 4))})
+        with ordinality as u({_INCOMING}, n)
+), logged as (
+    insert into change (seq, type, id, version, last_updated)
+    select seq, type, id, version, last_updated from incoming
+), written as (
+    insert into resource ({_INCOMING}, last_updated) select {_INCOMING}, last_updated from incoming
+    on conflict (id) do update set {_ASSIGNED}
+), told as (
+    insert into audience (organization, seq)
+    select distinct organization, 1 from (
+        select organization from visibility where id = any($4::text[]) union all select unnest($3::text[])) a
+    on conflict (organization) do update set seq = audience.seq + 1 returning organization, seq
+), notified as (
+    select pg_notify('throughline_audience', organization || ' ' || seq) from told
+)
+select id, last_updated, (select count(*) from notified) from incoming
+"""
+"""Takes the one lock, last: $1 count, $2 clock offset, $3 further organisations to tell, $4.. columns."""
+
+STAMP_SQLITE_HEAD = """
+update head set seq = seq + ?1, stamp = max(
+    stamp + ?1, cast((julianday('now') - 2440587.5) * 86400000000 as integer) + ?2)
+where id = 1 returning seq - ?1, stamp - ?1
+"""
+STAMP_SQLITE_CHANGE = "insert into change (type, id, version, seq, last_updated) values (?, ?, ?, ?, ?)"
+STAMP_SQLITE_RESOURCE = (
+    f"insert into resource ({_INCOMING}, last_updated) "
+    f"values ({', '.join('?' * (len(_TYPES) + 1))}) on conflict (id) do update set {_ASSIGNED}"
+)
+STAMP_SQLITE_AUDIENCE = """
+insert into audience (organization, seq)
+select distinct organization, 1 from (
+    select organization from visibility where id in (select value from json_each(?1))
+    union all select value from json_each(?2)) where true
+on conflict (organization) do update set seq = audience.seq + 1
+"""

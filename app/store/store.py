@@ -1,0 +1,49 @@
+"""The store: one object that services hold, over either database."""
+
+from pathlib import Path
+
+from app.core.actor import Actor
+from app.core.clock import Clock
+from app.store.accounts import Accounts
+from app.store.changes import Changes, Committed
+from app.store.committer import Committer
+from app.store.database import Database
+from app.store.lookups import IntakeReader
+from app.store.postgres import PostgresDatabase
+from app.store.reader import Reader
+from app.store.sqlite import SqliteDatabase
+
+
+class Store:
+    """Reads are bound to an actor; writes go through the committer."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        self.committer = Committer(database, clock)
+        self.accounts = Accounts(database, clock)
+
+    def reader(self, actor: Actor) -> Reader:
+        """Reads resources as ``actor`` may see them."""
+        return Reader(actor, self.database, self.clock.now_us())
+
+    def intake(self, actor: Actor) -> IntakeReader:
+        """Reads visits and the ledger; for the hub itself only."""
+        return IntakeReader(actor, self.database)
+
+    async def commit(self, changes: Changes) -> Committed:
+        """Write ``changes`` durably; see ``Committer.commit``."""
+        return await self.committer.commit(changes)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.database.close()
+
+
+def connect(url: str, clock: Clock) -> Store:
+    """A store over ``sqlite:///path`` or ``postgresql://user:pass@host/db``."""
+    if url.startswith("sqlite:///"):
+        return Store(SqliteDatabase(Path(url.removeprefix("sqlite:///"))), clock)
+    if url.startswith(("postgresql://", "postgres://")):
+        return Store(PostgresDatabase(url), clock)
+    raise ValueError("DATABASE_URL must start with sqlite:/// or postgresql://")

@@ -1,0 +1,295 @@
+"""The tables, once for both databases.
+
+Instants are microseconds since the epoch. Ids are text. Of a person, nothing here is readable but
+resource bodies and the columns that searches need: visits and received bytes are encrypted, their
+identifiers are keyed hashes.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    text,
+)
+from sqlalchemy import Text as _Text
+
+Text = _Text().with_variant(_Text(collation="C"), "postgresql")
+"""Text compared byte by byte on both databases."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# ---- who takes part
+party = Table(
+    "party",
+    metadata,
+    Column("organization", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+)
+sender = Table(
+    "sender",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False, index=True),
+    Column("body", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+partner = Table(
+    "partner",
+    metadata,
+    Column("organization", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+client = Table(
+    "client",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("secret_hash", Text),
+    Column("require_if_match", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+token = Table(
+    "token",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("client", Text, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+# ---- resources: narrow current rows, bodies beside them, changes in commit order
+head = Table(
+    "head",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("stamp", BigInteger, nullable=False),
+)
+resource = Table(
+    "resource",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("last_updated", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("status", Text),
+    Column("owner", Text),
+    Column("requester", Text),
+    Column("patient", Text),
+    Column("focus", Text),
+    Column("code", Text),
+    Column("intent", Text),
+    Column("priority", Text),
+    Column("part_of", Text),
+    Column("group_identifier", Text),
+    Column("authored_on", BigInteger),
+)
+_TASK = text("type = 'Task'")
+_REQUEST = text("type = 'ServiceRequest'")
+
+
+def _partial(name: str, *columns: Column[object], where: object) -> Index:
+    return Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+_partial("ix_task_owner", resource.c.owner, resource.c.status, resource.c.last_updated, where=_TASK)
+_partial("ix_task_requester", resource.c.requester, resource.c.last_updated, where=_TASK)
+_partial("ix_task_part_of", resource.c.part_of, where=text("type = 'Task' and part_of is not null"))
+_partial("ix_task_focus", resource.c.focus, where=_TASK)
+_partial("ix_task_patient", resource.c.patient, where=_TASK)
+_partial("ix_task_group", resource.c.group_identifier, where=text("type = 'Task' and group_identifier is not null"))
+_partial("ix_request_requester", resource.c.requester, resource.c.last_updated, where=_REQUEST)
+_partial("ix_request_patient", resource.c.patient, where=_REQUEST)
+
+body = Table(
+    "body",
+    metadata,
+    Column("id", Text),
+    Column("version", Integer),
+    Column("rendition", Text),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id", "version", "rendition"),
+)
+change = Table(
+    "change",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("last_updated", BigInteger, nullable=False),
+)
+Index("ix_change_id", change.c.id, change.c.version)
+search_index = Table(
+    "search_index",
+    metadata,
+    Column("id", Text),
+    Column("name", Text),
+    Column("value", Text),
+    Column("type", Text, nullable=False),
+    PrimaryKeyConstraint("id", "name", "value"),
+)
+Index("ix_search_index_value", search_index.c.type, search_index.c.name, search_index.c.value)
+visibility = Table(
+    "visibility",
+    metadata,
+    Column("organization", Text),
+    Column("id", Text),
+    Column("level", Text, nullable=False),
+    Column("consent", Text),
+    Column("until", BigInteger),
+    Column("disclosed", Integer, nullable=False),
+    PrimaryKeyConstraint("organization", "id"),
+)
+Index("ix_visibility_id", visibility.c.id)
+audience = Table(
+    "audience",
+    metadata,
+    Column("organization", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# ---- intake
+visit = Table(
+    "visit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("key", LargeBinary),
+    Column("content", LargeBinary),
+    Column("expires_at", BigInteger),
+)
+visit_number = Table(
+    "visit_number",
+    metadata,
+    Column("mac", Text, primary_key=True),
+    Column("visit", Text, nullable=False, index=True),
+)
+visit_person = Table(
+    "visit_person",
+    metadata,
+    Column("mac", Text),
+    Column("visit", Text, index=True),
+    PrimaryKeyConstraint("mac", "visit"),
+)
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sender", Text),
+    Column("control_id", Text),
+    Column("message_type", Text),
+    Column("received_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("visit", Text),
+    Column("referral", Text),
+    Column("person", Text),
+    Column("raw", LargeBinary),
+)
+Index("ix_ledger_sender", ledger.c.sender, ledger.c.received_at)
+_partial("ix_ledger_visit", ledger.c.visit, where=text("visit is not null and state <> 'not-ours'"))
+_partial("ix_ledger_waiting", ledger.c.person, where=text("state = 'waiting' and visit is null"))
+ledger_state = Table(
+    "ledger_state",
+    metadata,
+    Column("ledger", Text),
+    Column("until", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    PrimaryKeyConstraint("ledger", "until"),
+)
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("scope", Text),
+    Column("key", Text),
+    Column("mac", Text),
+    Column("ledger", Text, nullable=False),
+    PrimaryKeyConstraint("scope", "key", "mac"),
+)
+review = Table(
+    "review",
+    metadata,
+    Column("visit", Text, primary_key=True),
+    Column("sender", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("referral", Text),
+    Column("closed_at", BigInteger),
+)
+
+# ---- due work
+job = Table(
+    "job",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False),
+)
+Index("ix_job_due", job.c.due_at)
+job_done = Table(
+    "job_done",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+)
+
+# ---- who saw what
+disclosure = Table(
+    "disclosure",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("entries", Text, nullable=False),
+    Column("segment", Integer),
+)
+_partial("ix_disclosure_unsealed", disclosure.c.id, where=text("segment is null"))
+Index("ix_disclosure_segment", disclosure.c.segment)
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("interaction", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+seal = Table(
+    "seal",
+    metadata,
+    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("sealed_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,152 @@
+"""From ``Changes`` to the rows of each statement; and which members may share a batch."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.store import statements as sql
+from app.store.changes import Changes, ResourceChange
+from app.store.statements import RESOURCE_COLUMNS, Statement
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The rows of one transaction, statement by statement, and what is stamped at its end."""
+
+    writes: list[tuple[Statement, list[Row]]]
+    resources: list[ResourceChange]
+    tell: list[str]
+    """Organisations whose view changed without a changed resource (grants and revocations)."""
+
+    @property
+    def stamps(self) -> bool:
+        """Whether the lock is needed at all."""
+        return bool(self.resources or self.tell)
+
+
+def rows_of(members: Sequence[Changes], now: int) -> Batch:
+    """All rows of ``members``; ``now`` (microseconds) dates the rows that carry no time of their own."""
+    resources = sorted((r for m in members for r in m.resources), key=lambda r: r.id)
+    candidates: list[tuple[Statement, Iterable[Row]]] = [
+        (sql.RECEIPTS, ((r.scope, r.key, r.mac, r.ledger) for m in members for r in m.receipts)),
+        *_visit_rows(members),
+        *_ledger_rows(members),
+        *_review_rows(members),
+        (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
+        *_resource_rows(resources),
+        *_visibility_rows(members),
+        *_disclosure_rows(members, now),
+    ]
+    writes = [(statement, rows) for statement, found in candidates if (rows := list(found))]
+    tell = sorted(
+        {g.organization for m in members for g in m.grants} | {r.organization for m in members for r in m.revocations}
+    )
+    return Batch(writes, resources, tell)
+
+
+def _visit_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    visits = sorted((v for m in members for v in m.visits), key=lambda v: v.id)
+    return [
+        (
+            sql.VISITS_NEW,
+            ((v.id, v.organization, 1, v.key, v.content, v.expires_at) for v in visits if v.version == 1),
+        ),
+        (sql.VISITS_CHANGED, ((v.id, v.version, v.key, v.content, v.expires_at) for v in visits if v.version > 1)),
+        (sql.VISIT_NUMBERS, ((mac, v.id) for v in visits for mac in v.numbers)),
+        (sql.VISIT_PERSONS, ((mac, v.id) for v in visits for mac in v.persons)),
+    ]
+
+
+def _ledger_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    moves = [m for c in members for m in c.moves]
+    visit_moves = [m for c in members for m in c.visit_moves]
+    return [
+        (sql.MOVES_HISTORY, ((m.id, m.at, " ".join(m.only_from)) for m in moves)),
+        (sql.MOVES, ((m.id, m.state, m.reasons, m.referral, m.visit, " ".join(m.only_from)) for m in moves)),
+        (sql.VISIT_MOVES_HISTORY, ((m.visit, m.at, " ".join(m.only_from)) for m in visit_moves)),
+        (sql.VISIT_MOVES, ((m.visit, m.state, m.reasons, m.referral, " ".join(m.only_from)) for m in visit_moves)),
+        (
+            sql.LEDGER,
+            (
+                (
+                    r.id,
+                    r.sender,
+                    r.control_id,
+                    r.message_type,
+                    r.received_at,
+                    r.state,
+                    r.reasons,
+                    r.visit,
+                    r.referral,
+                    r.person,
+                    r.raw,
+                )
+                for m in members
+                for r in m.ledger
+            ),
+        ),
+    ]
+
+
+def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    items = [r for m in members for r in m.reviews]
+    return [
+        (sql.REVIEWS_CLOSED, ((r.visit, r.at) for r in items if r.closed)),
+        (sql.REVIEWS, ((r.visit, r.sender, r.at, r.reasons, r.referral, None) for r in items if not r.closed)),
+    ]
+
+
+def _resource_rows(resources: Sequence[ResourceChange]) -> list[tuple[Statement, Iterable[Row]]]:
+    return [
+        (sql.BODIES, ((r.id, r.version, "full", r.content) for r in resources)),
+        (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1)),
+        (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.index)),
+    ]
+
+
+def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    grants = {(g.organization, g.id): g for m in members for g in m.grants}
+    return [
+        (sql.REVOCATIONS, ((r.organization, r.id) for m in members for r in m.revocations)),
+        (
+            sql.GRANTS,
+            ((g.organization, g.id, g.level, g.consent, g.until, 0) for _, g in sorted(grants.items())),
+        ),
+    ]
+
+
+def _disclosure_rows(members: Sequence[Changes], now: int) -> list[tuple[Statement, Iterable[Row]]]:
+    found = [d for m in members for d in m.disclosures]
+    newest: dict[tuple[str, str], int] = {}
+    for d in found:
+        for resource, version, _ in d.entries:
+            key = (d.organization, resource)
+            newest[key] = max(version, newest.get(key, 0))
+    return [
+        (sql.DISCLOSURES, ((d.id, now, d.organization, d.client, d.purpose, json.dumps(d.entries)) for d in found)),
+        (sql.DISCLOSED, ((organization, i, version) for (organization, i), version in sorted(newest.items()))),
+    ]
+
+
+def stamp_rows(resources: Sequence[ResourceChange]) -> list[Row]:
+    """The narrow current rows, in the order of the stamp statement."""
+    return [
+        (r.id, r.type, r.version, r.deleted, *(r.columns.get(name) for name in RESOURCE_COLUMNS)) for r in resources
+    ]
+
+
+def disjoint(members: Sequence[Changes]) -> list[list[int]]:
+    """Positions of ``members`` in rounds, so that no round touches a scope twice."""
+    rounds: list[tuple[set[str], list[int]]] = []
+    for position, member in enumerate(members):
+        # A member goes into the first round after every earlier one that shares a scope with it.
+        last = max((i for i, (taken, _) in enumerate(rounds) if not taken.isdisjoint(member.scope)), default=-1)
+        if last + 1 == len(rounds):
+            rounds.append((set(), []))
+        taken, positions = rounds[last + 1]
+        taken.update(member.scope)
+        positions.append(position)
+    return [positions for _, positions in rounds]

@@ -1,0 +1,280 @@
+"""Orders, doses and supplies: the groups that an ORC opens.
+
+Source: HL7 v2.5.1 chapter 4 (ORC, TQ1, RXO, RXE, RXR, RXA, RXD) and 4A. A group with RXA tells doses, one with
+RXD tells a supply, any other tells an order: an order is evidence of treatment, never something in hand.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Final, Literal, NamedTuple
+
+from fhir_mappings.dialects.adt_generic.fields import Path, Source, days, instant, interval, path_of
+from fhir_mappings.hl7v2 import Message, Segment
+from schemas.discharge import Product
+from schemas.facts import GivenDose, Order, Supply
+
+DRUG_SEGMENTS: Final = frozenset({"RXE", "RXO", "RXA", "RXD"})
+_WITHDRAWN: Final = frozenset({"CA", "DC", "OC", "OD"})
+_OUTCOMES: Final[dict[str, Literal["complete", "partial", "refused", "not-given"]]] = {
+    "CP": "complete",
+    "PA": "partial",
+    "RE": "refused",
+    "NA": "not-given",
+}
+"""Table 0322."""
+_DEFAULT_CLASSES: Final = {"I": "inpatient", "O": "discharge"}
+"""Table 0482 in ORC-29."""
+_DEFAULT_CLASS_PATH: Final = Path("ORC", 29, 1)
+_DOSE_UNITS: Final = frozenset({"DOSE", "DOSES", "{DOSE}"})
+_MAX_ORDERS: Final = 200
+
+OrderClass = Literal["inpatient", "discharge"] | None
+
+
+class Drugs(NamedTuple):
+    """What a message says of medication."""
+
+    orders: list[Order]
+    doses: list[GivenDose]
+    supplies: list[Supply]
+
+
+class _Group:
+    """One order with everything that follows it until the next, and the event time of its message."""
+
+    __slots__ = ("at", "segments")
+
+    def __init__(self, segments: list[Segment], at: datetime) -> None:
+        self.segments = segments
+        self.at = at
+
+    def first(self, name: str) -> Segment | None:
+        """The first segment of that name in this group."""
+        for segment in self.segments:
+            if segment.name == name:
+                return segment
+        return None
+
+    def all(self, name: str) -> list[Segment]:
+        """Every segment of that name in this group."""
+        return [segment for segment in self.segments if segment.name == name]
+
+    def after(self, segment: Segment, name: str) -> Segment | None:
+        """The next segment of that name, else the first of the group."""
+        later = (other for other in self.segments if other.name == name and other.index > segment.index)
+        return next(later, None) or self.first(name)
+
+
+class _Timing(NamedTuple):
+    """How often, for how long and from when; whichever of TQ1, ORC-7, RXE-1 and the sender's own field says it."""
+
+    interval: str | None
+    days: int | None
+    start: date | datetime | None
+
+
+def drugs(source: Source, message: Message, at: datetime) -> Drugs:
+    """All orders, doses and supplies of a message; ``at`` is its event time."""
+    found = Drugs([], [], [])
+    for group in _groups(message, at):
+        key = _order_key(source, group)
+        timing = _timing(source, group)
+        found.doses.extend(_doses(source, group, key, timing))
+        supplies = list(_supplies(source, group, key, timing))
+        found.supplies.extend(supplies)
+        if not supplies and group.first("RXA") is None:
+            order = _order(source, group, key, timing)
+            if order is not None:
+                found.orders.append(order)
+    return found
+
+
+def _groups(message: Message, at: datetime) -> Iterator[_Group]:
+    """Cut at each ORC; without ORC each RXE, RXO, RXA or RXD that would come twice opens one."""
+    current: list[Segment] = []
+    seen: set[str] = set()
+    for segment in message.segments:
+        name = segment.name
+        again = name in DRUG_SEGMENTS and name in seen and "ORC" not in seen
+        if name == "ORC" or again:
+            if DRUG_SEGMENTS & seen:
+                yield _Group(current, at)
+            current, seen = [], set()
+        current.append(segment)
+        seen.add(name)
+    if DRUG_SEGMENTS & seen:
+        yield _Group(current, at)
+
+
+def _order_key(source: Source, group: _Group) -> str | None:
+    """``authority|number`` of the placer (ORC-2), else of the filler (ORC-3)."""
+    orc = group.first("ORC")
+    if orc is None:
+        return None
+    for field in (2, 3):
+        number = source.token(orc, field)
+        if number is not None:
+            authority = source.token(orc, field, 2) or source.token(orc, field, 3) or ""
+            return f"{authority}|{number}"
+    return None
+
+
+def _order(source: Source, group: _Group, key: str | None, timing: _Timing) -> Order | None:
+    coded = _ordered(source, group)
+    if coded is None:
+        return None
+    drug, product = coded
+    orc = group.first("ORC")
+    stated = instant(source.when(orc, 9), source.zone) if orc is not None else None
+    amount, unit = (3, 5) if drug.name == "RXE" else (2, 4)
+    if drug.name == "RXD":
+        amount, unit = 0, 0
+    return Order(
+        key=key or f"{product.code}|{(stated or group.at).isoformat()}",
+        product=product,
+        at=stated or group.at,
+        withdrawn=_withdrawn(group),
+        discharge=_order_class(source, group) == "discharge",
+        interval=timing.interval,
+        amount=source.number(drug, amount) if amount else None,
+        unit=source.token(drug, unit) if unit else None,
+        route=_route(source, group, drug),
+        prescriber=source.clinician_name(orc, 12) if orc is not None else None,
+        prescriber_id=source.token(orc, 12) if orc is not None else None,
+        days=timing.days,
+        start=timing.start,
+    )
+
+
+def _ordered(source: Source, group: _Group) -> tuple[Segment, Product] | None:
+    for name, field in (("RXE", 2), ("RXO", 1), ("RXD", 2)):
+        segment = group.first(name)
+        product = source.product(segment, field) if segment is not None else None
+        if segment is not None and product is not None:
+            return segment, product
+    return None
+
+
+def _doses(source: Source, group: _Group, key: str | None, timing: _Timing) -> Iterator[GivenDose]:
+    for rxa in group.all("RXA"):
+        product = source.product(rxa, 5)
+        start = source.when(rxa, 3)
+        if product is None or start is None:
+            source.note(rxa, 5 if product is None else 3, "a dose needs a product and a time")
+            continue
+        outcome = _outcome(source, rxa)
+        amount = source.number(rxa, 6)
+        yield GivenDose(
+            key=f"{key or ''}|{product.code}|{rxa.text(3).strip()}",
+            order=key,
+            product=product,
+            at=start,
+            charted_at=group.at,
+            amount=amount,
+            unit=source.token(rxa, 7),
+            route=_route(source, group, rxa),
+            outcome=outcome,
+            held=outcome in ("refused", "not-given") or amount == 0,
+            deleted=rxa.text(21) == "D",
+            given_by=source.clinician_name(rxa, 10),
+            interval=timing.interval,
+        )
+
+
+def _outcome(source: Source, rxa: Segment) -> Literal["complete", "partial", "refused", "not-given"]:
+    """RXA-20; without it a refusal reason (RXA-18) is a refusal and anything else was given."""
+    status = rxa.text(20).strip().upper()
+    if not status:
+        return "refused" if rxa.text(18) or rxa.text(18, 2) else "complete"
+    outcome = _OUTCOMES.get(status)
+    if outcome is None:
+        # Evidence of treatment, but not a dose that anybody may count on.
+        source.note(rxa, 20, "not in table 0322 (CP PA RE NA): read as partial")
+        return "partial"
+    return outcome
+
+
+def _supplies(source: Source, group: _Group, key: str | None, timing: _Timing) -> Iterator[Supply]:
+    """What was handed over for the way home; a dispense to the ward, or one that was withdrawn, is none."""
+    dispensed = group.all("RXD")
+    order_class = _order_class(source, group) if dispensed else None
+    for rxd in dispensed:
+        doses = _dispensed_doses(source, rxd)
+        if order_class is None and timing.days is None and doses is None:
+            source.note(rxd, 2, "neither a discharge order nor days of supply: not counted as supply")
+            continue
+        if order_class == "inpatient" or _withdrawn(group):
+            source.note(rxd, 2, "dispensed to the ward or withdrawn: not counted as supply")
+            continue
+        product = source.product(rxd, 2)
+        if product is None:
+            source.note(rxd, 2, "a supply needs a product")
+            continue
+        handed = instant(source.when(rxd, 3), source.zone)
+        number = source.token(rxd, 7) or source.token(rxd, 1) or ""
+        yield Supply(
+            key=f"{key or product.code}|{number}",
+            order=key,
+            product=product,
+            at=handed or group.at,
+            days=timing.days,
+            doses=doses,
+            interval=timing.interval,
+            start=timing.start or handed,
+            filled="yes",
+        )
+
+
+def _dispensed_doses(source: Source, rxd: Segment) -> int | None:
+    """RXD-4 where RXD-5 says that it counts doses. Films, tablets and millilitres are quantities, never doses."""
+    if rxd.text(5).strip().upper() not in _DOSE_UNITS:
+        return None
+    number = source.number(rxd, 4)
+    return int(number) if number is not None and number == int(number) and 0 < number <= 1464 else None
+
+
+def _withdrawn(group: _Group) -> bool:
+    orc = group.first("ORC")
+    return orc is not None and orc.text(1).strip().upper() in _WITHDRAWN
+
+
+def _order_class(source: Source, group: _Group) -> OrderClass:
+    """Inpatient, or for the way home; None where neither the field nor the sender's map says it."""
+    mapped = source.sender.maps.order_class
+    path = (path_of(mapped.field) if mapped is not None else None) or _DEFAULT_CLASS_PATH
+    words = (mapped.model_extra if mapped is not None else None) or _DEFAULT_CLASSES
+    segment = group.first(path.segment)
+    value = segment.text(path.field, path.component).strip() if segment is not None else ""
+    word = words.get(value)
+    if word in ("inpatient", "discharge"):
+        return "discharge" if word == "discharge" else "inpatient"
+    if value and segment is not None:
+        source.note(segment, path.field, "order class is not in the sender's map")
+    return None
+
+
+def _route(source: Source, group: _Group, drug: Segment) -> str | None:
+    rxr = group.after(drug, "RXR")
+    return (source.token(rxr, 1, 2) or source.token(rxr, 1)) if rxr is not None else None
+
+
+def _timing(source: Source, group: _Group) -> _Timing:
+    tq1, orc, rxe = group.first("TQ1"), group.first("ORC"), group.first("RXE")
+    every, duration, start = None, None, None
+    if tq1 is not None:
+        every, start = interval(tq1.text(3)), source.when(tq1, 7)
+        duration = days(tq1.text(6), tq1.text(6, 2))
+    for segment, field in ((orc, 7), (rxe, 1)):  # TQ, the layout before v2.5
+        if segment is not None and segment.raw(field):
+            every = every or interval(segment.text(field, 2))
+            duration = duration or days(segment.text(field, 3), "")
+            start = start or source.when(segment, field, 4)
+    return _Timing(every, duration or _declared_days(source, group), start)
+
+
+def _declared_days(source: Source, group: _Group) -> int | None:
+    """The field where the sender's file says that days stand (``ZOC-3``)."""
+    text = source.sender.maps.days_supply
+    path = path_of(text) if text else None
+    segment = group.first(path.segment) if path is not None else None
+    return days(segment.text(path.field, path.component), "D") if path is not None and segment is not None else None

@@ -1,0 +1,82 @@
+"""Who takes part in a referral, and the security labels that its resources carry.
+
+Labels are data for machines that must decide (42 CFR Part 2, DS4P); they never redact anything here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+Resource = dict[str, Any]
+"""A FHIR resource or element as a plain dict."""
+
+Ids = Callable[[str, str], str]
+"""(resource type, logical key) -> FHIR id. The key is stable within a visit, e.g. ("Condition", "F11.20")."""
+
+ACT_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+ACT_REASON: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+PART2: Final[Resource] = {"system": ACT_CODE, "code": "42CFRPart2", "display": "42 CFR Part2"}
+HTEST: Final[Resource] = {"system": ACT_REASON, "code": "HTEST"}
+RESTRICTED: Final[Resource] = {"system": CONFIDENTIALITY, "code": "R"}
+
+# DS4P: the restricted label says on which ground it stands.
+_RESTRICTED_BY_PART2: Final[Resource] = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-sec-label-basis",
+            "valueCoding": PART2,
+        }
+    ],
+    "system": CONFIDENTIALITY,
+    "code": "R",
+}
+_SENSITIVE: Final[list[Resource]] = [
+    {"system": ACT_CODE, "code": "OPIOIDUD"},
+    {"system": ACT_CODE, "code": "ETH"},
+]
+_HIPAA_ONLY: Final[list[Resource]] = [RESTRICTED, *_SENSITIVE]
+_UNDER_PART2: Final[list[Resource]] = [
+    _RESTRICTED_BY_PART2,
+    PART2,
+    *_SENSITIVE,
+    {"system": ACT_CODE, "code": "NORDSCLCD"},
+    {"system": ACT_CODE, "code": "PERSISTLABEL"},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The two organisations that every referral has: FHIR Organization ids and their names."""
+
+    hospital: str
+    hub: str
+    hospital_name: str
+    hub_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the labels of one visit depend on: a Part 2 record (or not known), a test patient."""
+
+    part2: bool
+    test: bool
+
+
+_SECURITY: Final[dict[Labels, list[Resource]]] = {
+    Labels(part2=False, test=False): _HIPAA_ONLY,
+    Labels(part2=False, test=True): [*_HIPAA_ONLY, HTEST],
+    Labels(part2=True, test=False): _UNDER_PART2,
+    Labels(part2=True, test=True): [*_UNDER_PART2, HTEST],
+}
+
+
+def security(labels: Labels) -> list[Resource]:
+    """meta.security of every resource of a visit (shared, never to be changed).
+
+    Data on opioid use disorder is R, OPIOIDUD and ETH even outside Part 2; a Part 2 record adds the
+    law as ground, the ban on redisclosure and the duty to keep the labels. Only codes that R4's
+    v3-ActCode has. Resources that look innocent (Encounter, Location, Coverage) reveal as much and are
+    labelled the same.
+    """
+    return _SECURITY[labels]

@@ -1,0 +1,225 @@
+"""Visit assembly: the record of a visit as one canonical event.
+
+``merge`` (from ``visit_merge``) adds the facts of messages, in any order, to the record; ``as_event`` draws
+the ``DischargeEvent`` from it; ``identity`` gives the keys by which a message finds its visit.
+"""
+
+from datetime import datetime
+from re import compile as regex
+from typing import Any, Final
+
+from fhir_mappings import triage
+from fhir_mappings.visit_merge import Identity, identity, key_of, merge
+from schemas.codes import tables
+from schemas.discharge import (
+    Bridge,
+    Diagnosis,
+    DischargeEvent,
+    Dose,
+    Kind,
+    Medication,
+    Need,
+    Patient,
+    Product,
+    Schedule,
+)
+from schemas.facts import GivenDose, Order, Supply, VisitRecord
+
+__all__ = ["Identity", "as_event", "identity", "interval_hours", "key_of", "last_dose", "merge", "product_key"]
+
+_DAY_HOURS: Final = 24
+_DURATION: Final = regex(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
+
+
+def interval_hours(interval: str | None) -> float | None:
+    """The hours of an ISO 8601 duration as ``schemas.discharge.Interval`` allows; None when there is none."""
+    match = _DURATION.fullmatch(interval) if interval else None
+    if match is None:
+        return None
+    weeks, days, hours, minutes = (int(part or 0) for part in match.groups())
+    return weeks * 168 + days * 24 + hours + minutes / 60 or None
+
+
+def last_dose(source: VisitRecord | DischargeEvent) -> Dose | None:
+    """The latest dose that was really given of a product for opioid use disorder, if any is known."""
+    if isinstance(source, VisitRecord):
+        charted = [
+            (triage.moment(dose, dose.charted_at), key, dose)
+            for key, dose in source.doses.items()
+            if triage.is_given(dose) and _is_moud(dose.product)
+        ]
+        return max(charted, key=lambda entry: entry[:2])[2] if charted else None
+    doses = [
+        (triage.moment(dose, source.occurred_at), dose)
+        for medication in source.medications
+        if _is_moud(medication.product)
+        for dose in medication.doses
+        if triage.is_given(dose)
+    ]
+    return max(doses, key=lambda entry: entry[0])[1] if doses else None
+
+
+def _is_moud(product: Product) -> bool:
+    drug = triage.classify(product)
+    return drug is not None and drug.triage_class in ("daily", "lai", "needs-dx", "hint")
+
+
+def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> DischargeEvent:
+    """The record as one canonical event.
+
+    Medications are those of the drugs that triage knows, naloxone excepted, which becomes
+    ``naloxone_given`` when it was supplied; other drugs stay out (minimum necessary). What a diagnosis
+    code says about overdose, pregnancy or homelessness is filled in where nothing else says it.
+    """
+    roles = {row.role for row in map(_row, record.diagnoses.values()) if row is not None}
+    stated = record.circumstances
+    clinical: dict[str, bool] = {}
+    if stated.clinical.overdose_this_visit is None and triage.current_overdose(record.diagnoses.values()):
+        clinical["overdose_this_visit"] = True
+    if stated.clinical.pregnant is None and "pregnancy-drug-use" in roles:
+        clinical["pregnant"] = True
+    fields: dict[str, Any] = dict(vars(stated))
+    if clinical:
+        fields["clinical"] = stated.clinical.model_copy(update=clinical)
+    if stated.naloxone_given in (None, "unknown") and _naloxone_supplied(record):
+        fields["naloxone_given"] = True
+    medications = _medications(record)
+    if not stated.needs and any(_is_moud(medication.product) for medication in medications):
+        fields["needs"] = [Need(kind="moud-continuation")]
+    return DischargeEvent(
+        schema_version="1",
+        event_id=event_id,
+        kind=_kind(record),
+        test=record.test,
+        occurred_at=occurred_at,
+        patient=_patient(record.patient, homeless="homeless" in roles),
+        visit=record.visit,
+        diagnoses=sorted(record.diagnoses.values(), key=lambda dx: (dx.rank or 999, dx.system or "", dx.code)),
+        medications=medications,
+        **fields,
+    )
+
+
+def _row(diagnosis: Diagnosis) -> tables.DiagnosisRow | None:
+    return tables.diagnosis(diagnosis.system, diagnosis.code)
+
+
+def _patient(patient: Patient, *, homeless: bool) -> Patient:
+    return patient.model_copy(update={"homeless": True}) if homeless and patient.homeless is None else patient
+
+
+def _kind(record: VisitRecord) -> Kind:
+    if record.cancelled:
+        return "cancel-visit"
+    if record.ended_at is not None:
+        return "discharge"
+    stamps = record.stamps
+    return (
+        "cancel-discharge" if stamps.get("cancel-discharge", -1) > stamps.get("goes-on", -1) else "expected-discharge"
+    )
+
+
+def _naloxone_supplied(record: VisitRecord) -> bool:
+    handed = (supply for supply in record.supplies.values() if supply.kind != "prescribed" and not supply.withdrawn)
+    drugs = (triage.classify(supply.product) for supply in handed)
+    return any(drug is not None and drug.triage_class == "rescue" for drug in drugs)
+
+
+class _Group:
+    """All facts about one product."""
+
+    __slots__ = ("doses", "orders", "supplies")
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+        self.doses: list[GivenDose] = []
+        self.supplies: list[Supply] = []
+
+
+def product_key(product: Product) -> str:
+    """What makes two namings one product: the RxNorm code where one is sent, else system and code."""
+    for coding in (product, *product.alternates):
+        if tables.system_of(coding.system) == tables.RXNORM:
+            return f"{tables.RXNORM}|{coding.code}"
+    return f"{product.system or ''}|{product.code}"
+
+
+def _ours(product: Product) -> bool:
+    drug = triage.classify(product)
+    return drug is not None and drug.triage_class != "rescue"
+
+
+def _medications(record: VisitRecord) -> list[Medication]:
+    groups: dict[str, _Group] = {}
+    for order in record.orders.values():
+        if _ours(order.product):
+            groups.setdefault(product_key(order.product), _Group()).orders.append(order)
+    for dose in record.doses.values():
+        if triage.is_given(dose) and _ours(dose.product):
+            groups.setdefault(product_key(dose.product), _Group()).doses.append(dose)
+    supplies = [supply for supply in record.supplies.values() if not supply.withdrawn]
+    for supply in supplies:
+        if _ours(supply.product):
+            groups.setdefault(product_key(supply.product), _Group()).supplies.append(supply)
+    filled = {key for supply in supplies for key in (supply.order, supply.key) if key is not None}
+    found = (_medication(groups[key], filled) for key in sorted(groups))
+    return [medication for medication in found if medication is not None]
+
+
+def _medication(group: _Group, filled: set[str]) -> Medication | None:
+    """One medication; None where nothing stands but withdrawn orders."""
+    orders = sorted(
+        group.orders, key=lambda order: (order.withdrawn, order.discharge, -order.at.timestamp(), order.key)
+    )
+    standing = [order for order in orders if not order.withdrawn]
+    doses = sorted(group.doses, key=lambda dose: (triage.moment(dose, dose.charted_at), dose.key))
+    supplies = sorted(group.supplies, key=lambda supply: (supply.at, supply.key))
+    if not (standing or doses or supplies):
+        return None
+    # A withdrawn order still tells how often its doses were given: orders end with the stay.
+    stated = [order.interval for order in orders]
+    stated += [supply.interval for supply in reversed(supplies)]
+    stated += [dose.interval for dose in reversed(doses)]
+    interval = next((value for value in stated if value), None)
+    bridges = [_bridge(supply, supply.interval or interval) for supply in supplies]
+    bridges += [_prescribed(order, order.interval or interval) for order in standing if _takes_home(order, filled)]
+    products = [dose.product for dose in reversed(doses)]
+    products += [order.product for order in standing]
+    products += [supply.product for supply in reversed(supplies)]
+    return Medication(
+        product=products[0],
+        schedule=Schedule(interval=interval) if interval else None,
+        doses=[_dose(dose) for dose in doses],
+        bridges=bridges,
+        next_due_ordered=next((order.next_due_ordered for order in standing if order.next_due_ordered), None),
+        dose_number=next((order.dose_number for order in standing if order.dose_number), None),
+    )
+
+
+def _takes_home(order: Order, filled: set[str]) -> bool:
+    """A prescription that no dispense has replaced."""
+    return order.discharge and order.key not in filled
+
+
+def _dose(dose: GivenDose) -> Dose:
+    return Dose.model_construct(**{name: getattr(dose, name) for name in Dose.model_fields})
+
+
+def _bridge(supply: Supply, interval: str | None) -> Bridge:
+    days, doses = _counted(supply.days, supply.doses, interval)
+    return Bridge(kind=supply.kind, days=days, doses=doses, start=supply.start, filled=supply.filled)
+
+
+def _prescribed(order: Order, interval: str | None) -> Bridge:
+    days, doses = _counted(order.days, order.doses, interval)
+    return Bridge(kind="prescribed", days=days, doses=doses, start=order.start, filled="unknown")
+
+
+def _counted(days: int | None, doses: int | None, interval: str | None) -> tuple[int | None, int | None]:
+    """A supply in days, or in doses where several are taken a day, never both; a quantity of units is neither."""
+    hours = interval_hours(interval)
+    if hours is None or hours >= _DAY_HOURS:
+        return days, doses if days is None else None
+    if doses is None and days is not None:
+        doses = int(days * _DAY_HOURS / hours)
+    return (None, doses) if doses is not None else (days, None)

@@ -1,0 +1,177 @@
+"""The code systems of our own: what no published system has a code for.
+
+Each code stands here with its display and its definition, so that a FHIR CodeSystem can be served
+from this table and nowhere else has a spelling of its own. Published systems are preferred where
+they fit (FHIR, v3, LOINC, SNOMED CT, RxNorm): see the CSV tables beside this file.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+BASE: Final = "https://throughline.org/fhir"
+BUSINESS_STATUS: Final = f"{BASE}/CodeSystem/business-status"
+STATUS_REASON: Final = f"{BASE}/CodeSystem/status-reason"
+NEED: Final = f"{BASE}/CodeSystem/need"
+FLAG: Final = f"{BASE}/CodeSystem/flag"
+FACT: Final = f"{BASE}/CodeSystem/fact"
+
+
+class Meaning(NamedTuple):
+    """What one code says: ``display`` for a screen, ``definition`` for the one who maps it."""
+
+    display: str
+    definition: str
+
+
+_BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
+    "needs-a-person": Meaning(
+        "Needs a person",
+        "Nobody is asked any more and nobody has accepted: a human decides what happens next.",
+    ),
+    "consent-needed": Meaning(
+        "Consent needed",
+        "The referral is ready, but no consent permits a disclosure to the chosen partner.",
+    ),
+    "route-needed": Meaning(
+        "Route needed", "No single partner follows from the sender's routes and the partners' profiles."
+    ),
+    "discharge-cancelled": Meaning(
+        "Discharge cancelled",
+        "The hospital took the discharge back after a partner had accepted: the person is still in the hospital.",
+    ),
+    "visit-cancelled": Meaning(
+        "Visit cancelled",
+        "The hospital took the whole visit back after a partner had accepted.",
+    ),
+}
+
+_STATUS_REASON: Final[Mapping[str, Meaning]] = {
+    "not-selected": Meaning("Not selected", "This request is no longer needed."),
+    "discharge-cancelled": Meaning("Discharge cancelled", "The hospital took the discharge back (HL7 A13)."),
+    "visit-cancelled": Meaning("Visit cancelled", "The hospital took the whole visit back (HL7 A11)."),
+    "order-withdrawn": Meaning("Order withdrawn", "The medication order was withdrawn before any dose was given."),
+    "died": Meaning("Died", "The person died; nobody outside the hospital is notified."),
+    "withdrawn": Meaning("Withdrawn", "The request was withdrawn by the side that made it."),
+    "no-capacity": Meaning("No capacity", "The organisation has no free place."),
+    "no-intake-slot-before-gap": Meaning(
+        "No intake before the gap", "The next intake is later than the moment until which the person is covered."
+    ),
+    "moud-policy": Meaning("Medication policy", "The organisation's policy on this medication does not allow it."),
+    "dose-over-cap": Meaning("Dose over cap", "The dose is above the organisation's limit."),
+    "benzodiazepine": Meaning("Benzodiazepine", "Use of benzodiazepines is outside the organisation's policy."),
+    "alcohol-risk": Meaning("Alcohol risk", "Risk of alcohol withdrawal is outside the organisation's scope."),
+    "stimulant-use": Meaning("Stimulant use", "Use of stimulants is outside the organisation's policy."),
+    "insurance": Meaning("Insurance", "The person's insurance is not accepted."),
+    "no-photo-id": Meaning("No photo ID", "The organisation requires a photo identification."),
+    "residency": Meaning("Residency", "The person lives outside the area that is served."),
+    "age": Meaning("Age", "The person is outside the age range that is served."),
+    "gender-service": Meaning("Gender-specific service", "The place is for another gender."),
+    "pregnancy-not-supported": Meaning("Pregnancy not supported", "The organisation can't care for pregnant persons."),
+    "medical-acuity": Meaning("Medical acuity", "Medical needs are above what the organisation can meet."),
+    "psychiatric-acuity": Meaning("Psychiatric acuity", "Psychiatric needs are above what the organisation can meet."),
+    "legal-exclusion": Meaning("Legal exclusion", "A legal condition excludes the person."),
+    "incomplete-information": Meaning("Incomplete information", "Facts that the organisation needs are missing."),
+    "consent-missing": Meaning("Consent missing", "A consent that the organisation needs is missing."),
+    "already-enrolled-elsewhere": Meaning("Enrolled elsewhere", "The person is enrolled in another program."),
+    "patient-declined": Meaning("Patient declined", "The person does not want this service."),
+    "patient-unreachable": Meaning("Patient unreachable", "The person could not be reached."),
+    "duplicate": Meaning("Duplicate", "The same request was already received."),
+    "wrong-service": Meaning("Wrong service", "The organisation does not offer what is asked for."),
+    "other": Meaning("Other", "Another reason, given as text."),
+}
+
+_NEED: Final[Mapping[str, Meaning]] = {
+    "moud-continuation": Meaning(
+        "Continue medication for opioid use disorder", "The next dose and all that follow are given without a gap."
+    ),
+    "peer-support": Meaning("Peer support", "A person with lived experience of recovery goes along."),
+    "recovery-housing": Meaning("Recovery housing", "A safe place to live that supports recovery."),
+    "mental-health": Meaning("Mental health care", "Assessment or treatment of a mental health condition."),
+    "primary-care": Meaning("Primary care", "A primary care clinician who takes over."),
+    "hcv-hiv": Meaning("Hepatitis C and HIV care", "Testing, treatment or prevention of hepatitis C or HIV."),
+    "harm-reduction": Meaning("Harm reduction", "Safer-use supplies, drug checking and counselling."),
+    "naloxone": Meaning("Naloxone", "Naloxone to carry, and the skill to use it."),
+    "transport": Meaning("Transport", "A way to get to the next dose or appointment."),
+    "identification": Meaning("Identification document", "Help to obtain an identification document."),
+    "phone": Meaning("Phone", "A phone on which the person can be reached."),
+}
+
+_FLAG: Final[Mapping[str, Meaning]] = {
+    "pregnant": Meaning("Pregnant", "The person is pregnant; raises the priority."),
+    "aadvice": Meaning("Left against advice", "The person left against medical advice; the priority is stat."),
+    "overdose-this-visit": Meaning(
+        "Overdose this visit", "An opioid overdose led to this visit or happened in it; raises the priority."
+    ),
+    "no-phone": Meaning("No phone", "No phone number is known; raises the priority."),
+    "no-slot-before-gap": Meaning(
+        "No open hour before the gap",
+        "The partner has no dosing or intake hour before the cover ends; raises the priority.",
+    ),
+    "lapsed": Meaning("Lapsed", "The cover has ended and no later dose is known."),
+    "reassess-tolerance": Meaning(
+        "Re-assess tolerance",
+        "More than 72 hours since the cover ended: the dose must be re-assessed, not resumed.",
+    ),
+    "implausible-last-dose": Meaning(
+        "Implausible last dose",
+        "The last dose is more than 15 minutes in the future, or, of a daily medication, more than 45 days ago.",
+    ),
+    "methadone-rx-at-discharge": Meaning(
+        "Methadone prescription at discharge",
+        "Methadone for opioid use disorder can't be prescribed (21 CFR 1306.07(a)); it counts as no supply.",
+    ),
+    "methadone-over-three-days": Meaning(
+        "More than three days of methadone",
+        "More than a three-day supply was dispensed (21 CFR 1306.07(b)); three days are counted.",
+    ),
+    "homeless": Meaning("Homeless", "The person has no home."),
+    "snf": Meaning("To a skilled nursing facility", "The person goes to a skilled nursing facility."),
+    "custody": Meaning("To custody", "The person is discharged to court or law enforcement: a human decides."),
+    "died": Meaning("Died", "The person died: nothing is sent."),
+}
+
+_FACT: Final[Mapping[str, Meaning]] = {
+    "homeless": Meaning("Homeless", "Whether the person has no home."),
+    "interpreter-needed": Meaning("Interpreter needed", "Whether the person needs an interpreter."),
+    "photo-id": Meaning("Photo identification", "Whether the person has a photo identification."),
+    "naloxone-given": Meaning("Naloxone given", "Whether naloxone was handed over."),
+    "supplies-given": Meaning("Supplies given", "Which supplies were handed over."),
+    "pregnant": Meaning("Pregnant", "Whether the person is pregnant."),
+    "overdose-this-visit": Meaning("Overdose this visit", "Whether an opioid overdose belongs to this visit."),
+    "benzodiazepines": Meaning("Benzodiazepines", "Whether the person uses benzodiazepines."),
+    "alcohol": Meaning("Alcohol", "Whether the person drinks alcohol at risk."),
+    "stimulants": Meaning("Stimulants", "Whether the person uses stimulants."),
+    "qtc": Meaning("QTc interval", "The corrected QT interval, in milliseconds."),
+    "urine-drug-screen": Meaning("Urine drug screen", "The result of a urine drug screen."),
+    "wounds-or-picc": Meaning("Wounds or PICC line", "Whether the person has wounds or a PICC line to care for."),
+    "psychiatric-acuity": Meaning("Psychiatric acuity", "How acute psychiatric needs are, as told."),
+    "mobility": Meaning("Mobility", "How the person moves, as told."),
+    "destination": Meaning("Destination", "Where the person goes, as told."),
+    "current-otp": Meaning("Current OTP", "The opioid treatment program where the person is enrolled."),
+    "continuation": Meaning("Kind of continuation", "Whether the person is new to the program or returns to it."),
+    "next-appointment": Meaning("Next appointment", "The next appointment that was booked."),
+    "contact": Meaning("Contact", "How the person can be reached, and what may be said there."),
+}
+
+CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
+    {
+        BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
+        STATUS_REASON: MappingProxyType(_STATUS_REASON),
+        NEED: MappingProxyType(_NEED),
+        FLAG: MappingProxyType(_FLAG),
+        FACT: MappingProxyType(_FACT),
+    }
+)
+"""Code system URL to its codes. The URL is the canonical of the CodeSystem."""
+
+
+def coding(system: str, code: str) -> dict[str, str]:
+    """A FHIR Coding with its display. A code that is not in the table is a KeyError: ours, not the caller's data."""
+    return {"system": system, "code": code, "display": CODES[system][code].display}
+
+
+def concept(system: str, code: str) -> dict[str, object]:
+    """A FHIR CodeableConcept whose text is the display (Gravity demands ``statusReason.text``)."""
+    found = coding(system, code)
+    return {"coding": [found], "text": found["display"]}

@@ -1,0 +1,366 @@
+"""What the hub knows about one FHIR type: how it is searched, what holds in it, what may be done with it.
+
+A module of this folder describes one type and names its ``ResourceSpec`` ``SPEC``; ``schemas.resources.ALL``
+finds it by listing the folder. Extractors are pure functions over resources that passed the gate
+(``fhir_mappings.gate``), so they trust shapes and never raise on such a resource.
+
+Values that extractors give, by kind of parameter:
+
+- ``token``: ``system|code``; the system is empty where none is given. Split at the first ``|``. Where
+  ``SearchParam.system`` is set, FHIR fixes the system and the value is the code alone.
+- ``reference``: ``Type/id`` for a local reference (a version is cut off), an absolute URL or URN as it is.
+  References to contained resources and logical references give nothing.
+- ``date``: microseconds since 1970 UTC, first instant (inclusive) and end (exclusive) of what the text says.
+- ``string``, ``uri``: the text; compare strings after ``fold`` on both sides.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from schemas.resources.times import OPEN_END, OPEN_START, date_range
+
+Resource = dict[str, Any]
+Kind = Literal["token", "reference", "date", "string", "uri"]
+Value = str | tuple[int, int]
+Extract = Callable[[Resource], list[Value]]
+
+READ = frozenset({"read", "search-type"})
+"""FHIR interaction codes of a type that clients only read."""
+
+
+def elements(path: str) -> Callable[[Resource], list[Any]]:
+    """A function that lists what stands at a dotted path, lists flattened, absent and null left out."""
+    steps = tuple(path.split("."))
+
+    def find(resource: Resource) -> list[Any]:
+        found: list[Any] = [resource]
+        for step in steps:
+            deeper: list[Any] = []
+            for item in found:
+                below = item.get(step)
+                if type(below) is list:
+                    deeper += below
+                elif below is not None:
+                    deeper.append(below)
+            if not deeper:
+                return deeper
+            found = deeper
+        return [item for item in found if item is not None]
+
+    return find
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParam:
+    """One search parameter of a type; names and meaning are those of FHIR R4 (or the profile guide named beside it)."""
+
+    name: str
+    kind: Kind
+    extract: Extract
+    paths: tuple[str, ...] = ()
+    """Element paths that it reads, without the type."""
+    column: str | None = None
+    """Column of the store's ``resource`` table that holds it; None = the generic index."""
+    many: bool = False
+    """With a column: the first value stands in the column, further ones in the generic index."""
+    system: str | None = None
+    """The code system that FHIR fixes; values are then codes alone."""
+    targets: tuple[str, ...] = ()
+    """Types that a reference may point to; what ``owner=123`` (an id alone) can mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One rule that a resource keeps: ``holds`` is asked of each element at ``path``.
+
+    ``path`` starts with the type (``Patient.name``). ``element`` is the child that a report points to, where that is
+    not the element itself. ``code`` is the FHIR issue type. ``text`` says what is expected, never what was found.
+    """
+
+    key: str
+    text: str
+    path: str
+    holds: Callable[[Resource], bool]
+    element: str = ""
+    code: str = "invariant"
+    steps: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.path.split(".")[1:]))
+
+    def broken(self, resource: Resource) -> list[str]:
+        """FHIR expressions (``Patient.name[0]``) of the elements that break the rule; empty = it holds."""
+        if not self.steps:
+            return [] if self.holds(resource) else [self._report(self.path)]
+        if self.steps[0] not in resource:
+            return []
+        found: list[tuple[str, Any]] = [(self.path.split(".", 1)[0], resource)]
+        for step in self.steps:
+            found = [pair for expression, item in found for pair in _children(expression, item, step)]
+        return [self._report(expression) for expression, item in found if not self.holds(item)]
+
+    def _report(self, expression: str) -> str:
+        return f"{expression}.{self.element}" if self.element else expression
+
+
+def _children(expression: str, item: Resource, step: str) -> Iterator[tuple[str, Any]]:
+    below = item.get(step)
+    if isinstance(below, list):
+        for index, child in enumerate(below):
+            if child is not None:
+                yield f"{expression}.{step}[{index}]", child
+    elif below is not None:
+        yield f"{expression}.{step}", below
+
+
+@dataclass(frozen=True)
+class ResourceSpec:
+    """All that is particular to one FHIR type."""
+
+    type: str
+    search: tuple[SearchParam, ...] = ()
+    interactions: frozenset[str] = READ
+    invariants: tuple[Invariant, ...] = ()
+    profiles: Mapping[str, tuple[Invariant, ...]] = field(default_factory=dict)
+    """Rules of each profile that is checked, by canonical URL with version (``http://...|7.0.0``)."""
+
+    @cached_property
+    def params(self) -> dict[str, SearchParam]:
+        """Every parameter that a search of this type knows, common ones included, by name."""
+        return {param.name: param for param in (*COMMON, *self.search)} if self.search else {}
+
+    @cached_property
+    def references(self) -> dict[str, Callable[[Resource], list[str]]]:
+        """``_include`` name (``Task:focus``) to a function that lists local references (``Type/id``)."""
+        return {f"{self.type}:{p.name}": _local(p.extract) for p in self.search if p.kind == "reference"}
+
+    @cached_property
+    def _by_claim(self) -> dict[str, tuple[Invariant, ...]]:
+        bare = {url.partition("|")[0]: rules for url, rules in self.profiles.items()}
+        return {**bare, **self.profiles}
+
+    def rules_of(self, claim: str) -> tuple[Invariant, ...]:
+        """Rules of a profile that ``meta.profile`` claims; of another version or a profile unknown here, none."""
+        return self._by_claim.get(claim, ())
+
+    @cached_property
+    def _by_column(self) -> tuple[tuple[str, bool, Extract], ...]:
+        return tuple((p.column, p.kind == "date", p.extract) for p in self.search if p.column)
+
+    @cached_property
+    def _by_index(self) -> tuple[tuple[str, int, Extract], ...]:
+        params = (*INDEXED, *self.search) if self.search else ()
+        return tuple((p.name, 1 if p.column else 0, p.extract) for p in params if p.many or not p.column)
+
+    def columns(self, resource: Resource) -> dict[str, str | int]:
+        """Values of the typed columns; a date gives its first instant in microseconds. Absent = not in the result."""
+        out: dict[str, str | int] = {}
+        for column, is_date, extract in self._by_column:
+            values = extract(resource)
+            if values:
+                first = values[0]
+                out[column] = first[0] if is_date else first  # type: ignore[assignment]  # date values are pairs
+        return out
+
+    def index(self, resource: Resource) -> list[tuple[str, Value]]:
+        """Rows of the generic index: (parameter name, value), each once."""
+        rows: dict[tuple[str, Value], None] = {}
+        for name, skip, extract in self._by_index:
+            for value in extract(resource)[skip:]:
+                rows[name, value] = None
+        return list(rows)
+
+
+def _local(extract: Extract) -> Callable[[Resource], list[str]]:
+    def references(resource: Resource) -> list[str]:
+        return [value for value in extract(resource) if isinstance(value, str) and ":" not in value]
+
+    return references
+
+
+def fold(text: str) -> str:
+    """A string as searches compare it: without case and accents, white space collapsed (FHIR R4 search, 3.1.1.4.8)."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(text.casefold().split())
+
+
+# ---- one function per kind of parameter; each returns the SearchParam
+
+
+def _gather(paths: tuple[str, ...], convert: Callable[[Any], Iterable[Value]]) -> Extract:
+    """Everything at the paths, converted. One function where there is one top-level path: that is the usual case."""
+    if len(paths) == 1 and "." not in paths[0]:
+        name = paths[0]
+
+        def one(resource: Resource) -> list[Value]:
+            found = resource.get(name)
+            if found is None:
+                return []
+            if type(found) is list:
+                return [value for item in found if item is not None for value in convert(item)]
+            return list(convert(found))
+
+        return one
+    finders = tuple(elements(path) for path in paths)
+
+    def several(resource: Resource) -> list[Value]:
+        return [value for find in finders for item in find(resource) for value in convert(item)]
+
+    return several
+
+
+def tokens_of(value: Any) -> tuple[str, ...]:
+    """Token values of a CodeableConcept, Coding, Identifier, code, boolean or id."""
+    if type(value) is str:
+        return (f"|{value}",)
+    if type(value) is bool:
+        return ("|true" if value else "|false",)
+    if "coding" in value:
+        return tuple(f"{c.get('system', '')}|{c['code']}" for c in value["coding"] if "code" in c)
+    code = value.get("code") or value.get("value")
+    return (f"{value.get('system', '')}|{code}",) if code else ()
+
+
+def token(name: str, *paths: str, column: str | None = None, many: bool = False) -> SearchParam:
+    """A token parameter over coded elements or identifiers."""
+    return SearchParam(name, "token", _gather(paths, tokens_of), paths, column, many)
+
+
+def code(name: str, path: str, system: str, *, column: str | None = None) -> SearchParam:
+    """A token parameter over elements of type ``code``, whose system FHIR fixes."""
+    return SearchParam(name, "token", _gather((path,), lambda value: (value,)), (path,), column, system=system)
+
+
+def reference_of(value: Resource) -> tuple[str, ...]:
+    """A Reference as ``Type/id`` or absolute URI; nothing for contained or logical references."""
+    text = value.get("reference")
+    if not text or text[0] == "#":
+        return ()
+    return (text,) if ":" in text else (text.partition("/_history/")[0],)
+
+
+def reference(
+    name: str, *paths: str, targets: tuple[str, ...] = (), column: str | None = None, many: bool = False
+) -> SearchParam:
+    """A reference parameter; ``targets`` are the types that FHIR allows (none given: any)."""
+    return SearchParam(name, "reference", _gather(paths, reference_of), paths, column, many, targets=targets)
+
+
+def _patient_of(value: Resource) -> tuple[str, ...]:
+    """The reference, where it points to a Patient (``where(resolve() is Patient)``)."""
+    if "Patient/" in value.get("reference", "") or value.get("type") == "Patient":
+        return reference_of(value)
+    return ()
+
+
+def patient(*paths: str, column: str | None = None) -> SearchParam:
+    """The parameter ``patient``: the subject, where that is a Patient."""
+    extract = _gather(paths, _patient_of)
+    return SearchParam("patient", "reference", extract, paths, column, targets=("Patient",))
+
+
+def dates_of(value: Any) -> tuple[Value, ...]:
+    """A date, dateTime, instant, Period or Timing as ranges of microseconds."""
+    if type(value) is str:
+        found = date_range(value)
+        return (found,) if found else ()
+    if "event" in value or "repeat" in value:
+        bounds = value.get("repeat", {}).get("boundsPeriod")
+        inner = [*value.get("event", ()), *((bounds,) if bounds else ())]
+        return tuple(found for item in inner if item is not None for found in dates_of(item))
+    start, end = date_range(value.get("start", "")), date_range(value.get("end", ""))
+    if not start and not end:
+        return ()
+    return ((start[0] if start else OPEN_START, end[1] if end else OPEN_END),)
+
+
+def date(name: str, *paths: str, column: str | None = None) -> SearchParam:
+    """A date parameter; a column holds the first instant."""
+    return SearchParam(name, "date", _gather(paths, dates_of), paths, column)
+
+
+_STRING_PARTS = (
+    *("text", "family", "given", "prefix", "suffix"),
+    *("line", "city", "district", "state", "postalCode", "country"),
+)
+
+
+def strings_of(value: Any) -> tuple[str, ...]:
+    """The texts of a string, HumanName or Address."""
+    if type(value) is str:
+        return (value,)
+    found: list[str] = []
+    for part in _STRING_PARTS:
+        text = value.get(part)
+        if type(text) is list:
+            found += [item for item in text if item is not None]
+        elif text is not None:
+            found.append(text)
+    return tuple(found)
+
+
+def string(name: str, *paths: str) -> SearchParam:
+    """A string parameter over text, names or addresses."""
+    return SearchParam(name, "string", _gather(paths, strings_of), paths)
+
+
+def uri(name: str, *paths: str) -> SearchParam:
+    """A URI parameter."""
+    return SearchParam(name, "uri", _gather(paths, lambda value: (value,)), paths)
+
+
+INDEXED = (
+    uri("_profile", "meta.profile"),
+    token("_security", "meta.security"),
+    token("_tag", "meta.tag"),
+    uri("_source", "meta.source"),
+)
+"""Parameters of every type that stand in the generic index."""
+
+COMMON = (
+    token("_id", "id", column="id"),
+    date("_lastUpdated", "meta.lastUpdated", column="last_updated"),
+    *INDEXED,
+)
+"""Parameters of every type; ``_id`` and ``_lastUpdated`` are the store's own columns."""
+
+
+def contact(name: str, path: str, system: str | None = None) -> SearchParam:
+    """A token parameter over contact points, of one system (``phone``) or all; the use of a contact is no namespace."""
+
+    def values(value: Resource) -> tuple[str, ...]:
+        wanted = system is None or value.get("system") == system
+        return (f"|{value['value']}",) if wanted and "value" in value else ()
+
+    return SearchParam(name, "token", _gather((path,), values), (path,))
+
+
+# ---- words of invariants
+
+
+def has(item: Resource, name: str) -> bool:
+    """FHIRPath ``exists()`` of an element; extensions without value count."""
+    return name in item or f"_{name}" in item
+
+
+def has_choice(item: Resource, name: str) -> bool:
+    """FHIRPath ``exists()`` of a choice: ``value`` finds valueString, valueQuantity, ..."""
+    size = len(name)
+    return any(
+        key.startswith(name) and key[size : size + 1].isupper() for key in (key.removeprefix("_") for key in item)
+    )
+
+
+def any_of(*names: str) -> Callable[[Resource], bool]:
+    """A rule: at least one of these elements is there."""
+    return lambda item: any(has(item, name) for name in names)
+
+
+def coded(concept: Resource | None, system: str, *codes: str) -> bool:
+    """Whether a CodeableConcept holds one of the codes of a system."""
+    codings = concept.get("coding", ()) if concept else ()
+    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)

@@ -1,0 +1,53 @@
+"""What the encrypted visit stub holds: the record of the visit and the referral that grew from it."""
+
+from schemas.base import Model
+from schemas.facts import VisitRecord
+
+
+class Held(Model):
+    """One resource that intake wrote: its id, version, and a digest of its content."""
+
+    id: str
+    version: int
+    digest: str
+
+
+class Child(Model):
+    """What one partner was sent."""
+
+    partner: str
+    service_request: str
+    task: str
+
+
+class NeedLink(Model):
+    """The source ServiceRequest and Task of one need, and the children sent for it."""
+
+    need: str
+    service_request: str
+    task: str
+    children: list[Child] = []
+
+
+class ReferralLink(Model):
+    """The referral of a visit: every source of one transition shares the group."""
+
+    group: str
+    needs: list[NeedLink] = []
+    """The sources that hold now."""
+    former: list[NeedLink] = []
+    """Sources that ended before the visit did (a cancelled discharge)."""
+    awaits_discharge: bool = False
+    """A source was taken back; the next one opens when the visit ends."""
+    resources: dict[str, Held] = {}
+    """``Type|logical key`` -> what was written."""
+
+
+class VisitContent(Model):
+    """What the sealed stub holds."""
+
+    sender: str
+    record: VisitRecord
+    referral: ReferralLink | None = None
+    numbers: list[str] = []
+    persons: list[str] = []

@@ -1,0 +1,157 @@
+"""The order in which messages arrive never changes what is known of a visit."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fhir_mappings.triage import judge
+from fhir_mappings.visit import as_event, last_dose, merge
+from schemas.discharge import Circumstances, Clinical, Otp
+from schemas.facts import Facts, Supply, VisitRecord
+from tests.unit.stories import (
+    BELBUCA,
+    FILM,
+    LISINOPRIL,
+    METHADONE,
+    METHADONE_TABLET,
+    STORIES,
+    Story,
+    admit,
+    at,
+    dose,
+    dx,
+    facts,
+    leave,
+    mrn,
+    order,
+    person,
+    stay,
+    supply,
+)
+
+TIMES = [f"06-08 1{hour}:00" for hour in range(4)]
+PRODUCTS = [FILM, METHADONE, METHADONE_TABLET, BELBUCA, LISINOPRIL]
+when = st.sampled_from(TIMES)
+product = st.sampled_from(PRODUCTS)
+codes = st.lists(st.sampled_from(["F11.20", "F11.21", "I10", "T40.411A"]), max_size=2, unique=True)
+numbers = st.sampled_from(["HTESTA", "HTESTB", "HTESTC"])
+
+
+def assembled(messages: list[Facts]) -> VisitRecord:
+    record: VisitRecord | None = None
+    for message in messages:
+        record = merge(record, message)
+    assert record is not None
+    return record
+
+
+def conclusions(record: VisitRecord) -> tuple[object, ...]:
+    event = as_event(record, event_id="HTEST-1", occurred_at=at("06-09 12:00"))
+    return event, judge(record), last_dose(record), record.ended_at, record.cancelled, record.former_identifiers
+
+
+MESSAGES = st.one_of(
+    st.builds(lambda t, dxs: admit(t, *dxs), when, codes),
+    st.builds(
+        lambda t, left, dxs, to: leave(t, left, *dxs, disposition=to),
+        when,
+        when,
+        codes,
+        st.sampled_from(["home", "aadvice", None]),
+    ),
+    st.builds(lambda t: leave(t, t, disposition=None).model_copy(update={"visit_status_ended": False}), when),
+    st.builds(lambda t, kind: facts("ADT^A13", kind, t), when, st.sampled_from(["cancel-discharge", "cancel-visit"])),
+    st.builds(
+        lambda t, unit, left: facts("ADT^A08", "update", t, visit=stay(unit=unit, left=at(left) if left else None)),
+        when,
+        st.sampled_from(["4W", "7E", None]),
+        st.none() | when,
+    ),
+    st.builds(
+        lambda t, p, interval, home, off, key: order(t, p, interval, home=home, withdrawn=off, key=key, days=3),
+        when,
+        product,
+        st.sampled_from(["PT24H", "PT12H", None]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(["O1", "O2"]),
+    ),
+    st.builds(
+        lambda t, g, p, amount, outcome, off: dose(t, g, p, amount, outcome=outcome, deleted=off),
+        when,
+        when,
+        product,
+        st.sampled_from([0, 8, 16]),
+        st.sampled_from(["complete", "refused"]),
+        st.booleans(),
+    ),
+    st.builds(supply, when, product, st.sampled_from([None, 1, 3])),
+    st.builds(
+        lambda t, p: facts(
+            "RDS^O13", "supply", t, supplies=[Supply(key="O2|1", order="O2", product=p, at=at(t), withdrawn=True)]
+        ),
+        when,
+        product,
+    ),
+    st.builds(
+        lambda t, who, gone: facts("ADT^A40", "merge", t, patient=person(who), merged_identifiers=[mrn(gone)]),
+        when,
+        numbers,
+        numbers,
+    ),
+    st.builds(lambda t, who, given: facts("ADT^A08", "update", t, patient=person(who, given)), when, numbers, numbers),
+    st.builds(
+        lambda t, code: facts("ADT^A08", "update", t, removed_diagnoses=[dx(code)]),
+        when,
+        codes.map(lambda c: c[0] if c else "I10"),
+    ),
+    st.builds(lambda t, dxs: facts("ADT^A02", "other", t, handled=False, diagnoses=[dx(c) for c in dxs]), when, codes),
+    st.builds(
+        lambda t, pregnant, otp: facts(
+            "event",
+            "update",
+            t,
+            circumstances=Circumstances(
+                clinical=Clinical(pregnant=pregnant),
+                current_otp=Otp(name=otp) if otp else None,
+                naloxone_given=pregnant,
+            ),
+        ),
+        when,
+        st.sampled_from([True, False, "unknown", None]),
+        st.sampled_from(["HTEST One", "HTEST Two", None]),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(MESSAGES, min_size=1, max_size=7).flatmap(lambda found: st.tuples(st.just(found), st.permutations(found)))
+)
+def test_any_order_of_arrival_gives_the_same_record(pair: tuple[list[Facts], list[Facts]]) -> None:
+    sent, arrived = pair
+    first, second = assembled(sent), assembled(arrived)
+    assert conclusions(first) == conclusions(second)
+    assert first == second
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(STORIES).flatmap(lambda s: st.tuples(st.just(s), st.permutations(s.messages))))
+def test_a_story_told_in_any_order_ends_alike(told: tuple[Story, list[Facts]]) -> None:
+    story, arrived = told
+    assert conclusions(assembled(arrived)) == conclusions(assembled(story.messages))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(MESSAGES, min_size=1, max_size=5))
+def test_a_message_that_comes_twice_changes_nothing(messages: list[Facts]) -> None:
+    once = assembled(messages)
+    assert assembled([*messages, *messages]) == once
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(MESSAGES, min_size=1, max_size=5), MESSAGES)
+def test_a_record_that_was_stored_and_read_back_merges_alike(messages: list[Facts], last: Facts) -> None:
+    record = assembled(messages)
+    stored = VisitRecord.model_validate_json(record.model_dump_json(by_alias=True))
+    assert stored == record
+    assert merge(stored, last) == merge(record, last)
