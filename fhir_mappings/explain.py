@@ -136,8 +136,8 @@ def _hl7v2(data: bytes, dialect: Dialect, sender: Sender, now: datetime) -> Expl
     message = parse(data).traced()
     reading = dialect.read(message, sender)
     problem = dialect.filing(message, reading.facts)
-    fields = tuple(_fields(message, dialect.targets, reading.notes))
-    return _explanation(reading, problem, fields, dialect, sender, now)
+    fields = tuple(_fields(message, dialect, reading.notes))
+    return _explanation(reading, problem, fields=fields, dialect=dialect, sender=sender, now=now)
 
 
 def _json(data: bytes, dialect: Dialect, sender: Sender, now: datetime) -> Explanation:
@@ -145,12 +145,13 @@ def _json(data: bytes, dialect: Dialect, sender: Sender, now: datetime) -> Expla
     problem = dialect.filing(data, reading.facts)
     paths = _paths(orjson.loads(data))
     fields = tuple(FieldUse(path, None, used=True, target=dialect.targets[path]) for path in paths)
-    return _explanation(reading, problem, fields, dialect, sender, now)
+    return _explanation(reading, problem, fields=fields, dialect=dialect, sender=sender, now=now)
 
 
 def _explanation(
     reading: Reading,
     problem: Problem | None,
+    *,
     fields: tuple[FieldUse, ...],
     dialect: Dialect,
     sender: Sender,
@@ -175,7 +176,8 @@ def _place(problem: Problem) -> str:
     return f"{problem.segment}-{problem.field}" if problem.field else problem.segment
 
 
-def _fields(message: TracedMessage, targets: dict[str, str], notes: tuple[Note, ...]) -> Iterator[FieldUse]:
+def _fields(message: TracedMessage, dialect: Dialect, notes: tuple[Note, ...]) -> Iterator[FieldUse]:
+    targets = dialect.targets
     faulty = {(note.segment, note.path): note.rule for note in notes}
     for index, segment, field in message.populated():
         path = f"{segment}-{field}"
@@ -187,11 +189,14 @@ def _fields(message: TracedMessage, targets: dict[str, str], notes: tuple[Note, 
         elif path in _FRAME:
             yield FieldUse(path, index, used=True, target=_FRAME[path])
         else:
-            yield FieldUse(path, index, used=False, reason=_unused(path, targets))
+            yield FieldUse(path, index, used=False, reason=_unused(path, dialect))
 
 
-def _unused(path: str, targets: dict[str, str]) -> str:
-    if path in targets:
+def _unused(path: str, dialect: Dialect) -> str:
+    known = dialect.unused.get(path)
+    if known is not None:
+        return known
+    if path in dialect.targets:
         return _OTHER_TRIGGER
     return _Z_SEGMENT if path.startswith("Z") else _NOT_MAPPED
 
@@ -237,7 +242,7 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 def _code(coding: Coding) -> str:
-    if _CODE.fullmatch(coding.code) is None:
+    if _CODE.fullmatch(coding.code) is None or (coding.system is None and coding.code == coding.display):
         return "(text only)"
     return f"{coding.code} ({coding.system})" if coding.system else f"{coding.code} (no system)"
 

@@ -144,6 +144,8 @@ def _problem(root: str, error: jsonschema_rs.ValidationError) -> Problem:
         path.append(error.kind.property)
     if what == "choice":
         path.append(detail)
+    elif what == "invariant" and "@" in detail:
+        path.append(detail.partition(": ")[0].partition("@")[2])
     elif isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         path.append(_UNSAFE_NAME.sub("?", error.kind.unexpected[0])[:64])
     rule, expected, code = _meaning(kind, what, detail, error)
@@ -174,7 +176,7 @@ def _meaning(kind: str, what: str, detail: str, error: jsonschema_rs.ValidationE
     """(rule, expected, issue type) of a failure."""
     if what == "invariant":
         key, _, text = detail.partition(": ")
-        return key, text, "invariant"
+        return key.partition("@")[0], text, "invariant"
     if what == "choice":
         return "choice", f"exactly one of {detail}", "structure" if kind == "OneOfMultipleValid" else "required"
     if what == "target":
@@ -301,10 +303,12 @@ def _rules(resource: Resource, prefix: str) -> list[Problem]:
     spec = ALL.get(resource["resourceType"])
     if spec:
         for rule in spec.invariants:
-            problems += _broken(rule, resource, prefix)
-        for claimed in resource.get("meta", _NOTHING).get("profile", ()):
-            for rule in spec.rules_of(claimed):
+            if not rule.keeps(resource):
                 problems += _broken(rule, resource, prefix)
+        for claim in resource.get("meta", _NOTHING).get("profile", ()):
+            for rule in spec.rules_of(claim):
+                if not rule.keeps(resource):
+                    problems += _broken(rule, resource, prefix)
     for child, path in _members(resource, prefix):
         problems += _rules(child, path)
     return problems

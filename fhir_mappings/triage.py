@@ -137,8 +137,11 @@ _CLOCKS: Final[dict[str, tuple[tuple[Pattern[str], str], ...]]] = {
     "buprenorphine": (
         (regex(r"probuphine|implant"), "implant"),
         (regex(r"sublocade"), "bup-lai-monthly-sublocade"),
-        (regex(r"(?=.*(?:brixadi|inject|syringe|extended|depot))(?=.*(?:monthly|\b356\b))"), "bup-lai-monthly-brixadi"),
-        (regex(r"(?=.*(?:inject|syringe|extended|depot))(?=.*\b[13]00 ?mg)"), "bup-lai-monthly-sublocade"),
+        (
+            regex(r"^(?=.*(?:brixadi|inject|syringe|extended|depot))(?=.*(?:monthly|\b356\b))"),
+            "bup-lai-monthly-brixadi",
+        ),
+        (regex(r"^(?=.*(?:inject|syringe|extended|depot))(?=.*\b[13]00 ?mg)"), "bup-lai-monthly-sublocade"),
         # Weekly or monthly unknown counts as weekly: the earlier next dose is the safe one.
         (regex(r"brixadi|inject|syringe|extended|depot"), "bup-lai-weekly-brixadi"),
         (regex(""), "bup-daily"),
@@ -175,7 +178,8 @@ def _classify(
         row = tables.drug(system, code)
         if row is not None:
             return Drug(row.drug, _table_class(row.triage_class), row.clock_class, "rxnorm")
-    text = " ".join(part for _, code, display in codings for part in (display, code) if part).lower()
+    parts = (part for _, code, display in codings for part in (display, code) if part)
+    text = " ".join(" ".join(parts).lower().split())
     by_text = _by_text(text)
     for system, code, _ in codings:
         hint = tables.ndc_hint(system, code)
@@ -274,7 +278,7 @@ def _role_of(system: str | None, code: str, display: str | None) -> str | None:
         return "f11-system-unknown" if system and known is None else "f11-not-billable"
     if known == tables.ICD10CM:
         return None
-    return "diagnosis-text-only" if display and _OUD_TEXT.search(display.lower()) else None
+    return "diagnosis-text-only" if display and _OUD_TEXT.search(display[:512].lower()) else None
 
 
 def _role_in_triage(row: tables.DiagnosisRow) -> str | None:

@@ -66,14 +66,14 @@ class Name(Model):
     """A person's name."""
 
     family: Text | None = None
-    given: list[Text] = []
+    given: list[Text] = Field(default_factory=list)
     text: Text | None = None
 
 
 class Address(Model):
     """A postal address as sent; nothing is invented."""
 
-    lines: list[Text] = []
+    lines: list[Text] = Field(default_factory=list)
     city: Text | None = None
     state: Text | None = None
     postal_code: Text | None = None
@@ -83,11 +83,11 @@ class Address(Model):
 class Patient(Model):
     """The person who leaves."""
 
-    identifiers: list[Identifier] = Field(default=[], max_length=64)
+    identifiers: list[Identifier] = Field(default_factory=list, max_length=64)
     name: Name | None = None
     birth_date: Day | None = None
     sex: Sex | None = None
-    phones: list[Token] = []
+    phones: list[Token] = Field(default_factory=list)
     address: Address | None = None
     language: Token | None = None
     interpreter: bool | None = None
@@ -117,7 +117,7 @@ class Clinician(Model):
 class VisitDetails(Model):
     """The stay that ends."""
 
-    identifiers: list[Identifier] = Field(default=[], max_length=64)
+    identifiers: list[Identifier] = Field(default_factory=list, max_length=64)
     class_: VisitClass | None = Field(default=None, alias="class")
     admitted_at: When | None = None
     expected_discharge_at: When | None = None
@@ -138,7 +138,7 @@ class Diagnosis(Coding):
 class Product(Coding):
     """A drug product; ``alternates`` are further codes sent for the same product, as received."""
 
-    alternates: list[Coding] = []
+    alternates: list[Coding] = Field(default_factory=list)
 
 
 class Schedule(Model):
@@ -176,8 +176,8 @@ class Medication(Model):
 
     product: Product
     schedule: Schedule | None = None
-    doses: list[Dose] = Field(default=[], max_length=1000)
-    bridges: list[Bridge] = Field(default=[], max_length=100)
+    doses: list[Dose] = Field(default_factory=list, max_length=1000)
+    bridges: list[Bridge] = Field(default_factory=list, max_length=100)
     next_due_ordered: When | None = None
     dose_number: int | None = Field(default=None, ge=1)
 
@@ -201,7 +201,7 @@ class Clinical(Model):
     alcohol: bool | Unknown | None = None
     stimulants: bool | Unknown | None = None
     qtc_ms: Annotated[int, Field(gt=0, lt=2000)] | Unknown | None = None
-    urine_drug_screen: list[DrugScreen] | Unknown = []
+    urine_drug_screen: list[DrugScreen] | Unknown = Field(default_factory=list)
     wounds_or_picc: bool | Unknown | None = None
     psychiatric_acuity: Text | None = None
     mobility: Text | None = None
@@ -230,7 +230,7 @@ class Need(Model):
 
     kind: NeedKind
     priority: Literal["routine", "urgent", "asap", "stat"] | None = None
-    patient_choice: list[Text] = []
+    patient_choice: list[Text] = Field(default_factory=list)
 
 
 class ConsentGiven(Model):
@@ -238,9 +238,9 @@ class ConsentGiven(Model):
 
     identifier: Token | None = None
     status: Literal["active", "inactive", "draft", "rejected", "entered-in-error"] = "active"
-    recipients: list[Text] = []
+    recipients: list[Text] = Field(default_factory=list)
     """Names of the organisations that may receive the record."""
-    purposes: list[Token] = []
+    purposes: list[Token] = Field(default_factory=list)
     """v3-ActReason codes; TREAT when empty."""
     signed_at: When | None = None
     expires_at: When | None = None
@@ -257,17 +257,17 @@ class Appointment(Model):
 class Circumstances(Model):
     """Everything about the person's way out that is neither identity, stay, diagnosis nor drug."""
 
-    contacts: list[Contact] = Field(default=[], max_length=64)
+    contacts: list[Contact] = Field(default_factory=list, max_length=64)
     naloxone_given: bool | Unknown | None = None
-    supplies_given: list[Text] = []
-    allergies: list[Coding] = Field(default=[], max_length=200)
-    clinical: Clinical = Clinical()
+    supplies_given: list[Text] = Field(default_factory=list)
+    allergies: list[Coding] = Field(default_factory=list, max_length=200)
+    clinical: Clinical = Field(default_factory=Clinical)
     photo_id: bool | Unknown | None = None
-    coverage: list[Coverage] = Field(default=[], max_length=32)
+    coverage: list[Coverage] = Field(default_factory=list, max_length=32)
     current_otp: Otp | None = None
-    needs: list[Need] = Field(default=[], max_length=32)
+    needs: list[Need] = Field(default_factory=list, max_length=32)
     continuation: Continuation | None = None
-    consents: list[ConsentGiven] = Field(default=[], max_length=32)
+    consents: list[ConsentGiven] = Field(default_factory=list, max_length=32)
     next_appointment: Appointment | None = None
 
 
@@ -281,5 +281,5 @@ class DischargeEvent(Circumstances):
     occurred_at: Instant
     patient: Patient
     visit: VisitDetails
-    diagnoses: list[Diagnosis] = Field(default=[], max_length=500)
-    medications: list[Medication] = Field(default=[], max_length=200)
+    diagnoses: list[Diagnosis] = Field(default_factory=list, max_length=500)
+    medications: list[Medication] = Field(default_factory=list, max_length=200)

@@ -7,6 +7,8 @@ stub holds.
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.base import Instant, Model, When
 from schemas.discharge import (
     Circumstances,
@@ -102,15 +104,15 @@ class Facts(Model):
     """The time of the fact itself: EVN-2, else MSH-7; ``occurred_at`` of an event."""
     test: bool = False
     patient: Patient | None = None
-    merged_identifiers: list[Identifier] = []
+    merged_identifiers: list[Identifier] = Field(default_factory=list)
     """MRG: identifiers that no longer stand for this person."""
     visit: VisitDetails | None = None
     visit_status_ended: bool | None = None
-    diagnoses: list[Diagnosis] = []
-    removed_diagnoses: list[Diagnosis] = []
-    orders: list[Order] = []
-    doses: list[GivenDose] = []
-    supplies: list[Supply] = []
+    diagnoses: list[Diagnosis] = Field(default_factory=list)
+    removed_diagnoses: list[Diagnosis] = Field(default_factory=list)
+    orders: list[Order] = Field(default_factory=list)
+    doses: list[GivenDose] = Field(default_factory=list)
+    supplies: list[Supply] = Field(default_factory=list)
     circumstances: Circumstances | None = None
     handled: bool = True
     """False when the trigger is not one that this dialect reads; its segments are still triaged."""
@@ -121,13 +123,13 @@ class VisitRecord(Model):
 
     test: bool = False
     """Some fact of it was marked as a test."""
-    patient: Patient = Patient()
+    patient: Patient = Field(default_factory=Patient)
     """``identifiers`` are the current ones: of each authority those of the newest message, without merged ones."""
     patient_at: Instant | None = None
-    identifiers: dict[str, Identifier] = {}
+    identifiers: dict[str, Identifier] = Field(default_factory=dict)
     """Every patient identifier that was ever stated for this visit, by ``system|value``."""
-    former_identifiers: list[Identifier] = []
-    visit: VisitDetails = VisitDetails()
+    former_identifiers: list[Identifier] = Field(default_factory=list)
+    visit: VisitDetails = Field(default_factory=VisitDetails)
     visit_at: Instant | None = None
     ended_at: Instant | None = None
     """Event time of the discharge that holds now; None while the visit is open."""
@@ -135,13 +137,13 @@ class VisitRecord(Model):
     """Event time of the newest discharge or cancel-discharge fact."""
     cancelled: bool = False
     """The whole visit was cancelled (A11)."""
-    diagnoses: dict[str, Diagnosis] = {}
-    orders: dict[str, Order] = {}
-    doses: dict[str, GivenDose] = {}
-    supplies: dict[str, Supply] = {}
-    circumstances: Circumstances = Circumstances()
+    diagnoses: dict[str, Diagnosis] = Field(default_factory=dict)
+    orders: dict[str, Order] = Field(default_factory=dict)
+    doses: dict[str, GivenDose] = Field(default_factory=dict)
+    supplies: dict[str, Supply] = Field(default_factory=dict)
+    circumstances: Circumstances = Field(default_factory=Circumstances)
     circumstances_at: Instant | None = None
     unhandled_signal: bool = False
     """A trigger that is not handled carried a signal: a human must look."""
-    stamps: dict[str, int] = {}
+    stamps: dict[str, int] = Field(default_factory=dict)
     """When each field was last stated (event time, not arrival), so that facts merge alike in any order."""

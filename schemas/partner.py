@@ -1,6 +1,6 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from schemas.base import Model
 from schemas.discharge import NeedKind
@@ -18,8 +18,8 @@ class PartnerProfile(Model):
     part2_program: bool = False
     """A Part 2 program (42 CFR 2.11)."""
     business_associate: bool = False
-    needs: list[NeedKind] = []
-    products: list[str] = []
+    needs: list[NeedKind] = Field(default_factory=list)
+    products: list[str] = Field(default_factory=list)
     """``methadone``, ``buprenorphine``, ``naltrexone``; empty = not said."""
     time_zone: str | None = None
     phone: str | None = None

@@ -25,16 +25,16 @@ class SenderMaps(Model):
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    class_: dict[str, VisitClass] = Field(default={}, alias="class")
-    disposition: dict[str, Disposition | Literal["not-a-discharge"]] = {}
-    drug_systems: dict[str, Literal["rxnorm", "ndc", "local"]] = {}
-    local_drugs: dict[str, Coding] = {}
+    class_: dict[str, VisitClass] = Field(default_factory=dict, alias="class")
+    disposition: dict[str, Disposition | Literal["not-a-discharge"]] = Field(default_factory=dict)
+    drug_systems: dict[str, Literal["rxnorm", "ndc", "local"]] = Field(default_factory=dict)
+    local_drugs: dict[str, Coding] = Field(default_factory=dict)
     order_class: OrderClassMap | None = None
     days_supply: str | None = None
     """Field where days of supply stand besides TQ1-6, ORC-7.3 and RXE-1.3: ``ZOC-3``."""
-    order_triggers: list[str] = []
-    dose_triggers: list[str] = []
-    dispense_triggers: list[str] = []
+    order_triggers: list[str] = Field(default_factory=list)
+    dose_triggers: list[str] = Field(default_factory=list)
+    dispense_triggers: list[str] = Field(default_factory=list)
 
     @field_validator("local_drugs", mode="before")
     @classmethod
@@ -52,8 +52,8 @@ class SenderFile(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    units: dict[str, UnitStatus] = {}
-    routes: dict[str, str] = {}
+    units: dict[str, UnitStatus] = Field(default_factory=dict)
+    routes: dict[str, str] = Field(default_factory=dict)
     """Need to partner name."""
     mode: Literal["production", "test"] = "production"
     control_id_reuse: Literal["accept", "quarantine"] = "accept"
@@ -71,12 +71,12 @@ class Sender(SenderFile):
     """FHIR id of the hospital's Organization."""
     dialect: str
     timezone: str
-    match_msh: list[str] = []
+    match_msh: list[str] = Field(default_factory=list)
     """``APP|FACILITY`` pairs (MSH-3.1 and MSH-4.1)."""
-    peers: list[str] = []
+    peers: list[str] = Field(default_factory=list)
     """CIDR blocks that may connect by MLLP as this sender."""
     part2: Part2 | None = None
-    part2_units: list[str] = []
+    part2_units: list[str] = Field(default_factory=list)
 
     @field_validator("timezone")
     @classmethod

@@ -1,5 +1,7 @@
 """What the encrypted visit stub holds: the record of the visit and the referral that grew from it."""
 
+from pydantic import Field
+
 from schemas.base import Model
 from schemas.facts import VisitRecord
 
@@ -26,20 +28,20 @@ class NeedLink(Model):
     need: str
     service_request: str
     task: str
-    children: list[Child] = []
+    children: list[Child] = Field(default_factory=list)
 
 
 class ReferralLink(Model):
     """The referral of a visit: every source of one transition shares the group."""
 
     group: str
-    needs: list[NeedLink] = []
+    needs: list[NeedLink] = Field(default_factory=list)
     """The sources that hold now."""
-    former: list[NeedLink] = []
+    former: list[NeedLink] = Field(default_factory=list)
     """Sources that ended before the visit did (a cancelled discharge)."""
     awaits_discharge: bool = False
     """A source was taken back; the next one opens when the visit ends."""
-    resources: dict[str, Held] = {}
+    resources: dict[str, Held] = Field(default_factory=dict)
     """``Type|logical key`` -> what was written."""
 
 
@@ -49,5 +51,5 @@ class VisitContent(Model):
     sender: str
     record: VisitRecord
     referral: ReferralLink | None = None
-    numbers: list[str] = []
-    persons: list[str] = []
+    numbers: list[str] = Field(default_factory=list)
+    persons: list[str] = Field(default_factory=list)

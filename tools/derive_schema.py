@@ -7,7 +7,8 @@ the differences are in ``OVERRIDES`` and ``ADDITIONS``) and the code lists of sc
 it again and compares. The gate (``fhir_mappings.gate``) compiles the result.
 
 Where a rule is not plain structure its node carries a ``$comment``, from which the gate takes the rule's name and what
-is expected: ``choice value[x]``, ``invariant cpt-2: ...``, ``target Patient|Group``, ``primitive date``.
+is expected: ``choice value[x]``, ``target Patient|Group``, ``primitive date``, ``invariant cpt-2@system: ...`` (the
+child to report stands after the @).
 """
 
 import json

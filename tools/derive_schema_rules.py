@@ -23,6 +23,7 @@ _QUAD = r"[0-9A-Za-z+/]\s*[0-9A-Za-z+/]\s*[0-9A-Za-z+/]\s*[0-9A-Za-z+/]\s*"
 _QUAD_END = r"[0-9A-Za-z+/]\s*[0-9A-Za-z+/]\s*(?:[0-9A-Za-z+/]\s*=|=\s*=)\s*"
 # Text: no control characters but tab, line feed and carriage return (R4 2.24.0.1, string).
 _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]+"
+_VISIBLE = r"[^\s\x00-\x1f]+"
 
 
 def _text(pattern: str, kind: str, **more: Any) -> Schema:
@@ -48,15 +49,15 @@ PRIMITIVES: dict[str, Schema] = {
     "decimal": {"$comment": "primitive decimal", "type": "number"},
     "string": _text(_TEXT, "string", maxLength=1048576),
     "markdown": _text(_TEXT, "markdown", maxLength=1048576),
-    "code": _text(r"[^\s]+(?:\s[^\s]+)*", "code"),
+    "code": _text(rf"{_VISIBLE}(?: {_VISIBLE})*", "code"),
     "id": _text(_ID, "id"),
-    "uri": _text(r"\S+", "uri"),
-    "url": _text(r"\S+", "url"),
-    "canonical": _text(r"\S+", "canonical"),
+    "uri": _text(_VISIBLE, "uri"),
+    "url": _text(_VISIBLE, "url"),
+    "canonical": _text(_VISIBLE, "canonical"),
     "oid": _text(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+", "oid"),
     "uuid": _text(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "uuid"),
     "base64Binary": _text(rf"\s*(?:{_QUAD})*(?:{_QUAD_END})?", "base64Binary", minLength=1),
-    "xhtml": _text(r"\s*<div[\s>][\s\S]*</div>\s*", "xhtml"),
+    "xhtml": _text(rf"\s*<div[\s>](?:{_TEXT})?</div>\s*", "xhtml"),
     "date": _text(rf"{_YEAR_MONTH}|{_DAY}", "date"),
     "dateTime": _text(rf"{_YEAR_MONTH}|{_DAY}(?:T{_TIME}{_ZONE})?", "dateTime"),
     "instant": _text(rf"{_DAY}T{_TIME}{_ZONE}", "instant"),
@@ -71,7 +72,7 @@ def has(*names: str) -> Schema:
 
 def _needs(key: str, text: str, element: str, other: str) -> Schema:
     """Where ``element`` stands, ``other`` must stand."""
-    return {"$comment": f"invariant {key}: {text}", "if": has(element), "then": has(other)}
+    return {"$comment": f"invariant {key}@{other}: {text}", "if": has(element), "then": has(other)}
 
 
 _QUANTITY = [_needs("qty-3", "a system where a unit code stands", "code", "system")]

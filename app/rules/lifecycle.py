@@ -438,6 +438,13 @@ def on_died(source: Task, children: Sequence[Task]) -> SourceStep | None:
     return _step(source, _cancelled(source, "died"), moved, {}, reason, quiet=True)
 
 
+def on_withdrawn(source: Task, children: Sequence[Task]) -> SourceStep | None:
+    """The requester ended the source Task itself (``source`` as it becomes): every open child ends with it."""
+    moved = [_cancelled(child, "withdrawn") for child in children if child["status"] not in TERMINAL]
+    reason = Reason("withdrawn", "the requester took the referral back")
+    return _step(source, source, moved, _request_of(source), reason, quiet=False)
+
+
 def on_order_withdrawn(source: Task) -> SourceStep | None:
     """The order that opened the draft was withdrawn before any dose: the draft ends; anything later is for a human."""
     if source["status"] != "draft":

@@ -276,7 +276,7 @@ class _Filing:
     def _standing(self, file: VisitFile, verdict: triage.Triage, settlement: Settlement) -> _Standing:
         found = tuple((reason.code, reason.text) for reason in verdict.reasons)
         record = file.content.record
-        own = self.arrival.signal or (verdict.outcome == "review" and _names_a_drug(self.arrival.facts))
+        own = triage.message_signal(self.arrival.facts, record)
         if settlement.opened and not settlement.review:
             return _Standing("referral", (*self.notes, *found))
         if settlement.review and (settlement.opened or self.arrival.facts.kind == "discharge"):
@@ -365,12 +365,6 @@ class _Filing:
         if record.ended_at is not None:
             return micros(max(record.ended_at, self.now) + timedelta(days=self.arrival.sender.stub_days))
         return micros(self.now + timedelta(days=_OPEN_DAYS))
-
-
-def _names_a_drug(facts: Facts) -> bool:
-    """Whether it tells of a drug that counts in its visit, even one that is no signal alone; naloxone doesn't."""
-    products = [fact.product for fact in (*facts.orders, *facts.doses, *facts.supplies)]
-    return any(drug is not None and drug.triage_class != "rescue" for drug in map(triage.classify, products))
 
 
 def _while_open(verdict: triage.Triage) -> LedgerState:

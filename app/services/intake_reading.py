@@ -16,7 +16,6 @@ from app.core.errors import BadRequest
 from app.core.ids import uuid7
 from fhir_mappings import acks, hl7v2, triage, visit
 from fhir_mappings.dialects import find
-from fhir_mappings.dialects.adt_generic.dialect import filing
 from fhir_mappings.dialects.event_json.dialect import Refused, parse, to_facts
 from schemas.facts import Facts
 from schemas.sender import Sender
@@ -130,8 +129,9 @@ def _filed(
     wrong = _wrong_header(message)
     if wrong:
         return _refused(inbound, wrong, header, message.type, sender.id)
-    reading = find(sender.dialect).read(message, sender)
-    problem = filing(message, reading.facts)
+    dialect = find(sender.dialect)
+    reading = dialect.read(message, sender)
+    problem = dialect.filing(message, reading.facts)
     if problem is not None:
         error = acks.AckError(problem.code, problem.rule, problem.segment, 1, problem.field)
         return _refused(inbound, _Fault("AE", "required-field-missing", error), header, message.type, sender.id)
@@ -222,6 +222,10 @@ def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None)
         faults = tuple((fault.path, fault.rule) for fault in error.faults)
         return _refused_event(inbound, "not-an-event", "not a discharge event", faults=faults, sender=sender.id)
     facts = to_facts(event)
+    problem = find("event_json").filing(document, facts)
+    if problem is not None:
+        faults = (("patient.identifiers", problem.rule),)
+        return _refused_event(inbound, "required-field-missing", problem.rule, faults=faults, sender=sender.id)
     numbers, persons = identity_macs(facts, sender.organization, keys)
     return Arrival(
         ledger=inbound.replay_of or uuid7(),

@@ -27,7 +27,6 @@ Reason = tuple[str, str]
 StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
 MOUD = "moud-continuation"
-_LIFECYCLE_ELEMENTS = ("status", "statusReason", "businessStatus", "output", "note", "authoredOn")
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
     "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
@@ -306,7 +305,8 @@ class _Work:
             if before["status"] in lifecycle.TERMINAL or need.task not in self.now.rows:
                 continue
             request, task = self._source(need, clinical, "draft" if before["status"] == "draft" else "requested")
-            request, task = _kept(self._task(need.service_request), request), _kept(before, task)
+            request = build.renewed(self._task(need.service_request), request, now=self.now.now)
+            task = build.renewed(before, task, now=self.now.now)
             self._put(request)
             self._put(task)
             for child in need.children:
@@ -321,7 +321,7 @@ class _Work:
         built = build.child(request, task, partner=child.partner, partner_name=name, ids=ids, now=self.now.now)
         for resource in built:
             known = self.tasks.get(resource["id"]) or _resource(self.now.rows, resource["id"])
-            self._put(_kept(known, resource) if known else resource)
+            self._put(build.renewed(known, resource, now=self.now.now) if known else resource)
 
     def _task(self, resource_id: str) -> Resource:
         if resource_id in self.tasks:
@@ -416,13 +416,6 @@ class _Work:
 def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
     stored = rows.get(resource_id)
     return stored.resource if stored else None
-
-
-def _kept(before: Resource, built: Resource) -> Resource:
-    """``built`` with what lifecycle and owner have written since."""
-    kept = {name: before[name] for name in _LIFECYCLE_ELEMENTS if name in before}
-    fresh = {name: value for name, value in built.items() if name not in _LIFECYCLE_ELEMENTS}
-    return {**fresh, **kept}
 
 
 def _same(before: Resource, after: Resource) -> bool:

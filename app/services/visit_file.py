@@ -52,9 +52,7 @@ class VisitFile:
             organization=self.organization,
             version=self.version + 1,
             key=self.wrapped,
-            content=seal(
-                self.key, self.content.model_dump_json(by_alias=True, exclude_defaults=True).encode(), self.id
-            ),
+            content=seal(self.key, self.content.model_dump_json(by_alias=True, exclude_none=True).encode(), self.id),
             expires_at=self.expires_at,
             numbers=new_numbers,
             persons=new_persons,

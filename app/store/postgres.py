@@ -1,4 +1,4 @@
-"""PostgreSQL through asyncpg: prepared statements, one array per column, a small pool of our own.
+"""PostgreSQL through asyncpg: prepared statements, one parameter per column, a small pool of our own.
 
 The pool exists because asyncpg's own resets a connection at each release, which costs a third of a
 short query; nothing here leaves session state behind.
@@ -13,7 +13,7 @@ import asyncpg
 
 from app.store import statements as sql
 from app.store.database import Doubt, Gone, Record, VersionMiss
-from app.store.writes import Batch, stamp_rows
+from app.store.writes import Batch, joined, stamp_rows
 
 _NOT_WRITTEN = (
     asyncpg.PostgresConnectionError,
@@ -114,11 +114,15 @@ class PostgresDatabase:
             return stamps
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
-        """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends."""
-        connection = await self._open()
-        connection.add_termination_listener(lambda _: lost())
-        await connection.add_listener(channel, lambda *a: heard(str(a[3])))
-        self._listener = connection
+        """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends. Raises Gone."""
+        if self._listener is not None:
+            self._listener.terminate()
+        try:
+            connection = self._listener = await self._open()
+            connection.add_termination_listener(lambda _: lost())
+            await connection.add_listener(channel, lambda *a: heard(str(a[3])))
+        except _NOT_WRITTEN as error:
+            raise Gone from error
 
     def any_of(self, expression: str, parameter: str) -> str:
         """Membership in an array."""
@@ -143,20 +147,28 @@ async def _write_batch(
     connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch, offset_us: int
 ) -> dict[str, int]:
     for statement, rows in batch.writes:
-        status = await connection.execute(statement.postgresql, *_columns(rows, len(statement.columns)))
+        status = await connection.execute(
+            statement.postgresql, *_columns(rows, [kind for _, kind in statement.columns])
+        )
         if statement.guarded and _touched(status) != len(rows):
             raise VersionMiss
     if not batch.stamps:
         return {}
     rows = stamp_rows(batch.resources)
     stamped = await connection.fetch(
-        sql.STAMP_POSTGRESQL, len(rows), offset_us, batch.tell, *_columns(rows, 4 + len(sql.RESOURCE_COLUMNS))
+        sql.STAMP_POSTGRESQL, len(rows), offset_us, batch.tell, *_columns(rows, sql.STAMP_KINDS)
     )
     return {row[0]: row[1] for row in stamped}
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _columns(rows: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Any]:
+    """One parameter per column: bytes as a list, everything else joined."""
+    if not rows:
+        return ["" for _ in kinds]
+    return [
+        list(column) if kind == "bytes" else joined(column)
+        for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
+    ]
 
 
 def _touched(status: str) -> int:

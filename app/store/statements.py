@@ -1,7 +1,9 @@
 """The statements of a commit, side by side for both databases.
 
-PostgreSQL takes one array per column and writes a table's rows by one ``unnest``; SQLite takes the
-rows one by one inside the same transaction. A statement with ``guarded`` must touch as many rows as
+PostgreSQL takes one parameter per column and writes a table's rows by one ``unnest``; SQLite takes the
+rows one by one inside the same transaction. A column of texts or numbers travels as one text with
+separators, because asyncpg looks at each element of an array by slow general tests, which cost more
+than the insert itself; an empty text becomes NULL there. A statement with ``guarded`` must touch as many rows as
 it was given: fewer means that somebody else changed one of them first.
 """
 
@@ -23,7 +25,21 @@ RESOURCE_COLUMNS = (
 )
 """Typed search columns of ``resource``, in the order in which they are written."""
 
-_ARRAYS = {"text": "text[]", "big": "bigint[]", "int": "integer[]", "bytes": "bytea[]", "bool": "boolean[]"}
+SEPARATOR = "\x1f"
+NULL = "\x1e"
+_LIST = "string_to_array(${}, E'\\x1f', E'\\x1e')"
+_ARRAYS = {
+    "text": _LIST,
+    "big": _LIST + "::bigint[]",
+    "int": _LIST + "::integer[]",
+    "bool": _LIST + "::boolean[]",
+    "bytes": "${}::bytea[]",
+}
+
+
+def array(kind: str, position: int) -> str:
+    """SQL for the array that parameter ``position`` holds."""
+    return _ARRAYS[kind].format(position)
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class Statement:
     @cached_property
     def postgresql(self) -> str:
         """The statement over arrays, one parameter per column."""
-        arrays = ", ".join(f"${i}::{_ARRAYS[kind]}" for i, (_, kind) in enumerate(self.columns, 1))
+        arrays = ", ".join(array(kind, i) for i, (_, kind) in enumerate(self.columns, 1))
         names = ", ".join(name for name, _ in self.columns)
         return self.template.format(rows=f"unnest({arrays}) as u({names})", names=names)
 
@@ -102,9 +118,10 @@ MOVES_HISTORY = Statement(
     name="ledger_state",
     columns=(("id", "text"), ("at", "big"), ("only_from", "text")),
     template=_HISTORY.format(at="u.at")
-    + " join {rows} on l.id = u.id where u.only_from = '' or position(l.state in u.only_from) > 0"
+    + " join {rows} on l.id = u.id where u.only_from = 'any' or position(l.state in u.only_from) > 0"
     + " on conflict do nothing",
-    sqlite=_HISTORY.format(at="?2") + " where l.id = ?1 and (?3 = '' or instr(?3, l.state) > 0) on conflict do nothing",
+    sqlite=_HISTORY.format(at="?2")
+    + " where l.id = ?1 and (?3 = 'any' or instr(?3, l.state) > 0) on conflict do nothing",
 )
 MOVES = Statement(
     name="ledger",
@@ -119,11 +136,11 @@ MOVES = Statement(
     template=(
         "update ledger set state = u.state, reasons = u.reasons, referral = coalesce(u.referral, ledger.referral), "
         "visit = coalesce(u.visit, ledger.visit) from {rows} "
-        "where ledger.id = u.id and (u.only_from = '' or position(ledger.state in u.only_from) > 0)"
+        "where ledger.id = u.id and (u.only_from = 'any' or position(ledger.state in u.only_from) > 0)"
     ),
     sqlite=(
         "update ledger set state = ?2, reasons = ?3, referral = coalesce(?4, referral), visit = coalesce(?5, visit) "
-        "where id = ?1 and (?6 = '' or instr(?6, state) > 0)"
+        "where id = ?1 and (?6 = 'any' or instr(?6, state) > 0)"
     ),
 )
 VISIT_MOVES_HISTORY = Statement(
@@ -235,7 +252,7 @@ DISCLOSED = Statement(
 
 _INCOMING = ", ".join(("id", "type", "version", "deleted", *RESOURCE_COLUMNS))
 _ASSIGNED = ", ".join(f"{name} = excluded.{name}" for name in ("version", "last_updated", "deleted", *RESOURCE_COLUMNS))
-_TYPES = ("text[]", "text[]", "integer[]", "boolean[]", *("text[]",) * (len(RESOURCE_COLUMNS) - 1), "bigint[]")
+STAMP_KINDS = ("text", "text", "int", "bool", *("text",) * (len(RESOURCE_COLUMNS) - 1), "big")
 
 STAMP_POSTGRESQL = f"""
 with locked as (
@@ -244,7 +261,7 @@ with locked as (
     where id = 1 returning seq - $1 as seq, stamp - $1 as stamp
 ), incoming as (
     select u.*, locked.seq + u.n as seq, locked.stamp + u.n as last_updated
-    from locked, unnest({", ".join(f"${i}::{kind}" for i, kind in enumerate(_TYPES, 4))})
+    from locked, unnest({", ".join(array(kind, i) for i, kind in enumerate(STAMP_KINDS, 4))})
         with ordinality as u({_INCOMING}, n)
 ), logged as (
     insert into change (seq, type, id, version, last_updated)
@@ -255,7 +272,7 @@ with locked as (
 ), told as (
     insert into audience (organization, seq)
     select distinct organization, 1 from (
-        select organization from visibility where id = any($4::text[]) union all select unnest($3::text[])) a
+        select organization from visibility where id = any({array("text", 4)}) union all select unnest($3::text[])) a
     on conflict (organization) do update set seq = audience.seq + 1 returning organization, seq
 ), notified as (
     select pg_notify('throughline_audience', organization || ' ' || seq) from told
@@ -272,7 +289,7 @@ where id = 1 returning seq - ?1, stamp - ?1
 STAMP_SQLITE_CHANGE = "insert into change (type, id, version, seq, last_updated) values (?, ?, ?, ?, ?)"
 STAMP_SQLITE_RESOURCE = (
     f"insert into resource ({_INCOMING}, last_updated) "
-    f"values ({', '.join('?' * (len(_TYPES) + 1))}) on conflict (id) do update set {_ASSIGNED}"
+    f"values ({', '.join('?' * (len(STAMP_KINDS) + 1))}) on conflict (id) do update set {_ASSIGNED}"
 )
 STAMP_SQLITE_AUDIENCE = """
 insert into audience (organization, seq)

@@ -7,9 +7,10 @@ from typing import Any
 
 from app.store import statements as sql
 from app.store.changes import Changes, ResourceChange
-from app.store.statements import RESOURCE_COLUMNS, Statement
+from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 
 Row = tuple[Any, ...]
+_NOT_IN_TEXT = {ord(SEPARATOR): " ", ord(NULL): " ", 0: " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ def _ledger_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
     moves = [m for c in members for m in c.moves]
     visit_moves = [m for c in members for m in c.visit_moves]
     return [
-        (sql.MOVES_HISTORY, ((m.id, m.at, " ".join(m.only_from)) for m in moves)),
-        (sql.MOVES, ((m.id, m.state, m.reasons, m.referral, m.visit, " ".join(m.only_from)) for m in moves)),
-        (sql.VISIT_MOVES_HISTORY, ((m.visit, m.at, " ".join(m.only_from)) for m in visit_moves)),
-        (sql.VISIT_MOVES, ((m.visit, m.state, m.reasons, m.referral, " ".join(m.only_from)) for m in visit_moves)),
+        (sql.MOVES_HISTORY, ((m.id, m.at, _states(m.only_from)) for m in moves)),
+        (sql.MOVES, ((m.id, m.state, m.reasons, m.referral, m.visit, _states(m.only_from)) for m in moves)),
+        (sql.VISIT_MOVES_HISTORY, ((m.visit, m.at, _states(m.only_from)) for m in visit_moves)),
+        (sql.VISIT_MOVES, ((m.visit, m.state, m.reasons, m.referral, _states(m.only_from)) for m in visit_moves)),
         (
             sql.LEDGER,
             (
@@ -129,6 +130,22 @@ def _disclosure_rows(members: Sequence[Changes], now: int) -> list[tuple[Stateme
         (sql.DISCLOSURES, ((d.id, now, d.organization, d.client, d.purpose, json.dumps(d.entries)) for d in found)),
         (sql.DISCLOSED, ((organization, i, version) for (organization, i), version in sorted(newest.items()))),
     ]
+
+
+def _states(names: Sequence[str]) -> str:
+    return " ".join(names) or "any"
+
+
+def joined(values: Iterable[Any]) -> str:
+    """A column as one text, for PostgreSQL to split (see ``statements``)."""
+    return SEPARATOR.join([NULL if value is None or value == "" else _text(value) for value in values])
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    if SEPARATOR in text or NULL in text or "\x00" in text:
+        return text.translate(_NOT_IN_TEXT)
+    return text
 
 
 def stamp_rows(resources: Sequence[ResourceChange]) -> list[Row]:

@@ -50,6 +50,10 @@ class Dialect(Protocol):
     def targets(self) -> dict[str, str]:
         """Field that is read (``PID-3``, ``visit.unit``) to the FHIR element that it becomes."""
 
+    @property
+    def unused(self) -> dict[str, str]:
+        """Fields that are left out on purpose, with the reason, where "not mapped" would not explain it."""
+
     def read(self, message: Any, sender: Sender) -> Reading:
         """The facts of one message. What is unreadable in it is noted and left out, never guessed."""
 

@@ -86,24 +86,42 @@ class Invariant:
     holds: Callable[[Resource], bool]
     element: str = ""
     code: str = "invariant"
-    steps: tuple[str, ...] = field(init=False)
+    keeps: Callable[[Resource], bool] = field(init=False, repr=False, compare=False)
+    """Whether a resource of the type keeps the rule: the quick question; ``broken`` says where it does not."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.path.split(".")[1:]))
+        object.__setattr__(self, "keeps", _everywhere(self.path.split(".")[1:], self.holds))
 
     def broken(self, resource: Resource) -> list[str]:
         """FHIR expressions (``Patient.name[0]``) of the elements that break the rule; empty = it holds."""
-        if not self.steps:
-            return [] if self.holds(resource) else [self._report(self.path)]
-        if self.steps[0] not in resource:
-            return []
-        found: list[tuple[str, Any]] = [(self.path.split(".", 1)[0], resource)]
-        for step in self.steps:
+        root, *steps = self.path.split(".")
+        found: list[tuple[str, Any]] = [(root, resource)]
+        for step in steps:
             found = [pair for expression, item in found for pair in _children(expression, item, step)]
         return [self._report(expression) for expression, item in found if not self.holds(item)]
 
     def _report(self, expression: str) -> str:
         return f"{expression}.{self.element}" if self.element else expression
+
+
+def _everywhere(steps: list[str], holds: Callable[[Resource], bool]) -> Callable[[Resource], bool]:
+    """``holds`` of each element at a path, short for the usual lengths."""
+    if not steps:
+        return holds
+    if len(steps) > 1:
+        find = elements(".".join(steps))
+        return lambda resource: all(holds(item) for item in find(resource))
+    name = steps[0]
+
+    def one(resource: Resource) -> bool:
+        found = resource.get(name)
+        if found is None:
+            return True
+        if type(found) is list:
+            return all(item is None or holds(item) for item in found)
+        return holds(found)
+
+    return one
 
 
 def _children(expression: str, item: Resource, step: str) -> Iterator[tuple[str, Any]]:
@@ -151,9 +169,13 @@ class ResourceSpec:
         return tuple((p.column, p.kind == "date", p.extract) for p in self.search if p.column)
 
     @cached_property
-    def _by_index(self) -> tuple[tuple[str, int, Extract], ...]:
+    def _by_index(self) -> tuple[tuple[str, frozenset[str], int, Extract], ...]:
         params = (*INDEXED, *self.search) if self.search else ()
-        return tuple((p.name, 1 if p.column else 0, p.extract) for p in params if p.many or not p.column)
+        return tuple(
+            (p.name, frozenset(path.partition(".")[0] for path in p.paths), 1 if p.column else 0, p.extract)
+            for p in params
+            if p.many or not p.column
+        )
 
     def columns(self, resource: Resource) -> dict[str, str | int]:
         """Values of the typed columns; a date gives its first instant in microseconds. Absent = not in the result."""
@@ -167,11 +189,13 @@ class ResourceSpec:
 
     def index(self, resource: Resource) -> list[tuple[str, Value]]:
         """Rows of the generic index: (parameter name, value), each once."""
-        rows: dict[tuple[str, Value], None] = {}
-        for name, skip, extract in self._by_index:
-            for value in extract(resource)[skip:]:
-                rows[name, value] = None
-        return list(rows)
+        rows: list[tuple[str, Value]] = []
+        present = resource.keys()
+        for name, tops, skip, extract in self._by_index:
+            if not tops.isdisjoint(present):
+                values = extract(resource)[skip:]
+                rows += [(name, value) for value in (dict.fromkeys(values) if len(values) > 1 else values)]
+        return rows
 
 
 def _local(extract: Extract) -> Callable[[Resource], list[str]]:
@@ -200,9 +224,11 @@ def _gather(paths: tuple[str, ...], convert: Callable[[Any], Iterable[Value]]) -
             found = resource.get(name)
             if found is None:
                 return []
-            if type(found) is list:
-                return [value for item in found if item is not None for value in convert(item)]
-            return list(convert(found))
+            if type(found) is not list:
+                return [*convert(found)]
+            if len(found) == 1 and found[0] is not None:
+                return [*convert(found[0])]
+            return [value for item in found if item is not None for value in convert(item)]
 
         return one
     finders = tuple(elements(path) for path in paths)
@@ -313,8 +339,14 @@ def uri(name: str, *paths: str) -> SearchParam:
     return SearchParam(name, "uri", _gather(paths, lambda value: (value,)), paths)
 
 
+def _canonical(value: str) -> tuple[str, ...]:
+    bare, bar, _version = value.partition("|")
+    return (value, bare) if bar else (value,)
+
+
 INDEXED = (
-    uri("_profile", "meta.profile"),
+    # with and without version, so that a search for the bare URL finds each version
+    SearchParam("_profile", "uri", _gather(("meta.profile",), _canonical), ("meta.profile",)),
     token("_security", "meta.security"),
     token("_tag", "meta.tag"),
     uri("_source", "meta.source"),

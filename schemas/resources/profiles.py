@@ -38,9 +38,10 @@ def need(*paths: str) -> Rules:
 
 def _need(path: str) -> Invariant:
     parent, _, name = path.rpartition(".")
+    sidecar = f"_{name}"
 
     def holds(item: Resource) -> bool:
-        return has(item, name)
+        return name in item or sidecar in item
 
     def holds_choice(item: Resource) -> bool:
         return has_choice(item, name.removesuffix("[x]"))
@@ -55,7 +56,7 @@ def at_most(path: str, count: int, which: Callable[[Resource], bool] | None = No
 
     def holds(item: Resource) -> bool:
         items = item.get(name, ())
-        return sum(which is None or which(each) for each in items if each is not None) <= count
+        return len(items) <= count or sum(which is None or which(each) for each in items if each is not None) <= count
 
     return Invariant("max", f"at most {count} {what or name}", parent, holds, element=name, code="structure")
 
@@ -70,7 +71,12 @@ def none_of(path: str) -> Invariant:
 def points_to(path: str, *types: str) -> Invariant:
     """A reference whose type shows points to one of the types."""
     text = "a reference to " + ", ".join(types)
-    return Invariant("reference-target", text, path, lambda item: _may_be(item, types), "reference", "value")
+    local = tuple(f"{name}/" for name in types)
+
+    def holds(reference: Resource) -> bool:
+        return reference.get("reference", "").startswith(local) or _may_be(reference, types)
+
+    return Invariant("reference-target", text, path, holds, "reference", "value")
 
 
 def type_of(reference: Resource) -> str | None:

@@ -27,6 +27,8 @@ REQUESTERS = ("Device", "Organization", "Patient", "Practitioner", "Practitioner
 
 
 def _modified_after_authored(task: Resource) -> bool:
+    if task.get("authoredOn") == task.get("lastModified"):
+        return True
     authored, modified = date_range(task.get("authoredOn", "")), date_range(task.get("lastModified", ""))
     return not authored or not modified or modified[1] > authored[0]
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from fhir_mappings import dialects
-from fhir_mappings.hl7v2 import parse
+from fhir_mappings.hl7v2 import Unreadable, parse, split
 from schemas.sender import Sender
 
+CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "hl7v2"
 FOLDER = Path(dialects.__file__).parent
 SAMPLES = sorted(path for path in FOLDER.glob("*/samples/*") if path.is_file())
 
@@ -55,3 +56,22 @@ def test_a_sample_is_marked_as_synthetic(sample: Path) -> None:
 def test_an_unknown_dialect_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(LookupError, match="adt_generic, event_json"):
         dialects.find("no_such_dialect")
+
+
+def test_every_readable_message_of_the_corpus_gives_facts() -> None:
+    if not CORPUS.exists():
+        pytest.skip("the public HL7 v2 corpus (../shared/corpus) is not on this machine")
+    sender = Sender.model_validate_json((FOLDER / "adt_generic" / "sender.json").read_bytes())
+    dialect = dialects.find("adt_generic")
+    read = 0
+    for path in sorted(CORPUS.rglob("*")):
+        for data in split(path.read_bytes()) if path.is_file() else ():
+            try:
+                message = parse(data)
+            except Unreadable:
+                continue
+            facts = dialect.read(message, sender).facts
+            dialect.filing(message, facts)
+            assert type(facts).model_validate_json(facts.model_dump_json()) == facts, path.name
+            read += 1
+    assert read > 1000

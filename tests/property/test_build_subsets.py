@@ -6,6 +6,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fhir_mappings.gate import check
 from fhir_mappings.labels import Resource
 from schemas.discharge import DischargeEvent
 from tests.unit.build_events import OPEN, asked, body, built, event, referral
@@ -74,6 +75,7 @@ def test_any_part_of_an_event_builds_valid_resources(stated: dict[str, Any]) -> 
     assert references(resources) <= known
     for one in resources:
         assert empties(one) == []
+        assert check(one) == []
         get_fhir_model_class(one["resourceType"]).model_validate(one)
 
 

@@ -16,6 +16,7 @@ from tests.unit.stories import (
     STORIES,
     Story,
     admit,
+    assembled,
     at,
     dose,
     dx,
@@ -34,14 +35,6 @@ when = st.sampled_from(TIMES)
 product = st.sampled_from(PRODUCTS)
 codes = st.lists(st.sampled_from(["F11.20", "F11.21", "I10", "T40.411A"]), max_size=2, unique=True)
 numbers = st.sampled_from(["HTESTA", "HTESTB", "HTESTC"])
-
-
-def assembled(messages: list[Facts]) -> VisitRecord:
-    record: VisitRecord | None = None
-    for message in messages:
-        record = merge(record, message)
-    assert record is not None
-    return record
 
 
 def conclusions(record: VisitRecord) -> tuple[object, ...]:
@@ -129,7 +122,7 @@ MESSAGES = st.one_of(
 )
 def test_any_order_of_arrival_gives_the_same_record(pair: tuple[list[Facts], list[Facts]]) -> None:
     sent, arrived = pair
-    first, second = assembled(sent), assembled(arrived)
+    first, second = assembled(*sent), assembled(*arrived)
     assert conclusions(first) == conclusions(second)
     assert first == second
 
@@ -138,20 +131,20 @@ def test_any_order_of_arrival_gives_the_same_record(pair: tuple[list[Facts], lis
 @given(st.sampled_from(STORIES).flatmap(lambda s: st.tuples(st.just(s), st.permutations(s.messages))))
 def test_a_story_told_in_any_order_ends_alike(told: tuple[Story, list[Facts]]) -> None:
     story, arrived = told
-    assert conclusions(assembled(arrived)) == conclusions(assembled(story.messages))
+    assert conclusions(assembled(*arrived)) == conclusions(assembled(*story.messages))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(MESSAGES, min_size=1, max_size=5))
 def test_a_message_that_comes_twice_changes_nothing(messages: list[Facts]) -> None:
-    once = assembled(messages)
-    assert assembled([*messages, *messages]) == once
+    once = assembled(*messages)
+    assert assembled(*messages, *messages) == once
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(MESSAGES, min_size=1, max_size=5), MESSAGES)
 def test_a_record_that_was_stored_and_read_back_merges_alike(messages: list[Facts], last: Facts) -> None:
-    record = assembled(messages)
+    record = assembled(*messages)
     stored = VisitRecord.model_validate_json(record.model_dump_json(by_alias=True))
     assert stored == record
     assert merge(stored, last) == merge(record, last)

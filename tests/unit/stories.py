@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from fhir_mappings.visit import merge
 from schemas.codes.tables import ICD10CM, NDC, RXNORM
 from schemas.discharge import (
     Coding,
@@ -15,7 +16,7 @@ from schemas.discharge import (
     VisitClass,
     VisitDetails,
 )
-from schemas.facts import FactKind, Facts, GivenDose, Order, Supply
+from schemas.facts import FactKind, Facts, GivenDose, Order, Supply, VisitRecord
 
 MRN = "urn:oid:2.16.840.1.113883.3.9999.11"
 CSN = "urn:oid:2.16.840.1.113883.3.9999.12"
@@ -141,6 +142,22 @@ def supply(when: str, product: Product, days: int | None = 3, interval: str | No
     """RDS^O13."""
     one = Supply(key=f"{key}|1", order=key, product=product, at=at(when), days=days, interval=interval)
     return facts("RDS^O13", "supply", when, supplies=[one])
+
+
+def assembled(*messages: Facts) -> VisitRecord:
+    """The record of messages in this order of arrival."""
+    record: VisitRecord | None = None
+    for message in messages:
+        record = merge(record, message)
+    assert record is not None
+    return record
+
+
+def both_ways(first: Facts, second: Facts) -> VisitRecord:
+    """The record of two messages, which must not depend on which came first."""
+    record = assembled(first, second)
+    assert assembled(second, first) == record
+    return record
 
 
 @dataclass(frozen=True)

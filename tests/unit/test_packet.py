@@ -7,6 +7,7 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from fhir_mappings.build import Labels, hospital_organization
+from fhir_mappings.gate import check
 from fhir_mappings.packet import PART2_NOTICE, high_water_mark, narrative, packet
 from tests.unit.build_events import NOW, OPEN, PART2, asked, built, event
 
@@ -38,6 +39,11 @@ def test_a_packet_is_a_document_whose_first_entry_is_the_composition() -> None:
 
 def test_the_reference_models_accept_it() -> None:
     Bundle.model_validate(json.loads(json.dumps(made(members(PART2)))))
+
+
+def test_the_gate_lets_it_pass() -> None:
+    assert check(made(members(PART2))) == []
+    assert check(composition(made(members()))) == []
 
 
 def test_every_member_is_there_once_and_in_exactly_one_section() -> None:

@@ -21,6 +21,7 @@ from tests.unit.stories import (
     SUBOXONE_TEXT,
     Story,
     admit,
+    assembled,
     at,
     dose,
     dx,
@@ -29,14 +30,6 @@ from tests.unit.stories import (
     order,
     supply,
 )
-
-
-def assembled(*messages: Facts) -> VisitRecord:
-    record: VisitRecord | None = None
-    for message in messages:
-        record = merge(record, message)
-    assert record is not None
-    return record
 
 
 def verdict(*messages: Facts) -> Triage:
@@ -310,6 +303,7 @@ def test_a_pain_product_is_a_signal_in_a_visit_that_has_an_f11() -> None:
         ("brixadi 356 MG/ML", "buprenorphine", "hint", "bup-lai-monthly-brixadi"),
         ("Sublocade 300 mg/1.5 mL", "buprenorphine", "hint", "bup-lai-monthly-sublocade"),
         ("buprenorphine ER injection 100 mg", "buprenorphine", "hint", "bup-lai-monthly-sublocade"),
+        ("buprenorphine\nER injection\n356 mg/mL", "buprenorphine", "hint", "bup-lai-monthly-brixadi"),
         ("Dolophine 10 mg", "methadone", "hint", "methadone-daily"),
         ("METHADOSE DISKETS", "methadone", "hint", "methadone-daily"),
         ("Vivitrol 380 mg kit", "naltrexone", "hint", "xr-ntx"),

@@ -12,7 +12,7 @@ from typing import Final
 
 from fhir_mappings.dialects.adt_generic import drugs, people, stay
 from fhir_mappings.dialects.adt_generic.fields import Source, instant
-from fhir_mappings.dialects.adt_generic.targets import TARGETS
+from fhir_mappings.dialects.adt_generic.targets import TARGETS, UNUSED
 from fhir_mappings.dialects.base import Problem, Reading
 from fhir_mappings.hl7v2 import Message
 from schemas.discharge import Circumstances, Clinical
@@ -49,6 +49,7 @@ class AdtGeneric:
     name: Final = "adt_generic"
     source: Final = "hl7v2"
     targets: Final = TARGETS
+    unused: Final = UNUSED
 
     def read(self, message: Message, sender: Sender) -> Reading:
         """The facts of one message.

@@ -1,7 +1,8 @@
 """Orders, doses and supplies: the groups that an ORC opens.
 
 Source: HL7 v2.5.1 chapter 4 (ORC, TQ1, RXO, RXE, RXR, RXA, RXD) and 4A. A group with RXA tells doses, one with
-RXD tells a supply, any other tells an order: an order is evidence of treatment, never something in hand.
+RXD tells a supply, any other tells an order, and so does one whose dose or supply can't be told: an order is evidence
+of treatment, never something in hand.
 """
 
 from collections.abc import Iterator
@@ -22,11 +23,14 @@ _OUTCOMES: Final[dict[str, Literal["complete", "partial", "refused", "not-given"
     "NA": "not-given",
 }
 """Table 0322."""
+_PRODUCTS: Final = (("RXE", 2), ("RXO", 1), ("RXD", 2), ("RXA", 5))
+"""Where an order names its product. A dispense to the ward and a dose without time are still evidence of an order."""
+_AMOUNTS: Final = {"RXE": (3, 5), "RXO": (2, 4)}
+"""Ordered amount and its unit."""
 _DEFAULT_CLASSES: Final = {"I": "inpatient", "O": "discharge"}
 """Table 0482 in ORC-29."""
 _DEFAULT_CLASS_PATH: Final = Path("ORC", 29, 1)
 _DOSE_UNITS: Final = frozenset({"DOSE", "DOSES", "{DOSE}"})
-_MAX_ORDERS: Final = 200
 
 OrderClass = Literal["inpatient", "discharge"] | None
 
@@ -79,10 +83,11 @@ def drugs(source: Source, message: Message, at: datetime) -> Drugs:
     for group in _groups(message, at):
         key = _order_key(source, group)
         timing = _timing(source, group)
-        found.doses.extend(_doses(source, group, key, timing))
+        doses = list(_doses(source, group, key, timing))
         supplies = list(_supplies(source, group, key, timing))
+        found.doses.extend(doses)
         found.supplies.extend(supplies)
-        if not supplies and group.first("RXA") is None:
+        if not doses and not supplies:
             order = _order(source, group, key, timing)
             if order is not None:
                 found.orders.append(order)
@@ -126,9 +131,7 @@ def _order(source: Source, group: _Group, key: str | None, timing: _Timing) -> O
     drug, product = coded
     orc = group.first("ORC")
     stated = instant(source.when(orc, 9), source.zone) if orc is not None else None
-    amount, unit = (3, 5) if drug.name == "RXE" else (2, 4)
-    if drug.name == "RXD":
-        amount, unit = 0, 0
+    amount, unit = _AMOUNTS.get(drug.name, (0, 0))
     return Order(
         key=key or f"{product.code}|{(stated or group.at).isoformat()}",
         product=product,
@@ -147,7 +150,7 @@ def _order(source: Source, group: _Group, key: str | None, timing: _Timing) -> O
 
 
 def _ordered(source: Source, group: _Group) -> tuple[Segment, Product] | None:
-    for name, field in (("RXE", 2), ("RXO", 1), ("RXD", 2)):
+    for name, field in _PRODUCTS:
         segment = group.first(name)
         product = source.product(segment, field) if segment is not None else None
         if segment is not None and product is not None:

@@ -56,6 +56,7 @@ class EventJson:
     name: Final = "event_json"
     source: Final = "json"
     targets: Final = TARGETS
+    unused: Final[dict[str, str]] = {}
 
     def read(self, message: dict[str, Any] | bytes, sender: Sender) -> Reading:
         """The facts of one event.

@@ -1,0 +1,313 @@
+"""Reading: the one way in which resources leave, by id, search, history or packet.
+
+Every function takes an Actor. What it may not see does not exist. The first disclosure of each
+version is durable before its bytes are returned.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+from urllib.parse import urlencode
+
+import orjson
+
+from app.core.actor import Actor
+from app.core.clock import from_micros, iso
+from app.core.crypto import Unreadable
+from app.core.errors import NotFound, Unavailable
+from app.core.ids import uuid7
+from app.services.disclosures import Disclosures
+from app.services.hub import Hub
+from app.services.scopes import require
+from app.services.search_params import Asked, Pairs, parse
+from app.services.writing import Resource, resource_of, served
+from app.store.database import Gone
+from app.store.reader import ColumnIs, IndexIn, Page, Query, Reader, Row
+from fhir_mappings.packet import packet as packet_of
+from schemas.resources import ALL
+from schemas.served import to_body
+
+_ROUNDS: Final = 4
+"""How far ``_include:iterate`` and a packet follow references."""
+_OUTSIDE_PACKET: Final = frozenset({"Task", "ServiceRequest", "Provenance"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A search result: the Bundle's bytes and the state of the organisation's view that it shows."""
+
+    body: bytes
+    changed: int
+
+
+def not_found() -> NoReturn:
+    """The one answer for what is not known and what is not visible."""
+    raise NotFound("Not known here.")
+
+
+class Reads:
+    """Reads resources for actors."""
+
+    def __init__(self, hub: Hub, disclosures: Disclosures) -> None:
+        self._hub = hub
+        self._disclosures = disclosures
+
+    def _reader(self, actor: Actor, resource_type: str, letter: str) -> Reader:
+        if resource_type not in ALL:
+            not_found()
+        require(actor, resource_type, letter)
+        return self._hub.store.reader(actor)
+
+    async def read(self, actor: Actor, resource_type: str, resource_id: str) -> Row:
+        """The current version of one resource."""
+        try:
+            row = await self._reader(actor, resource_type, "r").read(resource_type, resource_id)
+        except Gone as error:
+            raise _away() from error
+        if row is None:
+            not_found()
+        await self._disclosures.record(actor, [row], "read")
+        return row
+
+    async def version(self, actor: Actor, resource_type: str, resource_id: str, version: str) -> Row:
+        """One version of one resource."""
+        try:
+            reader = self._reader(actor, resource_type, "r")
+            number = int(version) if version.isdecimal() and len(version) < 9 else 0
+            row = await reader.version(resource_type, resource_id, number)
+        except Gone as error:
+            raise _away() from error
+        if row is None:
+            not_found()
+        await self._disclosures.record(actor, [row], "vread")
+        return row
+
+    async def last_change(self, actor: Actor) -> int:
+        """A number that grows with every change of what the actor's organisation may see."""
+        try:
+            return await self._hub.store.reader(actor).last_change()
+        except Gone as error:
+            raise _away() from error
+
+    async def search(self, actor: Actor, resource_type: str, pairs: Pairs, *, lenient: bool = False) -> Found:
+        """Matches and includes as a searchset Bundle (https://hl7.org/fhir/R4/http.html#search)."""
+        reader = self._reader(actor, resource_type, "s")
+        after, pairs = self._resume(actor, resource_type, pairs)
+        asked = parse(resource_type, pairs, lenient=lenient)
+        try:
+            return await self._found(actor, reader, asked, after)
+        except Gone as error:
+            raise _away() from error
+
+    async def _found(self, actor: Actor, reader: Reader, asked: Asked, after: int | None) -> Found:
+        conditions = tuple(asked.conditions)
+        if asked.count_only:
+            counted = await reader.count(Query(asked.type, conditions))
+            self._disclosures.access(actor, "search")
+            return Found(self._bundle(asked, None, [], [], total=counted), 0)
+        if after is not None:
+            conditions += (ColumnIs("last_updated", "lt" if asked.descending else "gt", after),)
+        page = await reader.page(Query(asked.type, conditions, asked.descending, asked.count + 1))
+        matches, more = page.rows[: asked.count], len(page.rows) > asked.count
+        included = await self._included(reader, asked, matches)
+        total = None if more or after is not None else len(matches)
+        if asked.total:
+            total = await reader.count(Query(asked.type, tuple(asked.conditions)))
+        cursor = self._cursor(actor, asked, matches[-1]) if more else None
+        await self._disclosures.record(actor, [*matches, *included], "search")
+        return Found(self._bundle(asked, page, matches, included, total=total, cursor=cursor), page.changed)
+
+    async def _included(self, reader: Reader, asked: Asked, matches: Sequence[Row]) -> list[Row]:
+        if not asked.includes and not asked.iterate:
+            return []
+        known = {row.id for row in matches}
+        found: list[Row] = []
+        frontier: Sequence[Row] = matches
+        for number in range(_ROUNDS):
+            names = {*asked.iterate, *(asked.includes if number == 0 else ())}
+            wanted = sorted(_targets(frontier, names) - known)
+            if not wanted:
+                break
+            frontier = await reader.by_ids(wanted)
+            known.update(wanted)
+            found += frontier
+        return found
+
+    # ---- paging
+
+    def _scope(self, actor: Actor, resource_type: str) -> str:
+        return f"{actor.organization or ''}|{resource_type}"
+
+    def _cursor(self, actor: Actor, asked: Asked, last: Row) -> str:
+        content = orjson.dumps({"after": last.last_updated, "query": asked.used})
+        return self._hub.keys.seal_cursor(self._scope(actor, asked.type), content)
+
+    def _resume(self, actor: Actor, resource_type: str, pairs: Pairs) -> tuple[int | None, Pairs]:
+        cursor = next((value for name, value in pairs if name == "_cursor"), None)
+        if cursor is None:
+            return None, pairs
+        try:
+            content = orjson.loads(self._hub.keys.open_cursor(self._scope(actor, resource_type), cursor))
+        except Unreadable:
+            not_found()
+        return content["after"], [(name, value) for name, value in content["query"]]
+
+    # ---- rendering
+
+    def _bundle(
+        self,
+        asked: Asked,
+        page: Page | None,
+        matches: Sequence[Row],
+        included: Sequence[Row],
+        *,
+        total: int | None = None,
+        cursor: str | None = None,
+    ) -> bytes:
+        base = self._hub.settings.fhir_base
+        links = [{"relation": "self", "url": f"{base}/{asked.type}?{urlencode(asked.used)}"}]
+        if cursor is not None:
+            links.append({"relation": "next", "url": f"{base}/{asked.type}?{urlencode({'_cursor': cursor})}"})
+        entries = [_entry(base, row, b"match") for row in matches] + [_entry(base, row, b"include") for row in included]
+        if asked.ignored:
+            entries.append(_ignored(asked.ignored))
+        stamp = iso(page.stamp) if page and page.stamp else iso(self._hub.clock.now_us())
+        head = f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"lastUpdated":"{stamp}"}},"type":"searchset"'
+        parts = [head.encode()]
+        if total is not None:
+            parts.append(b',"total":%d' % total)
+        parts += [b',"link":', orjson.dumps(links)]
+        if entries:
+            parts += [b',"entry":[', b",".join(entries), b"]"]
+        parts.append(b"}")
+        return b"".join(parts)
+
+    async def history(self, actor: Actor, resource_type: str, resource_id: str, since: int | None = None) -> bytes:
+        """Every version that the actor may see, newest first (https://hl7.org/fhir/R4/http.html#history)."""
+        try:
+            rows = await self._reader(actor, resource_type, "r").history(resource_type, resource_id)
+        except Gone as error:
+            raise _away() from error
+        if not rows:
+            not_found()
+        shown = [row for row in rows if since is None or row.last_updated >= since]
+        await self._disclosures.record(actor, shown[:1], "history")
+        base = self._hub.settings.fhir_base
+        url = f"{base}/{resource_type}/{resource_id}"
+        head = (
+            f'{{"resourceType":"Bundle","id":"{uuid7()}","type":"history","total":{len(shown)},'
+            f'"link":[{{"relation":"self","url":"{url}/_history"}}]'
+        )
+        entries = [_history_entry(url, row) for row in shown]
+        tail = b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}"
+        return head.encode() + tail
+
+    async def packet(self, actor: Actor, task_id: str) -> Resource:
+        """All that the actor may see of one referral, as a document Bundle."""
+        reader = self._reader(actor, "Task", "r")
+        try:
+            task = await reader.read("Task", task_id)
+            if task is None:
+                not_found()
+            rows = await _reachable(reader, task)
+        except Gone as error:
+            raise _away() from error
+        await self._disclosures.record(actor, rows, "packet")
+        directory = await self._hub.registry.current()
+        return packet_of(
+            [resource_of(row) for row in rows],
+            base=self._hub.settings.fhir_base,
+            document=uuid7(),
+            task=task_id,
+            author=directory.hub,
+            now=from_micros(self._hub.clock.now_us()),
+        )
+
+    def render(self, resource: Resource) -> bytes:
+        """A resource that is not stored, as bytes."""
+        return orjson.dumps({"resourceType": resource["resourceType"]})[:-1] + to_body(resource)
+
+
+def _away() -> Unavailable:
+    return Unavailable("The database can't be reached; try again.")
+
+
+def _targets(rows: Iterable[Row], names: Iterable[str]) -> set[str]:
+    """Ids that the named references of ``rows`` point to."""
+    by_type: dict[str, list[Callable[[Resource], list[str]]]] = {}
+    for name in names:
+        source = name.partition(":")[0]
+        by_type.setdefault(source, []).append(ALL[source].references[name])
+    found: set[str] = set()
+    for row in rows:
+        extractors = by_type.get(row.type)
+        if extractors:
+            resource = resource_of(row)
+            found.update(reference.rpartition("/")[2] for extract in extractors for reference in extract(resource))
+    return found
+
+
+async def _reachable(reader: Reader, task: Row) -> list[Row]:
+    """The Task, its request and all that they lead to, as far as the actor may see it."""
+    rows = {task.id: task}
+    frontier = [task]
+    for _ in range(_ROUNDS):
+        wanted = {i for row in frontier for i in _references(resource_of(row))} - rows.keys()
+        found = await reader.by_ids(sorted(wanted))
+        frontier = [
+            row for row in found if row.type != "Task" and (row.type != "ServiceRequest" or row.id == _focus(task))
+        ]
+        rows.update((row.id, row) for row in frontier)
+        if not frontier:
+            break
+    targets = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type in {"Task", "ServiceRequest"})
+    origins = await reader.search(Query("Provenance", (IndexIn("target", targets),), limit=200))
+    rows.update((row.id, row) for row in origins)
+    return list(rows.values())
+
+
+def _focus(task: Row) -> str:
+    reference: str = resource_of(task).get("focus", {}).get("reference", "")
+    return reference.rpartition("/")[2]
+
+
+def _references(value: object) -> Iterable[str]:
+    """Ids of all literal local references anywhere inside."""
+    if isinstance(value, dict):
+        reference = value.get("reference")
+        if isinstance(reference, str) and ":" not in reference and not reference.startswith("#"):
+            yield reference.partition("/_history/")[0].rpartition("/")[2]
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def _entry(base: str, row: Row, mode: bytes) -> bytes:
+    url = f'{{"fullUrl":"{base}/{row.type}/{row.id}","resource":'
+    return b"".join((url.encode(), served(row), b',"search":{"mode":"', mode, b'"}}'))
+
+
+def _history_entry(url: str, row: Row) -> bytes:
+    method, status = ("POST", "201") if row.version == 1 else ("PUT", "200")
+    target = row.type if row.version == 1 else f"{row.type}/{row.id}"
+    tail = (
+        f',"request":{{"method":"{method}","url":"{target}"}},"response":{{"status":"{status}",'
+        f'"etag":"W/\\"{row.version}\\"","lastModified":"{iso(row.last_updated)}"}}}}'
+    )
+    return b"".join((f'{{"fullUrl":"{url}","resource":'.encode(), served(row), tail.encode()))
+
+
+def _ignored(names: Sequence[str]) -> bytes:
+    issues = [
+        {
+            "severity": "warning",
+            "code": "not-supported",
+            "diagnostics": "A search parameter was left out because this server does not know it.",
+            "expression": ["http." + "".join(c for c in name[:64] if c.isalnum() or c in "_:-.")],
+        }
+        for name in names
+    ]
+    outcome = {"resourceType": "OperationOutcome", "issue": issues}
+    return orjson.dumps({"resource": outcome, "search": {"mode": "outcome"}})

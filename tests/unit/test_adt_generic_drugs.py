@@ -1,0 +1,203 @@
+from typing import Any
+
+import pytest
+
+from fhir_mappings.dialects.adt_generic import fields
+from fhir_mappings.dialects.adt_generic.dialect import DIALECT
+from fhir_mappings.dialects.base import Reading
+from fhir_mappings.hl7v2 import parse
+from schemas.codes import tables
+from schemas.facts import Facts
+from schemas.sender import Sender
+
+PID = "PID|1||HTEST1^^^M||HTESTFAMILY^Given||19800101|F"
+
+
+def read(kind: str, *segments: str, **maps: Any) -> Reading:
+    sender = Sender(id="s", organization="org", dialect="adt_generic", timezone="America/New_York", maps=maps)
+    header = rf"MSH|^~\&|A|F|B|G|20260608141500||{kind}|1|P|2.5.1"
+    return DIALECT.read(parse("\r".join((header, PID, *segments)).encode()), sender)
+
+
+def facts(kind: str, *segments: str, **maps: Any) -> Facts:
+    return read(kind, *segments, **maps).facts
+
+
+def rules(reading: Reading) -> dict[str, str]:
+    return {note.path: note.rule for note in reading.notes}
+
+
+ORC = "ORC|NW|77^PLC|F77^FIL||||||20260608120000|||1999990019^HTESTDOC^ANNA"
+
+
+def test_an_order_is_read_with_its_timing() -> None:
+    tq1 = "TQ1|1|1|Q12H|||7^d|20260608130000"
+    (order,) = facts("RDE^O11", ORC, "RXE||991147^methadone^RXNORM|40||mg", tq1, "RXR|PO^Oral").orders
+    assert (order.key, order.interval, order.days, order.amount, order.unit) == ("PLC|77", "PT12H", 7, 40.0, "mg")
+    assert (order.route, order.prescriber, order.discharge) == ("Oral", "ANNA HTESTDOC", False)
+
+
+def test_the_old_layout_of_timing_is_read_from_orc_7_and_rxe_1() -> None:
+    (old,) = facts("RDE^O01", "ORC|NW|77^PLC|||||1^QDAY^D7", "RXE||991147^^RXNORM").orders
+    (older,) = facts("RDE^O01", "ORC|NW|77^PLC", "RXE|1^BID^D3|991147^^RXNORM").orders
+    assert ((old.interval, old.days), (older.interval, older.days)) == (("PT24H", 7), ("PT12H", 3))
+
+
+@pytest.mark.parametrize(
+    ("repeat", "interval"),
+    [
+        ("QDAY", "PT24H"),
+        ("Q.D.", "PT24H"),
+        ("daily", "PT24H"),
+        ("BID", "PT12H"),
+        ("Q8H", "PT8H"),
+        ("QID", "PT6H"),
+        ("Q36H", "PT36H"),
+        ("QOD", "PT48H"),
+        ("Q3D", "PT72H"),
+        ("QWEEK", "P7D"),
+        ("Q4W", "P28D"),
+        ("QMONTH", "P28D"),
+        ("Q0H", None),
+        ("ONCE", None),
+        ("PRN", None),
+        ("", None),
+    ],
+)
+def test_a_repeat_pattern_becomes_an_interval(repeat: str, interval: str | None) -> None:
+    assert fields.interval(repeat) == interval
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "expected"),
+    [
+        ("3", "d", 3),
+        ("3", "days", 3),
+        ("2", "wk", 14),
+        ("D7", "", 7),
+        ("W2", "", 14),
+        ("3", "", None),
+        ("8", "h", None),
+    ],
+)
+def test_a_duration_counts_days_only_with_a_unit(text: str, unit: str, expected: int | None) -> None:
+    assert fields.days(text, unit) == expected
+
+
+@pytest.mark.parametrize("control", ["CA", "DC", "OC", "OD"])
+def test_a_cancelled_order_is_withdrawn(control: str) -> None:
+    (order,) = facts("RDE^O11", f"ORC|{control}|77^PLC", "RXE||991147^^RXNORM").orders
+    assert order.withdrawn
+
+
+def test_the_order_class_comes_from_the_field_that_the_sender_names() -> None:
+    words = {"field": "ZOC-2", "DISCH": "discharge", "INPT": "inpatient"}
+    rxe = "RXE||991147^^RXNORM"
+    (home,) = facts("RDE^O11", ORC, rxe, "ZOC|1|DISCH", order_class=words).orders
+    (ward,) = facts("RDE^O11", ORC, rxe, "ZOC|1|INPT", order_class=words).orders
+    (default,) = facts("RDE^O11", "ORC|NW|1" + "|" * 27 + "O", rxe).orders
+    assert (home.discharge, ward.discharge, default.discharge) == (True, False, True)
+
+
+def test_rxnorm_wins_over_the_order_of_triplets_and_others_stay_as_alternates() -> None:
+    (order,) = facts("RDE^O11", ORC, "RXE||L8^film^LOCAL^1010604^bup/nx^RXN").orders
+    assert (order.product.system, order.product.code) == (tables.RXNORM, "1010604")
+    assert [(one.system, one.code) for one in order.product.alternates] == [("urn:throughline:system:org:LOCAL", "L8")]
+
+
+def test_an_ndc_is_kept_as_received() -> None:
+    (order,) = facts("RDE^O11", ORC, "RXE||58284-224-01^BRIXADI WEEKLY^NDC^L1^local^LOCAL").orders
+    assert (order.product.system, order.product.code) == (tables.NDC, "58284-224-01")
+
+
+def test_a_local_code_that_the_sender_maps_puts_the_mapped_code_first() -> None:
+    drug = {"system": "rxnorm", "code": "1010604", "text": "film"}
+    maps = {"drug_systems": {"LOC": "local"}, "local_drugs": {"L8": drug}}
+    (order,) = facts("RDE^O11", ORC, "RXE||L8^film 8^LOC", **maps).orders
+    assert (order.product.system, order.product.code) == (tables.RXNORM, "1010604")
+    assert [one.code for one in order.product.alternates] == ["L8"]
+
+
+def test_a_drug_that_is_text_only_keeps_its_text() -> None:
+    (order,) = facts("RDE^O11", ORC, "RXE||^Suboxone film").orders
+    assert (order.product.system, order.product.display) == (None, "Suboxone film")
+
+
+RXA = "RXA|0|1|20260608091500||991147^methadone^RXNORM|{amount}|mg" + "|" * 11 + "{refusal}||{status}|{action}"
+
+
+@pytest.mark.parametrize(
+    ("amount", "refusal", "status", "action", "outcome", "held", "deleted"),
+    [
+        ("60", "", "CP", "A", "complete", False, False),
+        ("30", "", "PA", "A", "partial", False, False),
+        ("0", "00^Refused", "RE", "A", "refused", True, False),
+        ("0", "", "NA", "A", "not-given", True, False),
+        ("60", "", "CP", "D", "complete", False, True),
+        ("60", "", "", "", "complete", False, False),
+        ("60", "00^Refused", "", "", "refused", True, False),
+        ("0", "", "CP", "A", "complete", True, False),
+        ("60", "", "??", "A", "partial", False, False),
+    ],
+)
+def test_a_dose_is_one_only_if_it_was_given(
+    *, amount: str, refusal: str, status: str, action: str, outcome: str, held: bool, deleted: bool
+) -> None:
+    rxa = RXA.format(amount=amount, refusal=refusal, status=status, action=action)
+    (dose,) = facts("RAS^O17", ORC, rxa).doses
+    assert (dose.outcome, dose.held, dose.deleted) == (outcome, held, deleted)
+    assert (dose.key, dose.order) == ("PLC|77|991147|20260608091500", "PLC|77")
+
+
+def test_a_group_with_a_dose_tells_no_order() -> None:
+    found = facts(
+        "RAS^O17", ORC, "RXE||991147^^RXNORM|60||mg", RXA.format(amount=60, refusal="", status="CP", action="A")
+    )
+    assert (len(found.orders), len(found.doses)) == (0, 1)
+
+
+HOME = "ORC|RE|78^PLC" + "|" * 27 + "O"
+RXD = "RXD|1|1010604^film^RXNORM|20260608133500|6|FILM||RX1"
+
+
+def test_days_of_a_supply_come_from_the_duration_never_from_the_quantity() -> None:
+    (supply,) = facts("RDS^O13", HOME, "TQ1|1|1|QDAY|||3^d", RXD).supplies
+    assert (supply.days, supply.doses, supply.interval, supply.order) == (3, None, "PT24H", "PLC|78")
+    (unknown,) = facts("RDS^O13", HOME, RXD).supplies
+    assert (unknown.days, unknown.doses) == (None, None)
+
+
+def test_days_may_stand_in_a_field_of_the_senders_own() -> None:
+    (supply,) = facts("RDS^O13", HOME, RXD, "ZOC|1|X|3", days_supply="ZOC-3").supplies
+    assert supply.days == 3
+
+
+def test_a_supply_that_counts_doses_keeps_their_number() -> None:
+    (supply,) = facts("RDS^O13", HOME, "TQ1|1|1|Q12H|||3^d", RXD.replace("FILM", "DOSE")).supplies
+    assert (supply.days, supply.doses) == (3, 6)
+
+
+@pytest.mark.parametrize("orc", ["ORC|RE|78^PLC" + "|" * 27 + "I", HOME.replace("RE", "CA"), "ORC|RE|78^PLC"])
+def test_a_dispense_to_the_ward_or_withdrawn_or_without_days_is_an_order_and_no_supply(orc: str) -> None:
+    found = facts("RDS^O13", orc, RXD)
+    assert (len(found.supplies), len(found.orders)) == (0, 1)
+
+
+def test_two_dispenses_of_one_order_are_two_supplies() -> None:
+    found = facts("RDS^O13", HOME, RXD, RXD.replace("RX1", "RX2"))
+    assert len({supply.key for supply in found.supplies}) == 2
+
+
+def test_orders_without_orc_are_told_apart() -> None:
+    found = facts("RDE^O11", "RXE||991147^^RXNORM", "RXR|PO", "RXE||1010604^^RXNORM", "RXR|SL^Sublingual")
+    assert [(order.product.code, order.route) for order in found.orders] == [
+        ("991147", "PO"),
+        ("1010604", "Sublingual"),
+    ]
+
+
+def test_a_dose_without_a_readable_time_is_noted_and_still_evidence_of_an_order() -> None:
+    reading = read("RAS^O17", ORC, "RXA|0|1|sometime||991147^methadone^RXNORM|60|mg")
+    assert reading.facts.doses == []
+    assert [order.product.code for order in reading.facts.orders] == ["991147"]
+    assert "RXA-3" in rules(reading)
