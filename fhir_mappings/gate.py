@@ -25,6 +25,9 @@ from schemas.resources.times import date_range
 
 MAX_PROBLEMS = 100
 """Further problems of one resource are not listed."""
+MAX_EXPLAINED = 64 * 1024
+"""Bytes of JSON up to which all structural problems are listed; of a larger resource only the first, because each
+costs time and memory, and a hostile body could hold a million."""
 
 _UNSAFE_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
@@ -51,16 +54,16 @@ def check(resource: Resource) -> list[Problem]:
         text = orjson.dumps(resource, default=_number)
     except TypeError:
         return [Problem("Resource", "json", "JSON of at most 254 levels, 64-bit integers, UTF-8 text", "structure")]
-    problems = [] if _validator().is_valid(resource) else _structure(resource)
+    problems = [] if _validator().is_valid(resource) else _structure(resource, everything=len(text) <= MAX_EXPLAINED)
     # Most resources hold no primitive extension, no local reference: one look at the bytes saves the walk.
     if b'"_' in text:
         problems += _misaligned(resource)
     if problems:
-        return list(dict.fromkeys(problems))
+        return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
     if b'"#' in text or b'"contained"' in text:
         problems += _contained(resource)
     problems += _rules(resource, resource["resourceType"])
-    return problems
+    return problems[:MAX_PROBLEMS]
 
 
 def check_all(resources: Iterable[Resource]) -> dict[int, list[Problem]]:
@@ -127,11 +130,18 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     )
 
 
-def _structure(resource: Any) -> list[Problem]:
+def _structure(resource: Any, *, everything: bool) -> list[Problem]:
     name = resource.get("resourceType") if isinstance(resource, dict) else None
     root = name if isinstance(name, str) and name in _schema()["$defs"] else "Resource"
-    errors = islice(_validator().iter_errors(resource), MAX_PROBLEMS)
+    errors = islice(_validator().iter_errors(resource), MAX_PROBLEMS) if everything else _first_error(resource)
     return list(dict.fromkeys(_problem(root, error) for error in errors))
+
+
+def _first_error(resource: Any) -> Iterator[jsonschema_rs.ValidationError]:
+    try:
+        _validator().validate(resource)
+    except jsonschema_rs.ValidationError as error:
+        yield error
 
 
 def _problem(root: str, error: jsonschema_rs.ValidationError) -> Problem:
@@ -217,18 +227,15 @@ def _misaligned(resource: Any) -> list[Problem]:
     """``x`` and ``_x`` agree (R4 2.6.2.3): lists of equal length, a value or extensions at each position."""
     root = resource.get("resourceType", "Resource") if isinstance(resource, dict) else "Resource"
     root = root if root in ALL else "Resource"
-    return [
-        Problem(
-            expression(root, (*path, name, *position)),
-            "primitive-extension",
-            "a value or an extension at each position, lists of equal length",
-            "structure",
-        )
+    expected = "a value or an extension at each position, lists of equal length"
+    found = (
+        Problem(expression(root, (*path, name, *position)), "primitive-extension", expected, "structure")
         for node, path in _walk(resource)
         for name, sidecar in node.items()
         if name[:1] == "_"
         for position in _gaps(node.get(name[1:]), sidecar)
-    ]
+    )
+    return list(islice(found, MAX_PROBLEMS))
 
 
 def _gaps(value: Any, sidecar: Any) -> Iterator[tuple[int, ...]]:
@@ -272,12 +279,22 @@ def _unmatched(resource: Resource, prefix: str) -> Iterator[Problem]:
             if reference != "#" and reference[1:] not in ids:
                 place = expression(prefix, (*path, "reference"))
                 yield Problem(place, "ref-1", "the id of a contained resource after #", "invariant")
-        used |= {value[1:] for value in node.values() if isinstance(value, str) and value[:1] == "#"}
+        used.update(_fragments(node.values()))
         if path[:1] == ("contained",) and reference == "#":
             used.add(resource["contained"][path[1]].get("id", ""))
     for index, child in enumerate(resource.get("contained", ())):
         if child.get("id") not in used:
             yield Problem(f"{prefix}.contained[{index}]", "dom-3", "a reference to it from its container", "invariant")
+
+
+def _fragments(values: Iterable[Any]) -> Iterator[str]:
+    """Ids that texts point to (``#id``): references, and URIs alone or in lists."""
+    for value in values:
+        if isinstance(value, str):
+            if value[:1] == "#":
+                yield value[1:]
+        elif isinstance(value, list):
+            yield from _fragments(text for text in value if isinstance(text, str))
 
 
 # ---- invariants and profiles of the types
@@ -293,9 +310,14 @@ def _members(resource: Resource, prefix: str) -> Iterator[tuple[Resource, str]]:
             if "resource" in entry:
                 yield entry["resource"], f"{prefix}.entry[{index}].resource"
     elif kind == "Parameters":
-        for index, parameter in enumerate(resource.get("parameter", ())):
-            if "resource" in parameter:
-                yield parameter["resource"], f"{prefix}.parameter[{index}].resource"
+        yield from _parameters(resource.get("parameter", ()), f"{prefix}.parameter")
+
+
+def _parameters(parameters: Iterable[Resource], prefix: str) -> Iterator[tuple[Resource, str]]:
+    for index, parameter in enumerate(parameters):
+        if "resource" in parameter:
+            yield parameter["resource"], f"{prefix}[{index}].resource"
+        yield from _parameters(parameter.get("part", ()), f"{prefix}[{index}].part")
 
 
 def _rules(resource: Resource, prefix: str) -> list[Problem]:

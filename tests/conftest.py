@@ -7,7 +7,7 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.chromium", "tests.store_fixtures"]
+pytest_plugins = ["tests.postgres", "tests.chromium", "tests.store_fixtures", "tests.hub_fixtures"]
 
 ROOT = Path(__file__).parents[1]
 PURE = frozenset({"unit", "golden", "property", "architecture"})

@@ -148,6 +148,10 @@ class _Model:
             kind, many = "id", False
         if f"{field_name}__ext" in self.cls.model_fields:
             self.primitives.add(name)
+        elif self.owner == "Extension" and extra.get("one_of_many") and isinstance(kind, str):
+            # The library has no sidecar here, FHIR has.
+            self.primitives.add(name)
+            self.props[f"_{name}"] = _ref(SIDECAR)
         one = self.deriver.value(self.owner, name, kind, extra)
         self.props[name] = self._list(name, one, kind) if many else one
         if extra.get("one_of_many"):

@@ -79,7 +79,7 @@ _QUANTITY = [_needs("qty-3", "a system where a unit code stands", "code", "syste
 _EXTENSION = {
     "$comment": "invariant ext-1: either extensions or value[x], not both",
     "if": {"required": ["extension"]},
-    "then": {"propertyNames": {"enum": ["id", "extension", "url", "_url"]}},
+    "then": {"propertyNames": {"enum": ["id", "extension", "url"]}},
     "else": {"if": {"required": ["id"]}, "then": {"minProperties": 3}, "else": {"minProperties": 2}},
 }
 _RATIO = {

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     mllp_client_ca: Path | None = None
     fake_clock: datetime | None = None
     """Sandbox only: the hub's clock starts at this instant and runs on."""
+    mllp_host: str = "127.0.0.1"
+    """Set by ``serve --host``: where MLLP is listened for."""
     mllp_port: int = 2575
     """Set by ``serve --mllp-port``; 0 = no MLLP."""
     worker: bool = True

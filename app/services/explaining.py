@@ -12,8 +12,8 @@ import orjson
 from app.core.errors import BadRequest
 from app.services.ingest_files import Piece
 from app.services.intake_reading import of_header
+from app.services.writing import Resource
 from fhir_mappings import build, dialects, explain, gate, hl7v2
-from fhir_mappings.build_elements import Resource
 from schemas.discharge import DischargeEvent, Need
 from schemas.sender import Sender
 

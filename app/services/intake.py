@@ -21,7 +21,7 @@ from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, 
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
 from app.services.referrals import Stored
 from app.services.visit_file import VisitFile
-from app.services.writing import resource_of
+from app.services.writing import decoded
 from app.store.accounts import Directory
 from app.store.database import Gone
 from app.store.lookups import StoredVisit, Waiting
@@ -182,7 +182,7 @@ class Intake:
                 ids += [need.service_request, need.task]
                 ids += [i for child in need.children for i in (child.service_request, child.task)]
         found = await self._hub.store.reader(_SYSTEM).by_ids(ids)
-        return {row.id: Stored(row.version, resource_of(row)) for row in found}
+        return {row.id: Stored(row.version, decoded(row)) for row in found}
 
 
 def _first_of_each(batch: Sequence[Reading]) -> list[int]:

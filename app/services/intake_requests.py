@@ -7,13 +7,11 @@ again, and what was kept is then found as a duplicate.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from app.core import log
 from app.core.actor import Actor
-from app.core.clock import from_micros, iso
+from app.core.clock import from_micros
 from app.core.errors import BadRequest, Issue, Unavailable
 from app.core.ids import uuid7
 from app.core.metrics import MESSAGES
@@ -21,16 +19,13 @@ from app.services import intake_reading
 from app.services.hub import Hub
 from app.services.intake import Intake, Outcome, split
 from app.services.intake_reading import Arrival, Refusal
+from app.services.ledger_views import LedgerLine, line_of, line_of_outcome
 from app.store.database import Gone
-from app.store.lookups import LedgerEntry
 from fhir_mappings import acks, hl7v2
 from schemas.sender import Sender
 
 _SYSTEM: Final = Actor.system("ingest")
 _CHANGED: Final = frozenset({"referral", "updated"})
-
-Entry = dict[str, Any]
-"""A ledger entry as it is shown outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class EventAnswer:
 
     status: int
     """201 opened or changed a referral, 202 otherwise accepted, 200 a replay, 422 same identity with other content."""
-    entry: Entry
+    entry: LedgerLine
     referral: str | None = None
     """ServiceRequest that was opened or changed by it."""
 
@@ -126,7 +121,7 @@ async def receive_event(
     return EventAnswer(202, _entry(outcome))
 
 
-async def receive_event_lines(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> list[Entry]:
+async def receive_event_lines(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> list[LedgerLine]:
     """One event per line (NDJSON), one ledger entry for each; a line that is refused says why in its entry.
 
     Raises BadRequest when there is no line at all, Unavailable when a line could not be made durable.
@@ -158,7 +153,7 @@ def _issues(refusal: Refusal) -> Iterator[Issue]:
         yield Issue(code, rule, path or None)
 
 
-async def _original(hub: Hub, arrival: Arrival) -> Entry | None:
+async def _original(hub: Hub, arrival: Arrival) -> LedgerLine | None:
     """The entry of the first copy, as it stands now."""
     reader = hub.store.intake(_SYSTEM)
     try:
@@ -167,46 +162,15 @@ async def _original(hub: Hub, arrival: Arrival) -> Entry | None:
         entry = None if first is None else await reader.entry(first)
     except Gone as error:
         raise Unavailable("The database can't be reached; try again.") from error
-    return None if entry is None else ledger_entry(entry)
+    return None if entry is None else line_of(entry)
 
 
-# ---- ledger entries
-
-
-def ledger_entry(row: LedgerEntry) -> Entry:
-    """A stored ledger row as it is shown outside."""
-    return {
-        "id": row.id,
-        "sender": row.sender,
-        "control_id": row.control_id,
-        "message_type": row.message_type,
-        "received_at": iso(row.received_at),
-        "state": row.state,
-        "reasons": orjson.loads(row.reasons),
-        "visit": row.visit,
-        "referral": row.referral,
-    }
-
-
-def _entry(outcome: Outcome) -> Entry:
-    """The entry of a message that was accounted for just now."""
-    reading, decision = outcome.reading, outcome.decision
-    reasons = [{"code": code, "text": text} for code, text in decision.reasons]
-    if isinstance(reading, Refusal):
-        sender, control_id = reading.sender, None
-        reasons += [
-            {"code": reading.reason, "text": f"{path}: {rule}" if path else rule} for path, rule in reading.faults
+def _entry(outcome: Outcome) -> LedgerLine:
+    """The entry of a message just accounted for; one that is refused says here, and only here, where it is wrong."""
+    line = line_of_outcome(outcome)
+    if isinstance(outcome.reading, Refusal):
+        line["reasons"] += [
+            {"code": outcome.reading.reason, "text": f"{path}: {rule}" if path else rule}
+            for path, rule in outcome.reading.faults
         ]
-    else:
-        sender, control_id = reading.sender.id, reading.key
-    return {
-        "id": reading.ledger,
-        "sender": sender,
-        "control_id": control_id,
-        "message_type": reading.message_type,
-        "received_at": iso(reading.inbound.received_at),
-        "state": decision.state,
-        "reasons": reasons,
-        "visit": decision.visit,
-        "referral": decision.referral,
-    }
+    return line

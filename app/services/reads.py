@@ -4,32 +4,34 @@ Every function takes an Actor. What it may not see does not exist. The first dis
 version is durable before its bytes are returned.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 from urllib.parse import urlencode
 
 import orjson
 
+from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros, iso
 from app.core.crypto import Unreadable
-from app.core.errors import NotFound, Unavailable
+from app.core.errors import NotFound, NotSupported, Unavailable
 from app.core.ids import uuid7
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.scopes import require
 from app.services.search_params import Asked, Pairs, parse
-from app.services.writing import Resource, resource_of, served
+from app.services.writing import Rendition, Resource, decoded, served
 from app.store.database import Gone
 from app.store.reader import ColumnIs, IndexIn, Page, Query, Reader, Row
 from fhir_mappings.packet import packet as packet_of
 from schemas.resources import ALL
-from schemas.served import to_body
 
+_SLICE: Final = 200
+_SCANNED: Final = 20_000
+"""How many resources a search may look through where no index helps."""
 _ROUNDS: Final = 4
 """How far ``_include:iterate`` and a packet follow references."""
-_OUTSIDE_PACKET: Final = frozenset({"Task", "ServiceRequest", "Provenance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Reads:
         require(actor, resource_type, letter)
         return self._hub.store.reader(actor)
 
-    async def read(self, actor: Actor, resource_type: str, resource_id: str) -> Row:
+    async def read(self, actor: Actor, resource_type: str, resource_id: str) -> Rendition:
         """The current version of one resource."""
         try:
             row = await self._reader(actor, resource_type, "r").read(resource_type, resource_id)
@@ -67,9 +69,9 @@ class Reads:
         if row is None:
             not_found()
         await self._disclosures.record(actor, [row], "read")
-        return row
+        return Rendition.of(row)
 
-    async def version(self, actor: Actor, resource_type: str, resource_id: str, version: str) -> Row:
+    async def version(self, actor: Actor, resource_type: str, resource_id: str, version: str) -> Rendition:
         """One version of one resource."""
         try:
             reader = self._reader(actor, resource_type, "r")
@@ -80,7 +82,7 @@ class Reads:
         if row is None:
             not_found()
         await self._disclosures.record(actor, [row], "vread")
-        return row
+        return Rendition.of(row)
 
     async def last_change(self, actor: Actor) -> int:
         """A number that grows with every change of what the actor's organisation may see."""
@@ -100,19 +102,16 @@ class Reads:
             raise _away() from error
 
     async def _found(self, actor: Actor, reader: Reader, asked: Asked, after: int | None) -> Found:
-        conditions = tuple(asked.conditions)
         if asked.count_only:
-            counted = await reader.count(Query(asked.type, conditions))
+            counted = await _count(reader, asked)
             self._disclosures.access(actor, "search")
             return Found(self._bundle(asked, None, [], [], total=counted), 0)
-        if after is not None:
-            conditions += (ColumnIs("last_updated", "lt" if asked.descending else "gt", after),)
-        page = await reader.page(Query(asked.type, conditions, asked.descending, asked.count + 1))
+        page = await _page(reader, asked, after)
         matches, more = page.rows[: asked.count], len(page.rows) > asked.count
         included = await self._included(reader, asked, matches)
         total = None if more or after is not None else len(matches)
         if asked.total:
-            total = await reader.count(Query(asked.type, tuple(asked.conditions)))
+            total = await _count(reader, asked)
         cursor = self._cursor(actor, asked, matches[-1]) if more else None
         await self._disclosures.record(actor, [*matches, *included], "search")
         return Found(self._bundle(asked, page, matches, included, total=total, cursor=cursor), page.changed)
@@ -202,7 +201,7 @@ class Reads:
         tail = b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}"
         return head.encode() + tail
 
-    async def packet(self, actor: Actor, task_id: str) -> Resource:
+    async def packet(self, actor: Actor, task_id: str) -> bytes:
         """All that the actor may see of one referral, as a document Bundle."""
         reader = self._reader(actor, "Task", "r")
         try:
@@ -214,18 +213,55 @@ class Reads:
             raise _away() from error
         await self._disclosures.record(actor, rows, "packet")
         directory = await self._hub.registry.current()
-        return packet_of(
-            [resource_of(row) for row in rows],
+        document = packet_of(
+            [decoded(row) for row in rows],
             base=self._hub.settings.fhir_base,
             document=uuid7(),
             task=task_id,
             author=directory.hub,
             now=from_micros(self._hub.clock.now_us()),
         )
+        return json.dumps(document)
 
-    def render(self, resource: Resource) -> bytes:
-        """A resource that is not stored, as bytes."""
-        return orjson.dumps({"resourceType": resource["resourceType"]})[:-1] + to_body(resource)
+
+async def _page(reader: Reader, asked: Asked, after: int | None) -> Page:
+    """One page and one match more, if there is one; parameters without an index are tested row by row."""
+    if not asked.tests:
+        return await reader.page(_query(asked, after, asked.count + 1))
+    found: list[Row] = []
+    first: Page | None = None
+    async for page in _pages(reader, asked, after):
+        first = first or page
+        found += [row for row in page.rows if all(test(decoded(row)) for test in asked.tests)]
+        if len(found) > asked.count:
+            break
+    return Page(first.stamp, first.changed, found[: asked.count + 1]) if first else Page(0, 0, [])
+
+
+async def _pages(reader: Reader, asked: Asked, after: int | None) -> AsyncIterator[Page]:
+    for _ in range(_SCANNED // _SLICE):
+        page = await reader.page(_query(asked, after, _SLICE))
+        yield page
+        if len(page.rows) < _SLICE:
+            return
+        after = page.rows[-1].last_updated
+    raise NotSupported("Too many resources to look through; name a patient, an identifier or ids as well.")
+
+
+async def _count(reader: Reader, asked: Asked) -> int:
+    if not asked.tests:
+        return await reader.count(_query(asked, None, 0))
+    total = 0
+    async for page in _pages(reader, asked, None):
+        total += sum(all(test(decoded(row)) for test in asked.tests) for row in page.rows)
+    return total
+
+
+def _query(asked: Asked, after: int | None, limit: int) -> Query:
+    conditions = tuple(asked.conditions)
+    if after is not None:
+        conditions += (ColumnIs("last_updated", "lt" if asked.descending else "gt", after),)
+    return Query(asked.type, conditions, asked.descending, limit)
 
 
 def _away() -> Unavailable:
@@ -242,7 +278,7 @@ def _targets(rows: Iterable[Row], names: Iterable[str]) -> set[str]:
     for row in rows:
         extractors = by_type.get(row.type)
         if extractors:
-            resource = resource_of(row)
+            resource = decoded(row)
             found.update(reference.rpartition("/")[2] for extract in extractors for reference in extract(resource))
     return found
 
@@ -252,7 +288,7 @@ async def _reachable(reader: Reader, task: Row) -> list[Row]:
     rows = {task.id: task}
     frontier = [task]
     for _ in range(_ROUNDS):
-        wanted = {i for row in frontier for i in _references(resource_of(row))} - rows.keys()
+        wanted = {i for row in frontier for i in _references(decoded(row))} - rows.keys()
         found = await reader.by_ids(sorted(wanted))
         frontier = [
             row for row in found if row.type != "Task" and (row.type != "ServiceRequest" or row.id == _focus(task))
@@ -267,7 +303,7 @@ async def _reachable(reader: Reader, task: Row) -> list[Row]:
 
 
 def _focus(task: Row) -> str:
-    reference: str = resource_of(task).get("focus", {}).get("reference", "")
+    reference: str = decoded(task).get("focus", {}).get("reference", "")
     return reference.rpartition("/")[2]
 
 

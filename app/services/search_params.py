@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from app.core.errors import NotSupported
-from app.services.writing import turned
+from app.services.writing import Resource, turned
 from app.store.reader import (
+    AnyOf,
     ColumnIn,
     ColumnIs,
     ColumnMissing,
@@ -18,7 +19,6 @@ from app.store.reader import (
     Condition,
     IdIn,
     IndexIn,
-    IndexIs,
     Operator,
 )
 from schemas.resources import ALL
@@ -26,9 +26,10 @@ from schemas.resources.base import ResourceSpec, SearchParam, fold
 from schemas.resources.times import date_range
 
 Pairs = Sequence[tuple[str, str]]
+Test = Callable[[Resource], bool]
 DEFAULT_COUNT: Final = 50
 MAX_COUNT: Final = 500
-_PREFIXES: Final = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
+_PREFIXES: Final = frozenset({"eq", "gt", "ge", "lt", "le"})
 _RESULT: Final = frozenset(
     {"_count", "_sort", "_include", "_include:iterate", "_total", "_summary", "_format", "_pretty"}
 )
@@ -40,6 +41,9 @@ class Asked:
 
     type: str
     conditions: list[Condition] = field(default_factory=list)
+    """What the store looks for."""
+    tests: list[Test] = field(default_factory=list)
+    """What is looked for among the resources that the conditions leave: parameters that no index holds."""
     includes: list[str] = field(default_factory=list)
     iterate: list[str] = field(default_factory=list)
     descending: bool = False
@@ -61,7 +65,7 @@ def parse(resource_type: str, pairs: Pairs, *, lenient: bool) -> Asked:
             if name in _RESULT:
                 _result_parameter(asked, name, value)
             else:
-                asked.conditions.append(_condition(spec, name, value))
+                _resource_parameter(asked, spec, name, value)
         except NotSupported:
             if not lenient:
                 raise
@@ -140,7 +144,7 @@ _HANDLERS: Final[dict[str, Callable[[Asked, str], None]]] = {
 # ---- parameters about the resource
 
 
-def _condition(spec: ResourceSpec, name: str, value: str) -> Condition:
+def _resource_parameter(asked: Asked, spec: ResourceSpec, name: str, value: str) -> None:
     base, _, modifier = name.partition(":")
     param = spec.params.get(base)
     if param is None:
@@ -148,17 +152,13 @@ def _condition(spec: ResourceSpec, name: str, value: str) -> Condition:
     if not value:
         raise _refuse(name, "a value is expected.")
     if modifier == "missing":
-        return _missing(param, name, value)
-    if base == "_id":
-        return IdIn(tuple(value.split(",")))
-    values = _values(value)
-    if param.kind == "date":
-        return _date(param, name, modifier, values)
-    if param.kind == "reference":
-        return _reference(param, name, modifier, values)
-    if param.kind == "token":
-        return _token(param, name, modifier, values)
-    return _text(param, name, modifier, values)
+        _missing(asked, param, name, value)
+    elif base == "_id":
+        asked.conditions.append(IdIn(tuple(value.split(","))))
+    elif param.kind == "date":
+        _date(asked, param, name, value)
+    else:
+        _coded(asked, spec, _Wanted(param, name, modifier, _values(value)))
 
 
 def _values(value: str) -> list[str]:
@@ -167,84 +167,180 @@ def _values(value: str) -> list[str]:
     return [part.replace("\x00", ",").replace("\\|", "|").replace("\\$", "$").replace("\\\\", "\\") for part in parts]
 
 
-def _missing(param: SearchParam, name: str, value: str) -> Condition:
-    if value not in {"true", "false"} or param.column is None or param.column in {"id", "last_updated"}:
-        raise _refuse(name, ":missing=true|false is supported for indexed elements of Task and ServiceRequest only.")
-    return ColumnMissing(param.column, value == "true")
+def _missing(asked: Asked, param: SearchParam, name: str, value: str) -> None:
+    if value not in {"true", "false"}:
+        raise _refuse(name, "true or false is expected.")
+    missing = value == "true"
+    if param.column is not None:
+        asked.conditions.append(ColumnMissing(param.column, missing))
+    else:
+        asked.tests.append(lambda resource: (not param.extract(resource)) == missing)
 
 
-def _date(param: SearchParam, name: str, modifier: str, values: list[str]) -> Condition:
-    if modifier or len(values) != 1:
-        raise _refuse(name, "one date with an optional prefix is expected.")
-    text = values[0].replace(" ", "+")
+# ---- dates
+
+
+def _date(asked: Asked, param: SearchParam, name: str, value: str) -> None:
+    text = value.replace(" ", "+")
     operator = text[:2] if text[:2] in _PREFIXES else "eq"
     text = text.removeprefix(operator)
     found = date_range(text)
-    if found is None:
-        raise _refuse(name, "a FHIR date or instant is expected.")
+    if ":" in name or found is None:
+        raise _refuse(name, "one FHIR date or instant with an optional prefix is expected.")
     start, end = found
-    compare = cast("Operator", operator)
-    if "T" in text and operator in {"gt", "ge", "lt", "le"}:
-        return _at(param, compare, start)
-    bound = {"gt": ("ge", end), "ge": ("ge", start), "lt": ("lt", start), "le": ("lt", end)}.get(operator)
-    if bound is None:
-        raise _refuse(name, "the prefixes gt, ge, lt and le are supported.")
-    return _at(param, cast("Operator", bound[0]), bound[1])
-
-
-def _at(param: SearchParam, operator: Operator, micros: int) -> Condition:
-    if param.column is not None:
-        return ColumnIs(param.column, operator, micros)
-    index = f"{param.name}:end" if operator in {"gt", "ge"} else param.name
-    return IndexIs(index, operator, f"{micros:020d}")
-
-
-def _reference(param: SearchParam, name: str, modifier: str, values: list[str]) -> Condition:
-    if modifier and modifier not in ALL:
-        raise _refuse(name, "this modifier is not supported.")
-    wanted: list[str] = []
-    for value in values:
-        local = value.partition("/_history/")[0]
-        if "/" in local or ":" in local:
-            wanted.append("/".join(local.split("/")[-2:]) if _is_ours(local) else local)
+    if "T" in text and operator in {"gt", "lt", "ge", "le"}:
+        # An instant is compared as it was sent: a client that cuts digits off sees repeats, never a gap.
+        bounds = [(operator, start)]
+    else:
+        bounds = [*_BOUNDS[operator](start, end)]
+    for compare, micros in bounds:
+        if param.column is not None:
+            asked.conditions.append(ColumnIs(param.column, cast("Operator", compare), micros))
         else:
-            wanted += [f"{target}/{local}" for target in ((modifier,) if modifier else param.targets)]
-    return _among(param, wanted)
+            asked.tests.append(_date_test(param, compare, micros))
 
 
-def _is_ours(reference: str) -> bool:
-    """An absolute URL is compared by type and id: every resource here has a random id."""
-    return reference.startswith(("http://", "https://")) or ":" not in reference
+_BOUNDS: Final[dict[str, Callable[[int, int], list[tuple[str, int]]]]] = {
+    "eq": lambda start, end: [("ge", start), ("lt", end)],
+    "gt": lambda _, end: [("ge", end)],
+    "ge": lambda start, _: [("ge", start)],
+    "lt": lambda start, _: [("lt", start)],
+    "le": lambda _, end: [("lt", end)],
+}
 
 
-def _token(param: SearchParam, name: str, modifier: str, values: list[str]) -> Condition:
-    if modifier not in {"", "not"}:
-        raise _refuse(name, "this modifier is not supported.")
-    negated = modifier == "not"
+def _date_test(param: SearchParam, compare: str, micros: int) -> Test:
+    """Whether some range of the resource reaches past ``micros`` (gt, ge) or starts before it (lt, le)."""
+
+    def test(resource: Resource) -> bool:
+        ranges = [value for value in param.extract(resource) if isinstance(value, tuple)]
+        if compare in {"gt", "ge"}:
+            return any(end > micros for _, end in ranges)
+        return any(start < micros or (compare == "le" and start == micros) for start, _ in ranges)
+
+    return test
+
+
+# ---- codes, references and texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One parameter with its values."""
+
+    param: SearchParam
+    name: str
+    modifier: str
+    values: list[str]
+
+
+def _coded(asked: Asked, spec: ResourceSpec, wanted: _Wanted) -> None:
+    if wanted.param.kind == "reference":
+        wanted = _as_references(wanted)
+    elif wanted.modifier not in _MODIFIERS[wanted.param.kind]:
+        raise _refuse(wanted.name, "this modifier is not supported.")
+    condition = _stored(spec, wanted)
+    if condition is not None:
+        asked.conditions.append(condition)
+    else:
+        asked.tests.append(_test(wanted))
+
+
+_MODIFIERS: Final = {"token": {"", "not"}, "string": {"", "exact"}, "uri": {""}}
+
+
+def _as_references(wanted: _Wanted) -> _Wanted:
+    """Ids and URLs as ``Type/id``; an absolute URL is compared by type and id: ids here are random."""
+    if wanted.modifier and wanted.modifier not in ALL:
+        raise _refuse(wanted.name, "this modifier is not supported.")
+    values: list[str] = []
+    for value in wanted.values:
+        local = value.partition("/_history/")[0]
+        if local.startswith(("http://", "https://")):
+            values.append("/".join(local.split("/")[-2:]))
+        elif "/" in local or ":" in local:
+            values.append(local)
+        else:
+            values += [
+                f"{target}/{local}" for target in ((wanted.modifier,) if wanted.modifier else wanted.param.targets)
+            ]
+    return _Wanted(wanted.param, wanted.name, "", values)
+
+
+def _stored(spec: ResourceSpec, wanted: _Wanted) -> Condition | None:
+    """What the store can look for; None where no column and no index holds the values."""
+    param = wanted.param
+    indexed = param.name in spec.indexed and _is_indexed(param, wanted.values)
+    if param.column is None:
+        return _in_index(wanted) if indexed else None
+    column = _in_column(wanted)
+    if column is None or not param.many:
+        return column
+    negated = wanted.modifier == "not"
+    return AnyOf((column, _in_index(wanted))) if indexed and not negated else None
+
+
+def _is_indexed(param: SearchParam, values: list[str]) -> bool:
+    return not param.index_only or all(value.partition("/")[0] in param.index_only for value in values)
+
+
+def _in_column(wanted: _Wanted) -> Condition | None:
+    param, negated, values = wanted.param, wanted.modifier == "not", wanted.values
+    column = param.column or ""
+    if param.kind != "token":
+        return ColumnIn(column, tuple(values), negated)
     if param.system:
-        codes = [v.partition("|")[2] if v.startswith(f"{param.system}|") else v for v in values]
-        return _among(param, codes, negated=negated)
+        codes = tuple(v.partition("|")[2] if v.startswith(f"{param.system}|") else v for v in values)
+        return ColumnIn(column, codes, negated)
     if all("|" in value and not value.endswith("|") for value in values):
-        return _among(param, [turned(value) for value in values], negated=negated)
-    if any("|" in value for value in values) or (negated and param.column):
-        raise _refuse(name, "all values must have the same form: code, or system|code.")
-    starts = tuple(f"{value}|" for value in values)
-    if param.column is not None:
-        return ColumnStarts(param.column, starts)
-    return IndexIn(param.name, starts, prefix=True, negated=negated)
+        return ColumnIn(column, tuple(turned(value) for value in values), negated)
+    if negated or any("|" in value for value in values):
+        return None
+    return ColumnStarts(column, tuple(f"{value}|" for value in values))
 
 
-def _text(param: SearchParam, name: str, modifier: str, values: list[str]) -> Condition:
-    if param.kind == "uri":
-        if modifier:
-            raise _refuse(name, "this modifier is not supported.")
-        return IndexIn(param.name, tuple(values))
-    if modifier not in {"", "exact"}:
-        raise _refuse(name, "this modifier is not supported.")
-    return IndexIn(param.name, tuple(fold(value) for value in values), prefix=not modifier)
+def _in_index(wanted: _Wanted) -> Condition:
+    param, negated, values = wanted.param, wanted.modifier == "not", wanted.values
+    if param.kind == "string":
+        return IndexIn(param.name, tuple(fold(value) for value in values), prefix=wanted.modifier != "exact")
+    if param.kind != "token":
+        return IndexIn(param.name, tuple(values), negated=negated)
+    if all("|" in value for value in values):
+        return IndexIn(param.name, tuple(turned(value) for value in values), negated=negated)
+    return IndexIn(param.name, tuple(f"{value}|" for value in values), prefix=True, negated=negated)
 
 
-def _among(param: SearchParam, values: list[str], *, negated: bool = False) -> Condition:
-    if param.column is not None:
-        return ColumnIn(param.column, tuple(values), negated)
-    return IndexIn(param.name, tuple(values), negated=negated)
+def _test(wanted: _Wanted) -> Test:
+    """The same question, asked of a resource."""
+    param = wanted.param
+    matches = _MATCHES[param.kind]
+
+    def test(resource: Resource) -> bool:
+        found = [value for value in param.extract(resource) if isinstance(value, str)]
+        hit = any(matches(value, asked, wanted.modifier) for value in found for asked in wanted.values)
+        return hit != (wanted.modifier == "not")
+
+    return test
+
+
+def _token_matches(value: str, asked: str, _: str) -> bool:
+    system, bar, code = asked.partition("|")
+    if not bar:
+        return value.rpartition("|")[2] == asked
+    return value == asked or (not code and value.startswith(f"{system}|"))
+
+
+def _string_matches(value: str, asked: str, modifier: str) -> bool:
+    return value == asked if modifier == "exact" else fold(value).startswith(fold(asked))
+
+
+def _equals(value: str, asked: str, _: str) -> bool:
+    return value == asked
+
+
+_MATCHES: Final[dict[str, Callable[[str, str, str], bool]]] = {
+    "token": _token_matches,
+    "string": _string_matches,
+    "reference": _equals,
+    "uri": _equals,
+}

@@ -10,12 +10,22 @@ from typing import Final
 
 from app.core import json_patch
 from app.core.actor import Actor
-from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, PreconditionFailed, Unprocessable
+from app.core.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HubError,
+    Issue,
+    PreconditionFailed,
+    Unavailable,
+    Unprocessable,
+)
 from app.rules import lifecycle
+from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.reads import not_found
 from app.services.scopes import require
-from app.services.writing import Resource, change_of, resource_of, stamp_text, without_server_meta
+from app.services.writing import Rendition, Resource, change_of, decoded, stamp_text, without_server_meta
 from app.store.changes import Changes, ResourceChange, Revocation
 from app.store.database import Gone
 from app.store.reader import ColumnIn, Query, Reader, Row
@@ -84,7 +94,7 @@ def patch(operations: object, task_id: str, if_match: int | None) -> Wanted:
     return Wanted(task_id, edit, if_match)
 
 
-async def update(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
+async def update(hub: Hub, disclosures: Disclosures, actor: Actor, wanted: Wanted) -> Rendition:
     """Change a Task as its owner or requester may; the Task as it is stored afterwards.
 
     Raises NotFound (also for what is not visible), Forbidden (neither owner nor requester),
@@ -94,10 +104,12 @@ async def update(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
     require(actor, "Task", "u")
     for _ in range(_TRIES):
         try:
-            return await _attempt(hub, actor, wanted)
+            row = await _attempt(hub, actor, wanted)
         except Conflict:
-            if wanted.if_match is not None or wanted.said_version is not None:
-                continue
+            continue
+        else:
+            await disclosures.record(actor, [row], "update")
+            return Rendition.of(row)
     raise Conflict("Others keep changing this Task; read it again.")
 
 
@@ -107,7 +119,7 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
         row = await reader.read("Task", wanted.task)
         if row is None:
             not_found()
-        current = resource_of(row)
+        current = decoded(row)
         role = _role(actor, current)
         seen = await _seen(reader, wanted, row, current)
         after = wanted.edit(seen)
@@ -122,7 +134,7 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
             raise _refused(verdict)
         family = await _family(hub.store.reader(_SYSTEM), current)
     except Gone as error:
-        raise Conflict("The database can't be reached; try again.") from error
+        raise Unavailable("The database can't be reached; try again.") from error
     changes = _changes(stamp_text(hub.clock.now_us()), current, verdict.merged, family)
     committed = await hub.store.commit(changes)
     written = next(change for change in changes.resources if change.id == row.id)
@@ -136,7 +148,7 @@ async def _seen(reader: Reader, wanted: Wanted, row: Row, current: Resource) -> 
     if version is None or version == row.version:
         return current
     older = await reader.version("Task", wanted.task, version)
-    return current if older is None else resource_of(older)
+    return current if older is None else decoded(older)
 
 
 def _role(actor: Actor, task: Resource) -> lifecycle.Role:
@@ -171,7 +183,7 @@ async def _family(reader: Reader, task: Resource) -> _Referral:
     source_reference = parents[0] if parents else f"Task/{task['id']}"
     source_rows = await reader.by_ids([source_reference.rpartition("/")[2]])
     child_rows = await reader.search(Query("Task", (ColumnIn("part_of", (source_reference,)),), limit=500))
-    tasks = {row.id: resource_of(row) for row in (*source_rows, *child_rows)}
+    tasks = {row.id: decoded(row) for row in (*source_rows, *child_rows)}
     requests = await reader.by_ids([t["focus"]["reference"].rpartition("/")[2] for t in tasks.values()])
     rows = {row.id: row for row in (*source_rows, *child_rows, *requests)}
     source = tasks.get(source_reference.rpartition("/")[2])
@@ -184,7 +196,7 @@ async def _still_shown(reader: Reader, task: Resource) -> bool:
         return False
     conditions = (ColumnIn("owner", (owner,)), ColumnIn("patient", (patient,)))
     rows = await reader.search(Query("Task", conditions, limit=50))
-    return any(row.id != task["id"] and resource_of(row)["status"] not in _LOST for row in rows)
+    return any(row.id != task["id"] and decoded(row)["status"] not in _LOST for row in rows)
 
 
 def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -> Changes:
@@ -201,7 +213,7 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
         if held is not None:
-            request = without_server_meta(resource_of(held)) | {"status": status}
+            request = without_server_meta(decoded(held)) | {"status": status}
             written.append(change_of(request, held.version + 1))
     source = family.source["id"] if family.source else current["id"]
     return Changes(
@@ -234,7 +246,7 @@ def _revocations(become: Sequence[Resource], family: _Referral, *, keep: str | N
         if "partOf" not in task or task["status"] not in _LOST or task["id"] == keep:
             continue
         request = family.rows.get(task["focus"]["reference"].rpartition("/")[2])
-        linked = [*_linked(task), *(_linked(resource_of(request)) if request else ())]
+        linked = [*_linked(task), *(_linked(decoded(request)) if request else ())]
         found += [Revocation(partner, resource_id) for resource_id in dict.fromkeys(linked)]
     return found
 

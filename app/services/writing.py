@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from app.core import json
 from app.core.clock import from_micros, iso
 from app.store.changes import ResourceChange
 from app.store.reader import Row
@@ -40,13 +42,10 @@ def change_of(resource: Resource, version: int, *, content: bytes | None = None)
 def _index_rows(spec: ResourceSpec, resource: Resource) -> Iterable[tuple[str, str]]:
     for name, value in spec.index(resource):
         kind = spec.params[name].kind
-        if isinstance(value, tuple):
-            yield name, f"{value[0]:020d}"
-            yield f"{name}:end", f"{value[1]:020d}"
-        elif kind == "token":
+        if kind == "token":
             yield name, turned(value)
         else:
-            yield name, fold(value) if kind == "string" else value
+            yield name, fold(str(value)) if kind == "string" else str(value)
 
 
 def turned(token: Value) -> str:
@@ -60,14 +59,29 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=9).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One version of a resource, ready to leave."""
+
+    version: int
+    last_updated: int
+    body: bytes
+
+    @classmethod
+    def of(cls, row: Row) -> "Rendition":
+        """The rendition of a stored version."""
+        return cls(row.version, row.last_updated, served(row))
+
+
 def served(row: Row) -> bytes:
     """The whole resource as bytes."""
     return from_body(row.type, row.id, row.version, iso(row.last_updated), row.content)
 
 
-def resource_of(row: Row) -> Resource:
-    """The whole resource as a dictionary; only where it must be changed or looked into."""
-    found: Resource = orjson.loads(served(row))
+def decoded(row: Row) -> Resource:
+    """The whole resource as a dictionary; only where it must be changed or looked into. Decimals keep their digits."""
+    whole = served(row)
+    found: Resource = orjson.loads(whole) if b"." not in row.content else json.loads(whole)
     return found
 
 

@@ -68,15 +68,6 @@ class IndexIn:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexIs:
-    """The generic index holds a value of ``name`` that compares with ``value`` as text."""
-
-    name: str
-    operator: Operator
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class IdIn:
     """The id is one of ``ids``."""
 
@@ -91,7 +82,14 @@ class ColumnStarts:
     values: tuple[str, ...]
 
 
-Condition = ColumnIn | ColumnIs | ColumnMissing | ColumnStarts | IndexIn | IndexIs | IdIn
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of ``options`` holds."""
+
+    options: "tuple[Condition, ...]"
+
+
+Condition = ColumnIn | ColumnIs | ColumnMissing | ColumnStarts | IndexIn | IdIn | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +233,8 @@ class Reader:
                 return f"r.{_known(column)} is {'' if missing else 'not '}null"
             case IndexIn():
                 return self._indexed(resource_type, condition, args)
-            case IndexIs(name, operator, value):
-                return (
-                    f"exists (select 1 from search_index i where i.id = r.id and i.name = {_bind(args, name)} "
-                    f"and i.value {_SQL[operator]} {_bind(args, value)})"
-                )
+            case AnyOf(options):
+                return "(" + " or ".join(self._condition(resource_type, option, args) for option in options) + ")"
 
     def _indexed(self, resource_type: str, condition: IndexIn, args: list[Any]) -> str:
         name = _bind(args, condition.name)

@@ -6,7 +6,7 @@ finds it by listing the folder. Extractors are pure functions over resources tha
 
 Values that extractors give, by kind of parameter:
 
-- ``token``: ``system|code``; the system is empty where none is given. Split at the first ``|``. Where
+- ``token``: ``system|code``; the system is empty where none is given. Split at the first ``|``. In a column whose
   ``SearchParam.system`` is set, FHIR fixes the system and the value is the code alone.
 - ``reference``: ``Type/id`` for a local reference (a version is cut off), an absolute URL or URN as it is.
   References to contained resources and logical references give nothing.
@@ -67,9 +67,11 @@ class SearchParam:
     many: bool = False
     """With a column: the first value stands in the column, further ones in the generic index."""
     system: str | None = None
-    """The code system that FHIR fixes; values are then codes alone."""
+    """With a column: the code system that FHIR fixes; values are then codes alone."""
     targets: tuple[str, ...] = ()
     """Types that a reference may point to; what ``owner=123`` (an id alone) can mean."""
+    index_only: tuple[str, ...] = ()
+    """Where set, the generic index holds references to these types only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,9 @@ class ResourceSpec:
     search: tuple[SearchParam, ...] = ()
     interactions: frozenset[str] = READ
     invariants: tuple[Invariant, ...] = ()
+    indexed: frozenset[str] = frozenset({"patient"})
+    """Parameters that the generic index holds. It costs a row and two tree entries per value in the commit of
+    every referral, so only selective ones stand in it; the others are looked for among what those leave."""
     profiles: Mapping[str, tuple[Invariant, ...]] = field(default_factory=dict)
     """Rules of each profile that is checked, by canonical URL with version (``http://...|7.0.0``)."""
 
@@ -169,12 +174,12 @@ class ResourceSpec:
         return tuple((p.column, p.kind == "date", p.extract) for p in self.search if p.column)
 
     @cached_property
-    def _by_index(self) -> tuple[tuple[str, frozenset[str], int, Extract], ...]:
+    def _by_index(self) -> tuple[tuple[str, int, tuple[str, ...], Extract], ...]:
         params = (*INDEXED, *self.search) if self.search else ()
         return tuple(
-            (p.name, frozenset(path.partition(".")[0] for path in p.paths), 1 if p.column else 0, p.extract)
+            (p.name, 1 if p.column else 0, tuple(f"{name}/" for name in p.index_only), p.extract)
             for p in params
-            if p.many or not p.column
+            if p.name in self.indexed
         )
 
     def columns(self, resource: Resource) -> dict[str, str | int]:
@@ -190,11 +195,9 @@ class ResourceSpec:
     def index(self, resource: Resource) -> list[tuple[str, Value]]:
         """Rows of the generic index: (parameter name, value), each once."""
         rows: list[tuple[str, Value]] = []
-        present = resource.keys()
-        for name, tops, skip, extract in self._by_index:
-            if not tops.isdisjoint(present):
-                values = extract(resource)[skip:]
-                rows += [(name, value) for value in (dict.fromkeys(values) if len(values) > 1 else values)]
+        for name, skip, only, extract in self._by_index:
+            values = dict.fromkeys(extract(resource)[skip:])
+            rows += [(name, value) for value in values if not only or str(value).startswith(only)]
         return rows
 
 
@@ -257,8 +260,10 @@ def token(name: str, *paths: str, column: str | None = None, many: bool = False)
 
 
 def code(name: str, path: str, system: str, *, column: str | None = None) -> SearchParam:
-    """A token parameter over elements of type ``code``, whose system FHIR fixes."""
-    return SearchParam(name, "token", _gather((path,), lambda value: (value,)), (path,), column, system=system)
+    """A token parameter over elements of type ``code``, whose system FHIR fixes; in a column the code stands alone."""
+    if column:
+        return SearchParam(name, "token", _gather((path,), lambda value: (value,)), (path,), column, system=system)
+    return SearchParam(name, "token", _gather((path,), lambda value: (f"{system}|{value}",)), (path,))
 
 
 def reference_of(value: Resource) -> tuple[str, ...]:
@@ -270,10 +275,16 @@ def reference_of(value: Resource) -> tuple[str, ...]:
 
 
 def reference(
-    name: str, *paths: str, targets: tuple[str, ...] = (), column: str | None = None, many: bool = False
+    name: str,
+    *paths: str,
+    targets: tuple[str, ...] = (),
+    column: str | None = None,
+    many: bool = False,
+    index_only: tuple[str, ...] = (),
 ) -> SearchParam:
     """A reference parameter; ``targets`` are the types that FHIR allows (none given: any)."""
-    return SearchParam(name, "reference", _gather(paths, reference_of), paths, column, many, targets=targets)
+    extract = _gather(paths, reference_of)
+    return SearchParam(name, "reference", extract, paths, column, many, targets=targets, index_only=index_only)
 
 
 def _patient_of(value: Resource) -> tuple[str, ...]:

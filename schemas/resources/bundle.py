@@ -9,12 +9,12 @@ _RESPONSES = frozenset({"batch-response", "transaction-response", "history"})
 
 
 def _entries_have(part: str, types: frozenset[str], bundle: Resource) -> bool:
-    wanted = bundle["type"] in types
+    wanted = bundle.get("type") in types
     return all((part in entry) is wanted for entry in bundle.get("entry", ()))
 
 
 def _full_urls_once(bundle: Resource) -> bool:
-    if bundle["type"] == "history":
+    if bundle.get("type") == "history":
         return True
     seen = [
         (entry["fullUrl"], entry.get("resource", {}).get("meta", {}).get("versionId"))
@@ -25,19 +25,19 @@ def _full_urls_once(bundle: Resource) -> bool:
 
 
 def _starts_with(kind: str, first: str, bundle: Resource) -> bool:
-    if bundle["type"] != kind:
+    if bundle.get("type") != kind:
         return True
     entries = bundle.get("entry", ())
     return bool(entries) and entries[0].get("resource", {}).get("resourceType") == first
 
 
 def _document_has(bundle: Resource, *names: str) -> bool:
-    return bundle["type"] != "document" or all(name in bundle for name in names)
+    return bundle.get("type") != "document" or all(name in bundle for name in names)
 
 
 def _document_is_identified(bundle: Resource) -> bool:
     return _document_has(bundle, "identifier") and (
-        bundle["type"] != "document" or {"system", "value"} <= bundle["identifier"].keys()
+        bundle.get("type") != "document" or {"system", "value"} <= bundle["identifier"].keys()
     )
 
 
@@ -49,14 +49,14 @@ SPEC = ResourceSpec(
             "bdl-1",
             "a total only in a searchset or history",
             "Bundle",
-            lambda b: "total" not in b or b["type"] in {"searchset", "history"},
+            lambda b: "total" not in b or b.get("type") in {"searchset", "history"},
             element="total",
         ),
         Invariant(
             "bdl-2",
             "entry.search only in a searchset",
             "Bundle",
-            lambda b: b["type"] == "searchset" or all("search" not in e for e in b.get("entry", ())),
+            lambda b: b.get("type") == "searchset" or all("search" not in e for e in b.get("entry", ())),
             element="entry",
         ),
         Invariant(

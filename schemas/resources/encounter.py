@@ -26,5 +26,6 @@ SPEC = ResourceSpec(
         token("reason-code", "reasonCode"),
         reference("reason-reference", "reasonReference"),
     ),
+    indexed=frozenset({"patient", "identifier"}),
     profiles=PROFILES["Encounter"],
 )

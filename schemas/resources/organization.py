@@ -27,5 +27,6 @@ SPEC = ResourceSpec(
         Invariant("org-2", "no home address", "Organization.address", _not_home, element="use"),
         Invariant("org-3", "no home contact", "Organization.telecom", _not_home, element="use"),
     ),
+    indexed=frozenset({"identifier", "name"}),
     profiles=PROFILES["Organization"],
 )

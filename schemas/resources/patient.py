@@ -36,5 +36,6 @@ SPEC = ResourceSpec(
             any_of("name", "telecom", "address", "organization"),
         ),
     ),
+    indexed=frozenset({"identifier"}),
     profiles=PROFILES["Patient"],
 )

@@ -112,7 +112,7 @@ def _omb_codes(extension: Resource) -> list[str | None]:
 
 def _race_alone(extension: Resource) -> bool:
     codes = _omb_codes(extension)
-    return extension["url"] != f"{US_CORE}race" or len(codes) == 1 or _UNSAID.isdisjoint(codes)
+    return extension.get("url") != f"{US_CORE}race" or len(codes) == 1 or _UNSAID.isdisjoint(codes)
 
 
 def _omb(tail: str, allowed: frozenset[str], most: int) -> Rules:
@@ -121,11 +121,11 @@ def _omb(tail: str, allowed: frozenset[str], most: int) -> Rules:
 
     def described(extension: Resource) -> bool:
         texts = _extension(extension, "text")
-        return extension["url"] != url or (len(texts) == 1 and has(texts[0], "valueString"))
+        return extension.get("url") != url or (len(texts) == 1 and has(texts[0], "valueString"))
 
     def categorised(extension: Resource) -> bool:
         codes = _omb_codes(extension)
-        return extension["url"] != url or (len(codes) <= most and allowed.issuperset(codes))
+        return extension.get("url") != url or (len(codes) <= most and allowed.issuperset(codes))
 
     path = "Patient.extension"
     return (

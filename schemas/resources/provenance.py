@@ -6,7 +6,7 @@ from schemas.resources.profiles import PROFILES
 SPEC = ResourceSpec(
     type="Provenance",
     search=(
-        reference("target", "target"),
+        reference("target", "target", index_only=("Task", "ServiceRequest")),
         patient("target"),
         date("recorded", "recorded"),
         date("when", "occurredDateTime", "occurredPeriod"),
@@ -21,5 +21,6 @@ SPEC = ResourceSpec(
         reference("location", "location", targets=("Location",)),
         token("signature-type", "signature.type"),
     ),
+    indexed=frozenset({"target"}),
     profiles=PROFILES["Provenance"],
 )

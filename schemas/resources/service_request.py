@@ -57,5 +57,6 @@ SPEC = ResourceSpec(
             element="orderDetail",
         ),
     ),
+    indexed=frozenset({"identifier", "code"}),
     profiles=PROFILES["ServiceRequest"],
 )

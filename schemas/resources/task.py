@@ -68,5 +68,6 @@ SPEC = ResourceSpec(
             element="lastModified",
         ),
     ),
+    indexed=frozenset({"identifier", "code", "part-of"}),
     profiles=PROFILES["Task"],
 )

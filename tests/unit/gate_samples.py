@@ -1,6 +1,7 @@
 """Valid resources, one per profile that the hub checks; every name is synthetic and says so."""
 
 import copy
+import json
 from typing import Any
 
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
@@ -76,8 +77,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "requester": {"reference": "Organization/hospital"},
         "supportingInfo": [{"reference": "MedicationAdministration/m1"}, {"reference": "#c"}],
         "contained": [
-            {"resourceType": "Coverage", "id": "c", "status": "active", "beneficiary": PATIENT}
-            | {"payor": [{"display": "HTEST payer"}]}
+            {
+                "resourceType": "Coverage",
+                "id": "c",
+                "status": "active",
+                "beneficiary": PATIENT,
+                "payor": [{"display": "HTEST payer"}],
+            }
         ],
     },
     f"{US_CORE}patient": {
@@ -246,6 +252,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
 }
 for _url, _sample in SAMPLES.items():
     _sample["meta"] = _meta(_url) if ":" in _url else {"security": [HTEST]}
+    # Through text, so that no two places share one object.
+    SAMPLES[_url] = json.loads(json.dumps(_sample))
 
 
 def sample(name: str) -> dict[str, Any]:

@@ -1,0 +1,18 @@
+"""``Task/<id>/$packet``: all that the caller may see of one referral, as a document Bundle.
+
+An operation of this server in the manner of https://hl7.org/fhir/R4/documents.html.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.entrypoints.base import authenticate, fhir_type
+from app.entrypoints.fhir.read import reads_of
+
+
+async def packet(request: Request) -> Response:
+    """The packet."""
+    actor = await authenticate(request)
+    content_type = fhir_type(request)
+    body = await reads_of(request).packet(actor, request.path_params["id"])
+    return Response(body, headers={"cache-control": "private, no-cache"}, media_type=content_type)

@@ -1,0 +1,203 @@
+"""Wiring: settings become a running hub with its doors. Nothing imports this module."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import log
+from app.core.settings import Settings
+from app.entrypoints import base
+from app.entrypoints.fhir import routes as fhir
+from app.entrypoints.ingest import openapi as ingest_openapi
+from app.entrypoints.ingest import routes as ingest
+from app.entrypoints.mllp.server import MllpServer
+from app.entrypoints.oauth import openapi as oauth_openapi
+from app.entrypoints.oauth import routes as oauth
+from app.entrypoints.ops import docs, health, metrics
+from app.entrypoints.ops import openapi as ops_openapi
+from app.entrypoints.worker import loop as worker
+from app.services import opening
+from app.services.disclosures import Disclosures
+from app.services.feed import Feed
+from app.services.hub import Hub
+from app.services.intake import Intake
+from app.services.intake_requests import receive_frame
+from app.services.readiness import SchemaWatch
+from app.store.database import Doubt, Gone
+from app.store.sqlite import AlreadyServed, SqliteDatabase
+
+# The well-known path comes before the FHIR types, whose patterns would take it.
+ROUTES: list[BaseRoute] = [*oauth.routes, *ingest.routes, *fhir.routes, *health.routes, *metrics.routes, *docs.routes]
+PATHS = (oauth_openapi.PATHS, ingest_openapi.PATHS, ops_openapi.PATHS)
+
+
+class CannotStart(Exception):
+    """Why the hub does not start, and what to do, for a person to read."""
+
+
+class Application(FastAPI):
+    """FastAPI serves the documentation; every other route is a plain one in front of it, for speed."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The guard, then the plain routes, then FastAPI's own."""
+        behind = super().build_middleware_stack()
+        doors = base.Guard(Router(ROUTES, default=behind, redirect_slashes=False), outages=(Gone, Doubt))
+
+        async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await behind(scope, receive, partial(_plainly, self, send))
+            else:
+                await doors(scope, receive, send)
+
+        return entrance
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document: FastAPI's frame, filled with what each door says of itself."""
+        if self.openapi_schema is None:
+            self.openapi_schema = docs.document(super().openapi(), PATHS)
+        return self.openapi_schema
+
+
+async def _plainly(app: FastAPI, send: Send, message: Message) -> None:
+    """A start that fails for a known reason says that reason, not a traceback."""
+    fault: CannotStart | None = app.state.fault
+    if message["type"] == "lifespan.startup.failed" and fault is not None:
+        message = {**message, "message": str(fault)}
+    await send(message)
+
+
+def create_app(settings: Settings | None = None) -> Application:
+    """The application over the hub that ``settings`` (default: the environment) describe; it opens at its start."""
+    app = Application(
+        title="Throughline",
+        version=version("throughline"),
+        summary="Carries a hospital discharge on medication for opioid use disorder to the partner of the next dose.",
+        lifespan=_running,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _told},
+    )
+    app.state.settings = settings or Settings()
+    app.state.fault = None
+    return app
+
+
+async def _told(_request: Request, error: Exception) -> Response:
+    return base.outcome(error)
+
+
+def attach(app: FastAPI, hub: Hub) -> None:
+    """Give the routes what they work with."""
+    app.state.hub = hub
+    app.state.intake = Intake(hub)
+    app.state.disclosures = Disclosures(hub.store)
+    app.state.feed = Feed(hub.store)
+    app.state.schema = SchemaWatch()
+    app.state.checks = {}
+    app.state.gauges = {}
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    """From the first connection to the last flush; what was opened last is closed first."""
+    async with AsyncExitStack() as stack:
+        try:
+            await _open(app, stack)
+        except CannotStart as fault:
+            app.state.fault = fault
+            raise
+        log.info("hub.started", database=app.state.hub.store.database.name)
+        yield
+    log.info("hub.stopped")
+
+
+async def _open(app: FastAPI, stack: AsyncExitStack) -> None:
+    settings: Settings = app.state.settings
+    log.configure(settings.log_level)
+    hub = await _hub(settings, stack)
+    attach(app, hub)
+    if await app.state.schema.faults(hub):
+        raise CannotStart("The database can't be reached or its schema is not current: run throughline db upgrade.")
+    app.state.disclosures.start()
+    stack.push_async_callback(app.state.disclosures.stop)
+    await app.state.feed.start()
+    stack.push_async_callback(app.state.feed.stop)
+    if settings.worker:
+        stack.push_async_callback(_stop_worker, *_start_worker(hub))
+    if settings.mllp_port:
+        await _open_mllp(app, hub, stack)
+
+
+async def _hub(settings: Settings, stack: AsyncExitStack) -> Hub:
+    try:
+        hub = await stack.enter_async_context(opening.opened(settings))
+        if isinstance(hub.store.database, SqliteDatabase):
+            hub.store.database.serve_alone()
+    except AlreadyServed:
+        raise CannotStart("Another process serves this SQLite database: stop it, or use PostgreSQL.") from None
+    except FileNotFoundError:
+        raise CannotStart("There is no key file yet: run throughline db upgrade.") from None
+    except (OSError, ValueError, KeyError):
+        raise CannotStart(
+            "The key file or the database can't be opened: check THROUGHLINE_KEY_FILE, _DATABASE_URL."
+        ) from None
+    return hub
+
+
+def _start_worker(hub: Hub) -> tuple[asyncio.Event, asyncio.Task[None]]:
+    stop = asyncio.Event()
+    return stop, asyncio.create_task(worker.run(hub, stop))
+
+
+async def _stop_worker(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
+    stop.set()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
+    settings = hub.settings
+    server = MllpServer(
+        partial(receive_frame, hub, app.state.intake),
+        host=settings.mllp_host,
+        port=settings.mllp_port,
+        max_bytes=settings.max_body,
+        ssl=_tls(settings),
+        reuse_port=hub.store.database.name != "sqlite",
+    )
+    try:
+        await server.start()
+    except OSError:
+        raise CannotStart("The MLLP port can't be listened on: another process has it? See --mllp-port.") from None
+    stack.push_async_callback(server.stop)
+    listening = asyncio.Event()
+    listening.set()
+    stack.callback(listening.clear)
+    app.state.checks = {"mllp-not-listening": listening.is_set}
+    app.state.gauges = {
+        "throughline_mllp_connections": ("MLLP connections that are open.", lambda: server.open_connections),
+        "throughline_mllp_unanswered": ("Messages by MLLP without an answer.", lambda: server.counts.unanswered),
+    }
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.mllp_tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.mllp_client_ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.mllp_tls_cert, settings.mllp_tls_key)
+    except OSError:
+        raise CannotStart("The TLS certificate or key for MLLP can't be read: see THROUGHLINE_MLLP_TLS_*.") from None
+    if settings.mllp_client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -1,0 +1,253 @@
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.actor import Actor
+from app.core.errors import Unavailable
+from app.services.intake import Intake, Outcome
+from app.services.intake_requests import receive_frame
+from tests.contract.http_messages import adt, event, unrelated
+from tests.hub_fixtures import World
+
+HL7 = {"content-type": "application/hl7-v2"}
+LINES = {"content-type": "application/x-ndjson"}
+FHIR = "application/fhir+json; charset=utf-8"
+READER = Actor.system("test")
+
+
+def segments(data: bytes) -> list[list[str]]:
+    return [line.split("|") for line in data.decode().split("\r") if line]
+
+
+def codes(data: bytes) -> list[tuple[str, str]]:
+    """MSA-1 and MSA-2 of each acknowledgement."""
+    return [(line[1], line[2] if len(line) > 2 else "") for line in segments(data) if line[0] == "MSA"]
+
+
+async def states(world: World) -> dict[tuple[str | None, str], int]:
+    return await world.hub.store.intake(READER).counts()
+
+
+# ---- HL7 v2
+
+
+@pytest.mark.parametrize("kind", ["application/hl7-v2", "x-application/hl7-v2+er7", "text/plain"])
+async def test_a_message_is_acknowledged_in_its_own_media_type(web: httpx.AsyncClient, world: World, kind: str) -> None:
+    headers = await world.bearer(world.mercy) | {"content-type": f"{kind}; charset=utf-8"}
+    answer = await web.post("/ingest/hl7v2", content=adt(), headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert codes(answer.content) == [("AA", "HTEST-1")]
+    assert await states(world) == {("mercy-adt", "not-ours"): 1}
+
+
+async def test_a_message_sent_twice_is_answered_twice_and_kept_once(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy) | HL7
+    answers = [await web.post("/ingest/hl7v2", content=adt(), headers=headers) for _ in range(2)]
+    assert [codes(a.content) for a in answers] == [[("AA", "HTEST-1")]] * 2
+    assert await states(world) == {("mercy-adt", "not-ours"): 1, ("mercy-adt", "duplicate"): 1}
+
+
+async def test_nobody_sends_for_another_organisation(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.north) | HL7
+    answer = await web.post("/ingest/hl7v2", content=adt(), headers=headers)
+    assert (answer.status_code, codes(answer.content)) == (200, [("AR", "HTEST-1")])
+    assert await states(world) == {(None, "rejected"): 1}
+
+
+async def test_content_that_cannot_be_filed_is_an_error_acknowledgement(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy) | HL7
+    answer = await web.post("/ingest/hl7v2", content=adt(control_id=""), headers=headers)
+    assert (answer.status_code, codes(answer.content)) == (200, [("AE", "")])
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"{}", b"HTEST is not HL7", bytes(range(256)), b"MSH"])
+async def test_where_no_acknowledgement_can_be_formed_the_answer_is_an_outcome(
+    web: httpx.AsyncClient, world: World, body: bytes
+) -> None:
+    answer = await web.post("/ingest/hl7v2", content=body, headers=await world.bearer(world.mercy) | HL7)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, FHIR)
+    assert b"HTEST" not in answer.content
+
+
+async def test_a_batch_is_answered_by_a_batch_in_its_order(web: httpx.AsyncClient, world: World) -> None:
+    batch = rb"BHS|^~\&|EPIC|MERCY|HUB|HUB|20260605||||B7" + b"\r" + adt(1) + adt(2, facility="X") + adt(3) + b"BTS|3\r"
+    answer = await web.post("/ingest/hl7v2", content=batch, headers=await world.bearer(world.mercy) | HL7)
+    assert codes(answer.content) == [("AA", "HTEST-1"), ("AR", "HTEST-2"), ("AA", "HTEST-3")]
+    lines = segments(answer.content)
+    assert (lines[0][0], lines[0][11], lines[-1]) == ("BHS", "B7", ["BTS", "3"])
+
+
+async def test_messages_without_an_envelope_are_answered_one_after_the_other(
+    web: httpx.AsyncClient, world: World
+) -> None:
+    headers = await world.bearer(world.mercy) | HL7
+    answer = await web.post("/ingest/hl7v2", content=adt(1) + adt(2), headers=headers)
+    assert codes(answer.content) == [("AA", "HTEST-1"), ("AA", "HTEST-2")]
+    assert segments(answer.content)[0][0] == "MSH"
+
+
+async def test_another_media_type_and_too_long_a_body_are_refused(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy)
+    wrong = await web.post("/ingest/hl7v2", content=adt(), headers=headers | {"content-type": "application/json"})
+    long = await web.post("/ingest/hl7v2", content=b"M" * (64 * 1024 + 1), headers=headers | HL7)
+    assert [(a.status_code, a.headers["content-type"]) for a in (wrong, long)] == [(415, FHIR), (413, FHIR)]
+    assert await states(world) == {}
+
+
+async def test_requests_at_the_same_time_are_each_answered_for_themselves(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy) | HL7
+    answers = await asyncio.gather(*(web.post("/ingest/hl7v2", content=adt(n), headers=headers) for n in range(1, 41)))
+    assert [codes(a.content) for a in answers] == [[("AA", f"HTEST-{n}")] for n in range(1, 41)]
+    assert await states(world) == {("mercy-adt", "not-ours"): 40}
+
+
+async def test_what_is_not_durable_is_not_acknowledged(
+    web: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Outcome:
+        raise Unavailable("The database can't be reached.")
+
+    headers = await world.bearer(world.mercy)
+    monkeypatch.setattr(Intake, "receive", away)
+    for path, body, kind in (
+        ("/ingest/hl7v2", adt(), HL7),
+        ("/ingest/events", json.dumps(event()).encode(), {"content-type": "application/json"}),
+        ("/ingest/events", json.dumps(event()).encode(), LINES),
+    ):
+        answer = await web.post(path, content=body, headers=headers | kind)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["content-type"] == FHIR
+    assert await receive_frame(world.hub, Intake(world.hub), adt(), "127.0.0.1") is None
+
+
+async def test_a_frame_is_answered_by_its_acknowledgement_and_nothing_by_none(world: World) -> None:
+    intake = Intake(world.hub)
+    assert codes(await receive_frame(world.hub, intake, adt(), "192.0.2.7") or b"") == [("AA", "HTEST-1")]
+    assert await receive_frame(world.hub, intake, b"GET / HTTP/1.1", "192.0.2.7") is None
+
+
+# ---- events
+
+
+async def test_a_discharge_opens_a_referral_and_says_where_it_is(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy)
+    answer = await web.post("/ingest/events", json=event(), headers=headers)
+    entry = answer.json()
+    assert (answer.status_code, entry["state"], entry["sender"]) == (201, "referral", "mercy-adt")
+    assert answer.headers["location"] == f"/fhir/R4/ServiceRequest/{entry['referral']}"
+    assert set(entry) == {
+        "id", "sender", "control_id", "message_type", "received_at", "state", "reasons", "visit", "referral",
+    }  # fmt: skip
+    assert entry["control_id"] == "HTEST-2026-000007"
+    stored = await world.hub.store.intake(READER).entry(entry["id"])
+    assert stored is not None
+    assert (stored.state, stored.referral) == (entry["state"], entry["referral"])
+
+
+async def test_the_same_event_again_gives_the_first_entry(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy)
+    first = await web.post("/ingest/events", json=event(), headers=headers)
+    again = await web.post("/ingest/events", json=event(), headers=headers)
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+async def test_the_same_identity_with_other_content_is_refused(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy)
+    first = await web.post("/ingest/events", json=event(), headers=headers)
+    other = await web.post("/ingest/events", json=event() | {"diagnoses": []}, headers=headers)
+    assert (other.status_code, other.json()["state"]) == (422, "rejected")
+    assert other.json()["reasons"][0]["code"] == "identity-conflict"
+    assert other.json()["id"] != first.json()["id"]
+
+
+async def test_what_has_nothing_to_do_with_us_is_accepted(web: httpx.AsyncClient, world: World) -> None:
+    answer = await web.post("/ingest/events", json=unrelated(), headers=await world.bearer(world.mercy))
+    assert (answer.status_code, answer.json()["state"]) == (202, "not-ours")
+    assert "location" not in answer.headers
+
+
+async def test_an_idempotency_key_is_the_identity_instead_of_the_event_id(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy)
+    first = await web.post("/ingest/events", json=unrelated(), headers=headers | {"idempotency-key": '"k-1"'})
+    again = await web.post("/ingest/events", json=unrelated(), headers=headers | {"idempotency-key": "k-1"})
+    other = await web.post("/ingest/events", json=unrelated(9), headers=headers | {"idempotency-key": "k-1"})
+    assert [a.status_code for a in (first, again, other)] == [202, 200, 422]
+    assert first.json()["control_id"] == "k-1"
+    for bad in ("", "a b", "x" * 257):
+        answer = await web.post("/ingest/events", json=unrelated(), headers=headers | {"idempotency-key": bad})
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["Idempotency-Key"])
+
+
+async def test_an_organisation_with_several_senders_names_the_one(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.north)
+    named = await web.post("/ingest/events?sender=north-json", json=unrelated(), headers=headers)
+    assert (named.status_code, named.json()["sender"]) == (202, "north-json")
+    for query in ("", "?sender=mercy-adt", "?sender=nobody"):
+        answer = await web.post(f"/ingest/events{query}", json=unrelated(), headers=headers)
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["sender"])
+
+
+DEEP = b'{"a":' + b"[" * 70 + b"]" * 70 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", None),
+        (b"{", None),
+        (b"[]", None),
+        (b"null", None),
+        (b'{"a":1,"a":2}', "$.a"),
+        (b'{"a":NaN}', "$.a"),
+        (b'{"a":"\\ud800"}', "$.a"),
+        (b'{"a":"\xff"}', None),
+        (DEEP, None),
+    ],
+)
+async def test_what_is_no_event_is_refused_with_its_place_and_kept_as_rejected(
+    web: httpx.AsyncClient, world: World, body: bytes, path: str | None
+) -> None:
+    headers = await world.bearer(world.mercy) | {"content-type": "application/json"}
+    answer = await web.post("/ingest/events", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, FHIR)
+    if path is not None:
+        assert answer.json()["issue"][0]["expression"] == [path]
+    assert await states(world) == {("mercy-adt", "rejected"): 1}
+
+
+async def test_everything_that_is_wrong_in_an_event_is_told_by_path_never_by_value(
+    web: httpx.AsyncClient, world: World
+) -> None:
+    wrong = event(surprise="HTEST-SECRET") | {"kind": "HTEST-KIND"}
+    wrong["patient"]["sex"] = "HTEST-SEX"
+    answer = await web.post("/ingest/events", json=wrong, headers=await world.bearer(world.mercy))
+    assert answer.status_code == 400
+    paths = {one["expression"][0] for one in answer.json()["issue"]}
+    assert {"kind", "patient.sex", "surprise"} <= {path.removeprefix("$.") for path in paths}
+    assert b"HTEST" not in answer.content
+
+
+async def test_lines_are_answered_line_by_line(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy) | LINES
+    lines = [event(), unrelated(), {"schema_version": "1"}, event()]
+    body = b"\n".join(json.dumps(line).encode() for line in lines) + b"\n\n"
+    answer = await web.post("/ingest/events", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    entries = [json.loads(line) for line in answer.content.splitlines()]
+    assert [entry["state"] for entry in entries] == ["referral", "not-ours", "rejected", "referral"]
+    assert entries[3] == entries[0]
+    assert any("event_id" in reason["text"] for reason in entries[2]["reasons"])
+
+
+async def test_one_key_does_not_name_many_lines(web: httpx.AsyncClient, world: World) -> None:
+    headers = await world.bearer(world.mercy) | LINES | {"idempotency-key": "k"}
+    answer = await web.post("/ingest/events", content=json.dumps(event()).encode(), headers=headers)
+    assert (answer.status_code, await states(world)) == (400, {})
+
+
+async def test_no_line_at_all_is_a_bad_request(web: httpx.AsyncClient, world: World) -> None:
+    answer = await web.post("/ingest/events", content=b"\n \n", headers=await world.bearer(world.mercy) | LINES)
+    assert answer.status_code == 400

@@ -1,0 +1,89 @@
+"""A hub over each database with two hospitals and one partner, registered the way an operator does it."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from app.core.clock import Clock
+from app.core.crypto import Keys
+from app.core.settings import Settings
+from app.main import attach, create_app
+from app.services import accounts, registration
+from app.services.accounts import Registered
+from app.services.hub import Hub, Registry
+from app.store.store import Store
+
+PARTNER = {
+    "name": "HTEST Harbor OTP",
+    "covered_entity": True,
+    "part2_program": True,
+    "needs": ["moud-continuation"],
+    "time_zone": "America/New_York",
+}
+FAST = Settings(
+    _env_file=None, mllp_port=0, worker=False, base_url="http://hub.test", max_body=64 * 1024, log_level="ERROR"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who takes part: ids of organisations and machine clients."""
+
+    hub: Hub
+    mercy: str
+    """Organisation of the sender ``mercy-adt``."""
+    north: str
+    """Organisation of the senders ``north-adt`` and ``north-json``."""
+    harbor: str
+    """The partner."""
+
+    async def client(self, organization: str, scope: str) -> Registered:
+        """A new machine client."""
+        return await accounts.add_client(self.hub, organization, scope)
+
+    async def bearer(self, organization: str, scope: str = "ingest") -> dict[str, str]:
+        """The headers of a fresh client."""
+        made = await self.client(organization, scope)
+        issued = await accounts.issue(self.hub, made.client_id)
+        return {"authorization": f"Bearer {issued.token}"}
+
+
+@pytest.fixture
+def hub(store: Store) -> Hub:
+    return Hub(FAST, store, Keys(b"HTEST" * 8), Clock(), Registry(store))
+
+
+@pytest_asyncio.fixture
+async def world(hub: Hub) -> World:
+    await registration.found_hub(hub)
+    common = {"dialect": "adt_generic", "timezone": "America/New_York", "part2": "none"}
+    mercy = await registration.add_sender(
+        hub, {"id": "mercy-adt", "organization": "HTEST Mercy", "match_msh": ["EPIC|MERCY"], **common}
+    )
+    await registration.add_sender(
+        hub, {"id": "north-adt", "organization": "HTEST North", "match_msh": ["CERN|NORTH"], **common}
+    )
+    north = await registration.add_sender(
+        hub, {"id": "north-json", "organization": "HTEST North", "match_msh": ["JSON|NORTH"], **common}
+    )
+    partners = await registration.import_partners(hub, json.dumps([PARTNER]).encode())
+    return World(hub, mercy.organization, north.organization, partners[0].organization)
+
+
+@pytest.fixture
+def app(hub: Hub) -> FastAPI:
+    made = create_app(hub.settings)
+    attach(made, hub)
+    return made
+
+
+@pytest_asyncio.fixture
+async def web(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as client:
+        yield client
