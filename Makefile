@@ -16,7 +16,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
 
 demo: $(RUNTIME) ## start the hub with a small synthetic world; Ctrl-C ends it
-	@exec $(BIN)/throughline demo
+	@exec $(BIN)/throughline demo $(ARGS)
 
 test: $(DEVELOPMENT) ## run the suite; what needs PostgreSQL or a browser is skipped by name where there is none
 	@$(BIN)/python -m pytest $(ARGS)

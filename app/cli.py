@@ -11,8 +11,8 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -64,7 +64,7 @@ def serve(
     import uvicorn
 
     from app.core.settings import Settings
-    from app.services import opening
+    from app.services import faults
 
     settings = Settings()
     if settings.auth == "off" and not _LOOPBACK.fullmatch(host):
@@ -77,7 +77,8 @@ def serve(
             "SQLite is served by one process.",
             "leave --workers out, or set THROUGHLINE_DATABASE_URL=postgresql://user:password@host/database",
         )
-    asyncio.run(opening.ready(settings))
+    asyncio.run(faults.ready(settings))
+    os.environ["THROUGHLINE_MLLP_HOST"] = host
     os.environ["THROUGHLINE_MLLP_PORT"] = str(mllp_port)
     os.environ["THROUGHLINE_WORKER"] = str(with_worker).lower()
     if "base_url" not in settings.model_fields_set:
@@ -104,10 +105,9 @@ def worker(
     concurrency: Annotated[int, typer.Option(help="Jobs at a time.", min=1, max=32)] = 1,
 ) -> None:
     """Run due jobs only, beside serving processes (PostgreSQL)."""
-    from app.core import log
     from app.core.settings import Settings
     from app.entrypoints.worker import loop
-    from app.services import opening
+    from app.services import faults
     from app.services.hub import Hub
 
     settings = Settings()
@@ -116,8 +116,7 @@ def worker(
             "SQLite is served by one process, which runs the jobs itself.",
             "use throughline serve --with-worker, or set THROUGHLINE_DATABASE_URL to PostgreSQL",
         )
-    asyncio.run(opening.ready(settings))
-    log.configure(settings.log_level)
+    asyncio.run(faults.ready(settings))
 
     async def work(hub: Hub) -> None:
         stop = asyncio.Event()
@@ -125,7 +124,25 @@ def worker(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await loop.run(hub, stop, concurrency=concurrency)
 
-    _with_hub(work)
+    _with_hub(work, log_level=settings.log_level)
+
+
+@app.command(epilog="Example: throughline demo --port 8001 --mllp-port 2576")
+def demo(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="HTTP port.", min=1, max=65535)] = 8000,
+    mllp_port: Annotated[int, typer.Option(help="MLLP port; 0 = no MLLP.", min=0, max=65535)] = 2575,
+    folder: Annotated[Path, typer.Option("--dir", help="Its own folder; made anew.")] = Path("var/demo"),
+) -> None:
+    """Serve a small synthetic world, made anew, and print four commands that walk the loop; Ctrl-C ends it."""
+    from app.services import demo as world
+    from app.services import demo_guide
+
+    folder = folder.resolve()
+    os.environ.update(world.environment(folder, host, port, mllp_port))
+    text = asyncio.run(world.prepare(folder, host, port, mllp_port))
+    demo_guide.when_ready(world.shown(host).strip("[]"), port, text)
+    serve(host, port, mllp_port)
 
 
 # ---- database
@@ -280,6 +297,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Take messages in: HL7 v2 (single, batch), event JSON, NDJSON. Exit 3 when some were rejected."""
+    from app.core import terminal
     from app.services import ingest_files
     from app.services.hub import Hub
 
@@ -288,7 +306,7 @@ def ingest(
 
     async def work(hub: Hub) -> None:
         senders = ingest_files.chosen(await hub.registry.current(), sender_id)
-        with report.open("w") if report else nullcontext() as out, _progress(len(files)) as advance:
+        with report.open("w") if report else nullcontext() as out, terminal.progress(len(files)) as advance:
             async for result in ingest_files.ingest(hub, files, senders, dry_run=dry_run):
                 states[result.state or "not-kept"] += 1
                 advance(result.file)
@@ -354,10 +372,11 @@ def ledger_show(
     """Where every message went, oldest first."""
     if ctx.invoked_subcommand is not None:
         return
+    from app.core.clock import Clock
     from app.services import ledger_views
     from app.services.hub import Hub
 
-    instant = _instant(since) if since else None
+    instant = ledger_views.instant(since, Clock().now_us()) if since else None
 
     async def work(hub: Hub) -> list[ledger_views.LedgerLine]:
         return [line async for line in ledger_views.lines(hub, sender=sender_id, state=state, since=instant)]
@@ -387,13 +406,13 @@ def ledger_replay(
 # ---- shared
 
 
-def _with_hub(work: Callable[[Any], Awaitable[T]]) -> T:
+def _with_hub(work: Callable[[Any], Awaitable[T]], *, log_level: str = "ERROR") -> T:
     """Run ``work`` over the hub that the environment names."""
     from app.core import log
     from app.core.settings import Settings
     from app.services import opening
 
-    log.configure("ERROR")
+    log.configure(log_level)
 
     async def run() -> T:
         async with opening.opened(Settings()) as hub:
@@ -417,42 +436,6 @@ def _bytes(file: Path) -> bytes:
         raise Stop(f"{file} can't be read: {error.strerror}.", "check the path") from None
 
 
-def _instant(text: str) -> int:
-    """Microseconds of an ISO 8601 instant (UTC where it has no offset), or of so long ago: 30m, 24h, 7d."""
-    from datetime import UTC, datetime
-
-    from app.core.clock import Clock, micros
-
-    ago = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if ago:
-        return Clock().now_us() - int(ago[1]) * {"m": 60, "h": 3600, "d": 86400}[ago[2]] * 1_000_000
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise Stop("--since is not a time.", "2026-06-05T14:00:00-04:00, 2026-06-05, 24h or 7d") from None
-    return micros(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar over files on a terminal, nothing elsewhere; call it with the file of each message."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    seen: set[str] = set()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("messages", total=total)
-
-        def advance(file: str) -> None:
-            seen.add(file)
-            bar.update(task, completed=len(seen))
-
-        yield advance
-
-
 # ---- errors: one line, one hint, no traceback
 
 
@@ -474,9 +457,9 @@ def main() -> None:
         _fail(stop.message, stop.hint)
         code = stop.code
     except Exception as error:  # noqa: BLE001 - a person at a terminal is told in one line, whatever it is
-        from app.services import opening
+        from app.services import faults
 
-        told = asyncio.run(opening.told(error))
+        told = asyncio.run(faults.told(error))
         _fail(told.message, told.hint)
         code = told.code
     sys.exit(code if isinstance(code, int) else 0)

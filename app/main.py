@@ -2,9 +2,11 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
@@ -12,12 +14,13 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import log
 from app.core.settings import Settings
 from app.entrypoints import base
+from app.entrypoints.fhir import openapi as fhir_openapi
 from app.entrypoints.fhir import routes as fhir
 from app.entrypoints.ingest import openapi as ingest_openapi
 from app.entrypoints.ingest import routes as ingest
@@ -46,27 +49,53 @@ class CannotStart(Exception):
     """Why the hub does not start, and what to do, for a person to read."""
 
 
+class Doors:
+    """The plain routes. Most paths that are asked for have no variable part and are found without a search."""
+
+    def __init__(self, routes: Sequence[BaseRoute], *, behind: ASGIApp) -> None:
+        self._routes = Router(routes, default=behind, redirect_slashes=False)
+        plain = [route for route in routes if isinstance(route, Route)]
+        often = Counter(route.path for route in plain)
+        self._fixed = {route.path: route for route in plain if "{" not in route.path and often[route.path] == 1}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI, HTTP only."""
+        route = self._fixed.get(scope["path"])
+        if route is not None:
+            scope.update(route=route, endpoint=route.endpoint, path_params={})
+            await route.handle(scope, receive, send)
+            return
+        try:
+            await self._routes(scope, receive, send)
+        except HTTPException as error:
+            if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+                raise
+            raise HTTPException(405, headers={"Allow": self._allowed(scope)}) from None
+
+    def _allowed(self, scope: Scope) -> str:
+        """Every method of the path: one path may have several routes."""
+        routes = [r for r in self._routes.routes if isinstance(r, Route) and r.matches(scope)[0] is not Match.NONE]
+        return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+
+
 class Application(FastAPI):
     """FastAPI serves the documentation; every other route is a plain one in front of it, for speed."""
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """The guard, then the plain routes, then FastAPI's own."""
-        behind = super().build_middleware_stack()
-        doors = base.Guard(Router(ROUTES, default=behind, redirect_slashes=False), outages=(Gone, Doubt))
+    def __init__(self, **described: Any) -> None:
+        super().__init__(**described)
+        self._doors = base.Guard(Doors(ROUTES, behind=super().__call__), outages=(Gone, Doubt))
 
-        async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "lifespan":
-                await behind(scope, receive, partial(_plainly, self, send))
-            else:
-                await doors(scope, receive, send)
-
-        return entrance
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, partial(_plainly, self, send))
+            return
+        scope["app"] = self
+        await self._doors(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document: FastAPI's frame, filled with what each door says of itself."""
-        if self.openapi_schema is None:
-            self.openapi_schema = docs.document(super().openapi(), PATHS)
-        return self.openapi_schema
+        return docs.document(super().openapi(), (*PATHS, fhir_openapi.paths()), fhir_openapi.components())
 
 
 async def _plainly(app: FastAPI, send: Send, message: Message) -> None:
@@ -133,7 +162,7 @@ async def _open(app: FastAPI, stack: AsyncExitStack) -> None:
     await app.state.feed.start()
     stack.push_async_callback(app.state.feed.stop)
     if settings.worker:
-        stack.push_async_callback(_stop_worker, *_start_worker(hub))
+        _start_worker(app, hub, stack)
     if settings.mllp_port:
         await _open_mllp(app, hub, stack)
 
@@ -154,14 +183,18 @@ async def _hub(settings: Settings, stack: AsyncExitStack) -> Hub:
     return hub
 
 
-def _start_worker(hub: Hub) -> tuple[asyncio.Event, asyncio.Task[None]]:
+def _start_worker(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
     stop = asyncio.Event()
-    return stop, asyncio.create_task(worker.run(hub, stop))
+    task = asyncio.create_task(worker.run(hub, stop))
+    app.state.checks["worker-stopped"] = lambda: not task.done()
+    stack.push_async_callback(_stop_worker, stop, task)
 
 
 async def _stop_worker(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
     stop.set()
-    await asyncio.gather(task, return_exceptions=True)
+    for fault in await asyncio.gather(task, return_exceptions=True):
+        if isinstance(fault, Exception):
+            log.error("worker.failed", fault)
 
 
 async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
@@ -182,8 +215,8 @@ async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
     listening = asyncio.Event()
     listening.set()
     stack.callback(listening.clear)
-    app.state.checks = {"mllp-not-listening": listening.is_set}
-    app.state.gauges = {
+    app.state.checks["mllp-not-listening"] = listening.is_set
+    app.state.gauges |= {
         "throughline_mllp_connections": ("MLLP connections that are open.", lambda: server.open_connections),
         "throughline_mllp_unanswered": ("Messages by MLLP without an answer.", lambda: server.counts.unanswered),
     }

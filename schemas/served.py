@@ -50,8 +50,12 @@ def from_body(resource_type: str, resource_id: str, version: int | str, last_upd
         last_updated: meta.lastUpdated as text (an instant with offset).
         body: what ``to_body`` gave.
     """
-    prefix = (
+    return prefix_of(resource_type, resource_id, version, last_updated).encode() + body
+
+
+def prefix_of(resource_type: str, resource_id: str, version: int | str, last_updated: str) -> str:
+    """What stands in front of a body; see ``from_body``."""
+    return (
         f'{{"resourceType":"{resource_type}","id":"{resource_id}",'
         f'"meta":{{"versionId":"{version}","lastUpdated":"{last_updated}"'
     )
-    return prefix.encode() + body

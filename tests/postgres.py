@@ -35,6 +35,8 @@ class PostgresServer:
     port: int
     password: str
     user: str | None
+    flags: str = ""
+    """Settings, as the server takes them on its command line."""
     templates: dict[str, str] = field(default_factory=dict)
     _made: int = 0
 
@@ -73,8 +75,13 @@ class PostgresServer:
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
         return _run(self.bin / "psql", [*connection, *options], None, {"PGPASSWORD": self.password})
 
+    def start(self) -> None:
+        """Start on the port, over the data that is there; RuntimeError with the server's words when it can't."""
+        options = ["-l", str(self.home / "log"), "-w", "-t", str(_SECONDS), "-o", f"-p {self.port} {self.flags}"]
+        _run(self.bin / "pg_ctl", ["-D", str(self.home / "data"), *options, "start"], self.user, {})
+
     def stop(self) -> None:
-        """Stop at once; the data is of no further use."""
+        """Stop at once, as by a crash: what was committed is found again at the next start."""
         _run(self.bin / "pg_ctl", ["-D", str(self.home / "data"), "-m", "immediate", "-w", "stop"], self.user, {})
 
 
@@ -108,11 +115,10 @@ def start(
     _run(binaries / "initdb", ["-D", data, *rights, "--encoding=UTF8", "--locale=C", "--no-sync"], user, {})
     settings = _settings(fsync=fsync) | dict(options or {})
     for attempt in range(1, _STARTS + 1):
-        server = PostgresServer(binaries, home, _spare_port(), password, user)
         flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        waiting = ["-D", data, "-l", str(home / "log"), "-w", "-t", str(_SECONDS)]
+        server = PostgresServer(binaries, home, _spare_port(), password, user, flags)
         try:
-            _run(binaries / "pg_ctl", [*waiting, "-o", f"-p {server.port} {flags}", "start"], user, {})
+            server.start()
         except RuntimeError as error:
             if attempt == _STARTS:
                 log = (home / "log").read_text(errors="replace") if (home / "log").exists() else "no log"

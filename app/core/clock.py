@@ -7,6 +7,7 @@ databases order and compare them alike; ``iso`` renders them as FHIR instants wi
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -50,4 +51,9 @@ def from_micros(value: int) -> datetime:
 def iso(value: int) -> str:
     """FHIR instant with six fractional digits: ``2026-06-08T14:20:00.000123Z``."""
     seconds, fraction = divmod(value, 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:06d}Z"
+    return f"{_second(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,16 +1,18 @@
 """Identifiers: random, time-ordered, never derived from a person's data."""
 
+import os
 import secrets
 import time
+
+_VARIANT = "89ab"
 
 
 def uuid7() -> str:
     """A UUID version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits."""
-    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    time_part = f"{time.time_ns() // 1_000_000:012x}"
+    random = os.urandom(10).hex()
+    variant = _VARIANT[int(random[3], 16) & 3]
+    return f"{time_part[:8]}-{time_part[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
 
 
 def secret() -> str:

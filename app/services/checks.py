@@ -19,12 +19,15 @@ class Finding:
 
 
 async def check(hub: Hub) -> list[Finding]:
-    """Everything that is verified, good or not. Without the schema nothing else is looked at."""
+    """Everything that is verified, good or not. Where the schema isn't right nothing else is looked at."""
     if not await migrate.is_current(hub.settings.database_url):
         return [Finding("schema", ok=False, text="not the one of this release; run throughline db upgrade")]
+    schema = _schema(await migrate.differences(hub.settings.database_url))
+    if not all(finding.ok for finding in schema):
+        return schema
     figures = Checks(hub.store.database)
     return [
-        *_schema(await migrate.differences(hub.settings.database_url)),
+        *schema,
         *_seals(await seals.findings(hub)),
         *_ledger(await figures.ledger()),
         *_reviews(await figures.reviews()),

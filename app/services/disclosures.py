@@ -30,13 +30,16 @@ class Disclosures:
 
     async def record(self, actor: Actor, rows: Sequence[Row], interaction: str) -> None:
         """Make the first disclosure of each of ``rows`` durable; only then may their bytes leave."""
-        if actor.organization is None:
+        await self.record_fresh(
+            actor, [(row.id, row.version, row.level) for row in rows if row.disclosed < row.version], interaction
+        )
+
+    async def record_fresh(self, actor: Actor, fresh: Sequence[tuple[str, int, str]], interaction: str) -> None:
+        """The same for versions, as (id, version, level), that are known not to have been given yet."""
+        if actor.organization is None or not fresh:
             self.access(actor, interaction)
             return
-        first = tuple((row.id, row.version, cast("Level", row.level)) for row in rows if row.disclosed < row.version)
-        if not first:
-            self.access(actor, interaction)
-            return
+        first = tuple((resource, version, cast("Level", level)) for resource, version, level in fresh)
         entry = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, first)
         try:
             await self._store.commit(Changes(disclosures=(entry,)))

@@ -62,7 +62,9 @@ class Feed:
         while True:
             try:
                 await self._listen(database)
-            except Gone:
+            except Gone as error:
+                log.warning("feed.database-away", error=type(error).__name__)
+            else:
                 log.warning("feed.lost")
             self._forget()
             await asyncio.sleep(_AGAIN_SECONDS)

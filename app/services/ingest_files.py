@@ -165,8 +165,8 @@ def _able(senders: Sequence[Sender], kind: str) -> tuple[Sender, ...]:
 
 def _read(hub: Hub, piece: Piece, senders: tuple[Sender, ...]) -> Reading:
     inbound = intake_reading.Inbound(piece.data, senders, hub.clock.now_us())
-    reader = intake_reading.read_event if piece.kind == "event" else intake_reading.read_hl7
-    return reader(inbound, hub.keys)
+    read = intake_reading.read_event if piece.kind == "event" else intake_reading.read_hl7
+    return read(inbound, hub.keys)
 
 
 def _result(piece: Piece, outcome: Outcome | None) -> Result:

@@ -34,6 +34,10 @@ _TRIES = 6
 Reading = Arrival | Refusal
 
 
+class _Deferred(Conflict):
+    """An earlier message of the same batch goes first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One message, accounted for."""
@@ -87,16 +91,17 @@ class Intake:
 
     async def _work(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
         results: list[Outcome | BaseException] = [Unavailable("Too many others changed the same visit.")] * len(batch)
+        tries = [0] * len(batch)
         pending = list(range(len(batch)))
-        for _ in range(_TRIES):
+        while pending:
             done = await self._attempt([batch[p] for p in pending])
             again = []
             for position, result in zip(pending, done, strict=True):
                 results[position] = result
-                if isinstance(result, Conflict):
+                # To wait for another of the batch is no try: the first that waits is decided each time.
+                tries[position] += not isinstance(result, _Deferred)
+                if isinstance(result, Conflict) and tries[position] < _TRIES:
                     again.append(position)
-            if not again:
-                break
             pending = again
         return [Unavailable("Nothing was kept; send it again.") if isinstance(r, Conflict) else r for r in results]
 
@@ -113,7 +118,7 @@ class Intake:
             decided[position] = self._decide(batch[position], found, directory)
         written = {p: d for p, d in decided.items() if isinstance(d, Decision)}
         committed = await self._hub.store.committer.commit_all([d.changes for d in written.values()])
-        results: list[Outcome | BaseException] = [Conflict("Another message of the same visit goes first.")] * len(
+        results: list[Outcome | BaseException] = [_Deferred("Another message of the same visit goes first.")] * len(
             batch
         )
         for position, fault in decided.items():

@@ -58,16 +58,11 @@ async def receive_hl7_body(hub: Hub, intake: Intake, data: bytes, senders: Seque
     Raises BadRequest where no acknowledgement can be formed (the ledger has the content as rejected), Unavailable
     when something could not be made durable.
     """
-    messages = split(data)
-    if len(messages) == 1 and not hl7v2.enveloped(data):
-        ack = await _acknowledged(intake, messages[0], senders)
-        answers = [] if ack is None else [ack]
-    else:
-        each = [await _acknowledged(intake, message, senders) for message in messages]
-        answers = [ack for ack in each if ack is not None]
+    each = [await _acknowledged(intake, message, senders) for message in split(data)]
+    answers = [ack for ack in each if ack is not None]
     if not answers:
         raise BadRequest("The body is not HL7 v2: no acknowledgement can be formed without an MSH segment.", path="MSH")
-    if hl7v2.enveloped(data):
+    if not data.startswith(b"MSH") and hl7v2.enveloped(data):
         at = from_micros(hub.clock.now_us())
         return acks.batch(answers, acks.batch_header(data), at=at, control_id=uuid7())
     return b"".join(answers)

@@ -1,12 +1,14 @@
 """The ledger as it is shown: where every message went, and why."""
 
 import json
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.core.actor import Actor
-from app.core.clock import iso
-from app.core.errors import Unavailable
+from app.core.clock import iso, micros
+from app.core.errors import BadRequest, Unavailable
 from app.services.hub import Hub
 from app.services.intake import Outcome
 from app.services.intake_reading import Arrival
@@ -115,3 +117,18 @@ def _cells(entry: LedgerLine) -> tuple[str, ...]:
         entry["referral"] or "-",
         entry["id"],
     )
+
+
+def instant(text: str, now_us: int) -> int:
+    """Microseconds of an ISO 8601 instant (UTC where it has no offset), or of so long before now: 30m, 24h, 7d.
+
+    Raises BadRequest.
+    """
+    ago = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if ago:
+        return now_us - int(ago[1]) * {"m": 60, "h": 3600, "d": 86400}[ago[2]] * 1_000_000
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest("--since is not a time: 2026-06-05T14:00:00-04:00, 2026-06-05, 24h or 7d.") from None
+    return micros(found if found.tzinfo else found.replace(tzinfo=UTC))

@@ -1,39 +1,13 @@
-"""The hub of one process, opened and closed; and what a person is told when that, or a command, fails."""
+"""The hub of one process, opened and closed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
-
-from pydantic import ValidationError
 
 from app.core.clock import Clock
 from app.core.crypto import read_key_file
-from app.core.errors import HubError, Unavailable
 from app.core.settings import Settings
 from app.services.hub import Hub, Registry
-from app.store import migrate
-from app.store.database import Gone
-from app.store.sqlite import AlreadyServed, SqliteDatabase
 from app.store.store import connect
-
-_UPGRADE: Final = "throughline db upgrade"
-_HINTS: Final = {
-    "not-found": "check the id or path; throughline ledger and throughline partner import show ids",
-    "business-rule": "only what is referral, updated, waiting, review or rejected keeps its content",
-    "structure": "--help shows an example",
-}
-
-
-class Told(NamedTuple):
-    """One line for a person, what to try, and the exit code: 1 failed, 2 usage."""
-
-    message: str
-    hint: str
-    code: int
-
-
-class NotMigrated(Exception):
-    """The database does not have the schema of this release."""
 
 
 @asynccontextmanager
@@ -46,57 +20,3 @@ async def opened(settings: Settings) -> AsyncIterator[Hub]:
         yield Hub(settings, store, keys, clock, Registry(store))
     finally:
         await store.close()
-
-
-async def ready(settings: Settings) -> None:
-    """Make sure that a process may begin to serve.
-
-    Raises FileNotFoundError without the key file, NotMigrated, or AlreadyServed when another process
-    serves the same SQLite file.
-    """
-    if not settings.key_file.exists():
-        raise FileNotFoundError(2, "no key file", str(settings.key_file))
-    if not await migrate.is_current(settings.database_url):
-        raise NotMigrated
-    async with opened(settings) as hub:
-        if isinstance(hub.store.database, SqliteDatabase):
-            hub.store.database.serve_alone()
-
-
-async def told(error: Exception) -> Told:
-    """What a person is told of ``error``, in words that hold no value of a message."""
-    match error:
-        case AlreadyServed():
-            return Told("Another process serves this database.", "stop it first; PostgreSQL takes several", 1)
-        case NotMigrated():
-            return Told("The database does not have the schema of this release.", f"run {_UPGRADE}", 1)
-        case ValidationError():
-            names = ", ".join(f"THROUGHLINE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
-            return Told(names, "check the environment and .env", 2)
-        case FileNotFoundError() if error.filename == str(Settings().key_file):
-            return Told(f"There is no key file {error.filename}.", f"run {_UPGRADE}, or check THROUGHLINE_KEY_FILE", 1)
-        case FileNotFoundError():
-            return Told(f"There is no {error.filename}.", "check the path", 2)
-        case HubError() if not isinstance(error, Unavailable):
-            return Told(error.message, _HINTS.get(error.code, "--help shows an example"), 2)
-        case ValueError() if "DATABASE_URL" in str(error):
-            return Told(str(error), "check THROUGHLINE_DATABASE_URL", 2)
-    return await _outage(error)
-
-
-async def _outage(error: Exception) -> Told:
-    """The database can't be used, because it was not migrated or can't be reached; or it is a fault of ours."""
-    try:
-        if not await migrate.is_current(Settings().database_url):
-            return await told(NotMigrated())
-    except Exception:  # noqa: BLE001 - whatever keeps us from asking, the answer is the same
-        return Told("The database can't be reached.", "check THROUGHLINE_DATABASE_URL and the server", 1)
-    if isinstance(error, Gone | Unavailable):
-        return Told("The database can't write now.", "check disk space and rights, then try again", 1)
-    if isinstance(error, OSError):
-        return Told(f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}", "check the path", 1)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "an unknown place"
-    return Told(f"{type(error).__name__} at {place}.", "this is a fault of the program: please report it", 1)

@@ -23,7 +23,7 @@ from app.services.scopes import require
 from app.services.search_params import Asked, Pairs, parse
 from app.services.writing import Rendition, Resource, decoded, served
 from app.store.database import Gone
-from app.store.reader import ColumnIs, IndexIn, Page, Query, Reader, Row
+from app.store.reader import ColumnIs, IndexIn, Page, Query, Reader, Row, WrittenPage, written, written_entry
 from fhir_mappings.packet import packet as packet_of
 from schemas.resources import ALL
 
@@ -105,16 +105,24 @@ class Reads:
         if asked.count_only:
             counted = await _count(reader, asked)
             self._disclosures.access(actor, "search")
-            return Found(self._bundle(asked, None, [], [], total=counted), 0)
-        page = await _page(reader, asked, after)
-        matches, more = page.rows[: asked.count], len(page.rows) > asked.count
+            return Found(self._bundle(asked, None, [], total=counted), 0)
+        page, matches = await self._page(reader, asked, after)
         included = await self._included(reader, asked, matches)
-        total = None if more or after is not None else len(matches)
+        total = None if page.more or after is not None else page.count
         if asked.total:
             total = await _count(reader, asked)
-        cursor = self._cursor(actor, asked, matches[-1]) if more else None
-        await self._disclosures.record(actor, [*matches, *included], "search")
-        return Found(self._bundle(asked, page, matches, included, total=total, cursor=cursor), page.changed)
+        cursor = self._cursor(actor, asked, page.last) if page.more else None
+        fresh = [*page.fresh, *((row.id, row.version, row.level) for row in included if row.disclosed < row.version)]
+        await self._disclosures.record_fresh(actor, fresh, "search")
+        return Found(self._bundle(asked, page, included, total=total, cursor=cursor), page.changed)
+
+    async def _page(self, reader: Reader, asked: Asked, after: int | None) -> tuple[WrittenPage, Sequence[Row]]:
+        """One page, and its rows where something else must be looked up from them."""
+        base = self._hub.settings.fhir_base
+        if not asked.tests and not asked.includes and not asked.iterate:
+            return await reader.written_page(_query(asked, after, asked.count + 1), base), ()
+        page = await _tested_page(reader, asked, after)
+        return written(page, asked.count + 1, base), page.rows[: asked.count]
 
     async def _included(self, reader: Reader, asked: Asked, matches: Sequence[Row]) -> list[Row]:
         if not asked.includes and not asked.iterate:
@@ -137,8 +145,8 @@ class Reads:
     def _scope(self, actor: Actor, resource_type: str) -> str:
         return f"{actor.organization or ''}|{resource_type}"
 
-    def _cursor(self, actor: Actor, asked: Asked, last: Row) -> str:
-        content = orjson.dumps({"after": last.last_updated, "query": asked.used})
+    def _cursor(self, actor: Actor, asked: Asked, last: int) -> str:
+        content = orjson.dumps({"after": last, "query": asked.used})
         return self._hub.keys.seal_cursor(self._scope(actor, asked.type), content)
 
     def _resume(self, actor: Actor, resource_type: str, pairs: Pairs) -> tuple[int | None, Pairs]:
@@ -149,15 +157,14 @@ class Reads:
             content = orjson.loads(self._hub.keys.open_cursor(self._scope(actor, resource_type), cursor))
         except Unreadable:
             not_found()
-        return content["after"], [(name, value) for name, value in content["query"]]
+        return content["after"], tuple((name, value) for name, value in content["query"])
 
     # ---- rendering
 
     def _bundle(
         self,
         asked: Asked,
-        page: Page | None,
-        matches: Sequence[Row],
+        page: WrittenPage | None,
         included: Sequence[Row],
         *,
         total: int | None = None,
@@ -167,7 +174,8 @@ class Reads:
         links = [{"relation": "self", "url": f"{base}/{asked.type}?{urlencode(asked.used)}"}]
         if cursor is not None:
             links.append({"relation": "next", "url": f"{base}/{asked.type}?{urlencode({'_cursor': cursor})}"})
-        entries = [_entry(base, row, b"match") for row in matches] + [_entry(base, row, b"include") for row in included]
+        entries = [page.entries] if page and page.count else []
+        entries += [written_entry(base, row, "include") for row in included]
         if asked.ignored:
             entries.append(_ignored(asked.ignored))
         stamp = iso(page.stamp) if page and page.stamp else iso(self._hub.clock.now_us())
@@ -224,7 +232,7 @@ class Reads:
         return json.dumps(document)
 
 
-async def _page(reader: Reader, asked: Asked, after: int | None) -> Page:
+async def _tested_page(reader: Reader, asked: Asked, after: int | None) -> Page:
     """One page and one match more, if there is one; parameters without an index are tested row by row."""
     if not asked.tests:
         return await reader.page(_query(asked, after, asked.count + 1))
@@ -318,11 +326,6 @@ def _references(value: object) -> Iterable[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _references(inner)
-
-
-def _entry(base: str, row: Row, mode: bytes) -> bytes:
-    url = f'{{"fullUrl":"{base}/{row.type}/{row.id}","resource":'
-    return b"".join((url.encode(), served(row), b',"search":{"mode":"', mode, b'"}}'))
 
 
 def _history_entry(url: str, row: Row) -> bytes:

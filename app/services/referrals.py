@@ -244,19 +244,30 @@ class _Work:
             held = by_id[resource["id"]]
             if held.digest == (fingerprint := digest(content)):
                 continue
-            if held.version == 0:
+            if not held.digest:
                 self._show_new(resource["id"])
             held.version += 1
             held.digest = fingerprint
             self._write(resource, held.version, content)
+        self._hide_retracted({resource["id"] for resource in resources})
         return resources
 
-    def _write(self, resource: Resource, version: int, content: bytes | None = None) -> None:
+    def _hide_retracted(self, stated: set[str]) -> None:
+        """What the visit no longer says (a dose charted in error, a removed diagnosis) nobody sees any more."""
+        for key, held in self.link.resources.items():
+            if held.digest and held.id not in stated and not key.startswith("Provenance|"):
+                held.digest = ""
+                viewers = {self.now.file.organization, *self._partners()}
+                self.result.revocations += [Revocation(viewer, held.id) for viewer in sorted(viewers)]
+
+    def _write(
+        self, resource: Resource, version: int, content: bytes | None = None, before: Resource | None = None
+    ) -> None:
         """Every new version passes the gate."""
         problems = gate.check(resource)
         if problems:
             raise NotConforming(tuple((problem.path, problem.rule) for problem in problems))
-        self.result.resources.append(change_of(resource, version, content=content))
+        self.result.resources.append(change_of(resource, version, content=content, before=before))
 
     def _show_new(self, resource_id: str) -> None:
         """A new resource is seen by the hospital, and by every partner that was asked and is still in it."""
@@ -363,6 +374,7 @@ class _Work:
 
     def _write_tasks(self) -> None:
         stamp = self.now.now.isoformat()
+        sent = {i for need in self.link.needs for child in need.children for i in (child.task, child.service_request)}
         for resource_id, resource in self.tasks.items():
             stored = self.now.rows.get(resource_id)
             plain = without_server_meta(resource)
@@ -370,12 +382,11 @@ class _Work:
                 continue
             if resource["resourceType"] == "Task":
                 plain["lastModified"] = stamp
-            self._write(plain, stored.version + 1 if stored else 1)
-            if stored is None and not any(
-                resource_id in {child.task, child.service_request}
-                for need in self.link.needs
-                for child in need.children
-            ):
+            if stored is None:
+                self._write(plain, 1)
+            else:
+                self._write(plain, stored.version + 1, before=stored.resource)
+            if stored is None and resource_id not in sent:
                 self.result.grants.append(Grant(self.now.file.organization, resource_id))
 
     def _write_provenance(self) -> None:
@@ -452,7 +463,7 @@ def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situatio
         pregnant=clinical.pregnant is True,
         overdose_this_visit=clinical.overdose_this_visit is True,
         no_phone=not record.patient.phones,
-        homeless=record.patient.homeless is True,
+        homeless=event.patient.homeless is True,
     )
 
 

@@ -4,8 +4,9 @@ Only what a ResourceSpec declares is searched; anything else is refused by name,
 so under ``Prefer: handling=lenient``. Nothing is silently widened.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, cast
 
 from app.core.errors import NotSupported
@@ -25,7 +26,7 @@ from schemas.resources import ALL
 from schemas.resources.base import ResourceSpec, SearchParam, fold
 from schemas.resources.times import date_range
 
-Pairs = Sequence[tuple[str, str]]
+Pairs = tuple[tuple[str, str], ...]
 Test = Callable[[Resource], bool]
 DEFAULT_COUNT: Final = 50
 MAX_COUNT: Final = 500
@@ -56,8 +57,12 @@ class Asked:
     """What was honoured, for the self link."""
 
 
+@lru_cache(maxsize=1024)
 def parse(resource_type: str, pairs: Pairs, *, lenient: bool) -> Asked:
-    """The request's parameters; NotSupported names the first that this server does not know."""
+    """The request's parameters; NotSupported names the first that this server does not know.
+
+    A poller asks the same again and again, so the answer is kept; it holds no data and is not changed.
+    """
     spec = ALL[resource_type]
     asked = Asked(resource_type)
     for name, value in pairs:

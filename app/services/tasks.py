@@ -213,8 +213,8 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
         if held is not None:
-            request = without_server_meta(decoded(held)) | {"status": status}
-            written.append(change_of(request, held.version + 1))
+            before = decoded(held)
+            written.append(change_of(without_server_meta(before) | {"status": status}, held.version + 1, before=before))
     source = family.source["id"] if family.source else current["id"]
     return Changes(
         scope=frozenset({source}),
@@ -235,7 +235,8 @@ def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.S
 
 def _task_change(rows: Mapping[str, Row], task: Resource, now: str) -> ResourceChange:
     plain = without_server_meta(task) | {"lastModified": now}
-    return change_of(plain, rows[task["id"]].version + 1)
+    before = rows[task["id"]]
+    return change_of(plain, before.version + 1, before=decoded(before))
 
 
 def _revocations(become: Sequence[Resource], family: _Referral, *, keep: str | None) -> list[Revocation]:

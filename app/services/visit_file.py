@@ -1,10 +1,10 @@
 """A visit as services work with it: its stub, opened, and how it is sealed again."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.core import json
 from app.core.crypto import Keys, VisitKey, seal, unseal
 from app.core.ids import uuid7
 from app.store.changes import VisitChange
@@ -71,4 +71,4 @@ def is_open_at(record: VisitRecord, at: datetime) -> bool:
 
 def reasons_json(reasons: Sequence[tuple[str, str]]) -> str:
     """Reasons as the ledger keeps them."""
-    return json.dumps([{"code": code, "text": text} for code, text in reasons], separators=(",", ":"))
+    return json.dumps([{"code": code, "text": text} for code, text in reasons]).decode()

@@ -1,8 +1,9 @@
 """From resources as dictionaries to what the store writes, and back."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -12,46 +13,54 @@ from app.core.clock import from_micros, iso
 from app.store.changes import ResourceChange
 from app.store.reader import Row
 from schemas.resources import ALL
-from schemas.resources.base import ResourceSpec, Value, fold
+from schemas.resources.base import fold
 from schemas.served import from_body, to_body
 
 Resource = dict[str, Any]
 
 
-def change_of(resource: Resource, version: int, *, content: bytes | None = None) -> ResourceChange:
+def change_of(
+    resource: Resource, version: int, *, content: bytes | None = None, before: Resource | None = None
+) -> ResourceChange:
     """``resource`` as version ``version``, with its search values.
 
-    Coded values are kept as ``code|system``, so that a bare code is a prefix of it.
+    Coded values are kept as ``code|system``, so that a bare code is a prefix of it. Where ``before``, the
+    version that it replaces, is given and is found by the same values, the index is left alone.
     """
-    spec = ALL[resource["resourceType"]]
-    fixed = {p.column for p in spec.search if p.system}
-    tokens = {p.column for p in spec.search if p.kind == "token"} - fixed
+    resource_type = resource["resourceType"]
+    tokens, kinds = _plan(resource_type)
+    spec = ALL[resource_type]
+    columns: dict[str, str | int | None] = {}
+    for column, value in spec.columns(resource).items():
+        columns[column] = turned(str(value)) if column in tokens else value
+    found = spec.index(resource)
+    same = before is not None and spec.index(before) == found
     return ResourceChange(
         id=resource["id"],
-        type=spec.type,
+        type=resource_type,
         version=version,
         content=to_body(resource) if content is None else content,
-        columns={
-            column: turned(value) if column in tokens and isinstance(value, str) else value
-            for column, value in spec.columns(resource).items()
-        },
-        index=tuple(_index_rows(spec, resource)),
+        columns=columns,
+        index=None if same else tuple([(name, _INDEXED[kinds[name]](str(value))) for name, value in found]),
     )
 
 
-def _index_rows(spec: ResourceSpec, resource: Resource) -> Iterable[tuple[str, str]]:
-    for name, value in spec.index(resource):
-        kind = spec.params[name].kind
-        if kind == "token":
-            yield name, turned(value)
-        else:
-            yield name, fold(str(value)) if kind == "string" else str(value)
+@cache
+def _plan(resource_type: str) -> tuple[frozenset[str | None], dict[str, str]]:
+    """Columns that hold ``code|system``, and the kind of each parameter."""
+    spec = ALL[resource_type]
+    tokens = frozenset(p.column for p in spec.search if p.kind == "token" and not p.system)
+    return tokens, {name: param.kind for name, param in spec.params.items()}
 
 
-def turned(token: Value) -> str:
+def turned(token: str) -> str:
     """``system|code`` as ``code|system``."""
-    system, _, code = str(token).partition("|")
+    system, _, code = token.partition("|")
     return f"{code}|{system}"
+
+
+_INDEXED: dict[str, Callable[[str], str]] = {"token": turned, "string": fold, "reference": str, "uri": str}
+"""How a value of each kind of parameter stands in the index."""
 
 
 def digest(content: bytes) -> str:

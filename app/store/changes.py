@@ -22,8 +22,8 @@ class ResourceChange:
     """Served bytes (schemas.served): the resource without id, versionId and lastUpdated."""
     columns: dict[str, str | int | None] = field(default_factory=dict)
     """Typed search columns (Task, ServiceRequest)."""
-    index: tuple[tuple[str, str], ...] = ()
-    """(search parameter, value) rows of every other searchable element."""
+    index: tuple[tuple[str, str], ...] | None = ()
+    """(search parameter, value) rows of the generic index; None leaves those of the version before."""
     deleted: bool = False
 
 

@@ -75,8 +75,8 @@ def reads_name_their_actor(path: str, tree: ast.Module) -> Iterator[Finding]:
     constants = {
         _last_name(target)
         for node in tree.body
-        if isinstance(node, ast.Assign) and _is_actor(node.value)
-        for target in node.targets
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_actor(node.value)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
+from app.core.errors import NotAcceptable, TooLarge, UnsupportedMedia
 from app.core.metrics import REQUESTS
 from app.core.settings import Settings
 from app.entrypoints import base
@@ -38,6 +39,12 @@ async def test_a_method_that_a_path_does_not_take_is_told_with_those_that_it_tak
     response = await web.get("/ingest/hl7v2")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert issue(response)["code"] == "not-supported"
+
+
+async def test_a_path_with_several_routes_names_the_methods_of_all(web: httpx.AsyncClient) -> None:
+    response = await web.delete("/fhir/R4/Task/x")
+    assert response.status_code == 405
+    assert {"GET", "PUT", "PATCH"} <= set(response.headers["allow"].split(", "))
 
 
 async def test_without_a_token_nothing_is_read(web: httpx.AsyncClient, world: World) -> None:
@@ -185,12 +192,12 @@ def asking(headers: dict[str, str], *parts: bytes, query: str = "") -> Request:
 
 async def test_a_body_comes_in_parts_up_to_its_limit() -> None:
     assert await base.read_body(asking({}, b"ab", b"cd"), 4) == b"abcd"
-    with pytest.raises(base.TooLarge):
+    with pytest.raises(TooLarge):
         await base.read_body(asking({}, b"ab", b"cde"), 4)
 
 
 async def test_a_body_that_says_it_is_too_long_is_not_read() -> None:
-    with pytest.raises(base.TooLarge):
+    with pytest.raises(TooLarge):
         await base.read_body(asking({"Content-Length": "5"}), 4)
 
 
@@ -228,7 +235,7 @@ def test_a_body_has_one_of_the_media_types_that_are_read(headers: dict[str, str]
     if fits:
         assert base.media_type(request, frozenset({"application/json"})) == "application/json"
     else:
-        with pytest.raises(base.UnsupportedMedia):
+        with pytest.raises(UnsupportedMedia):
             base.media_type(request, frozenset({"application/json"}))
 
 
@@ -259,5 +266,5 @@ def test_format_goes_before_the_accept_header(asked: str) -> None:
 
 @pytest.mark.parametrize("query", ["_format=xml", "_format=", "_format=application/fhir%2Bxml"])
 def test_a_format_that_is_not_written_here_is_refused(query: str) -> None:
-    with pytest.raises(base.NotAcceptable):
+    with pytest.raises(NotAcceptable):
         base.fhir_type(asking({}, query=query))

@@ -23,7 +23,7 @@ from app.store.changes import (
     VisitChange,
     VisitMoves,
 )
-from app.store.reader import ColumnIn, ColumnIs, IdIn, IndexIn, Query
+from app.store.reader import ColumnIn, ColumnIs, IdIn, IndexIn, Query, written
 from app.store.store import Store
 
 HUB = Actor.system("test")
@@ -155,6 +155,35 @@ async def test_searches_use_columns_and_the_generic_index(store: Store) -> None:
     assert [row.id for row in found] == ["p1"]
     assert await reader.search(Query("Patient", (IndexIn("identifier", ("urn:x|1",), negated=True),))) == []
     assert await reader.count(Query("Task")) == 2
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("limit", [2, 4, 6, 9])
+async def test_a_page_written_by_the_database_is_the_page_written_here(
+    store: Store, limit: int, *, descending: bool
+) -> None:
+    for n in range(5):
+        await store.commit(Changes(resources=(task(f"t{n}"),), grants=(Grant("a", f"t{n}"),)))
+    await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full"),)),)))
+    reader = store.reader(partner("a"))
+    query = Query("Task", descending=descending, limit=limit)
+    page = await reader.written_page(query, "http://hub/fhir/R4")
+    here = written(await reader.page(query), limit, "http://hub/fhir/R4")
+    assert (page.stamp, page.changed, page.count, page.more) == (here.stamp, here.changed, here.count, here.more)
+    assert page.entries == here.entries
+    assert set(page.fresh) == set(here.fresh)
+    assert not page.more or page.last == here.last
+    entries = json.loads(b"[" + page.entries + b"]")
+    assert [entry["resource"]["meta"]["versionId"] for entry in entries] == ["1"] * page.count
+
+
+async def test_an_empty_page_says_where_the_feed_stands(store: Store) -> None:
+    await store.commit(Changes(resources=(task("t1"),), grants=(Grant("a", "t1"),)))
+    page = await store.reader(partner("b")).written_page(Query("Task"), "http://hub/fhir/R4")
+    assert (page.count, page.more, page.entries, page.fresh) == (0, False, b"", ())
+    row = await store.reader(HUB).read("Task", "t1")
+    assert row is not None
+    assert page.stamp == row.last_updated
 
 
 async def test_history_keeps_every_version_newest_first(store: Store) -> None:

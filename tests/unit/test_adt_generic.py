@@ -177,6 +177,13 @@ def test_every_repetition_of_pid_3_is_read_and_keeps_its_type() -> None:
     ]
 
 
+def test_a_social_security_number_is_not_read() -> None:
+    pid = "PID|1||HTEST1^^^M^MR~HTEST-SSN^^^SSA^SS||HTESTFAMILY^Given||19800101|F"
+    patient = facts("ADT^A01", pid, PV1).patient
+    assert patient is not None
+    assert [identifier.type for identifier in patient.identifiers] == ["MR"]
+
+
 def test_a_visit_has_a_set_of_identifiers() -> None:
     found = facts("ADT^A01", "PID|1||HTEST1" + "|" * 15 + "ACC^^^FIN", PV1 + "|" * 31 + "ALT^^^RR").visit
     assert found is not None

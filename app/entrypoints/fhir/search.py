@@ -1,5 +1,6 @@
 """search: https://hl7.org/fhir/R4/http.html#search, by GET and by POST ``_search``."""
 
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -45,9 +46,12 @@ async def _answer(request: Request, actor: Actor, query: bytes, content_type: st
     return Response(found.body, headers=headers, media_type=content_type)
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+@lru_cache(maxsize=1024)
+def _pairs(query: bytes) -> tuple[tuple[str, str], ...]:
     try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        return tuple(
+            parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        )
     except ValueError as error:
         raise BadRequest("The query is not name=value pairs in UTF-8.", path="http.query") from error
 

@@ -1,6 +1,7 @@
 """What a developer reads: JSON Schemas, and the OpenAPI document put together from what each door says of itself."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from app.core import json
 from app.entrypoints import base
+from app.entrypoints.ops import examples
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
 from schemas.sender import SenderFile
@@ -42,73 +44,97 @@ async def home(_request: Request) -> Response:
     return RedirectResponse("/docs", 307)
 
 
+# ---- OpenAPI
+
+
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document. Made when it is first asked for, and kept as bytes: as objects it is ten times as large."""
+    state = request.app.state
+    if not hasattr(state, "openapi"):
+        state.openapi = json.dumps(request.app.openapi())
+        state.openapi_tag = f'"{sha256(state.openapi).hexdigest()[:16]}"'
+    headers = {"etag": state.openapi_tag, "cache-control": "public, max-age=300"}
+    if base.header(request.scope, b"if-none-match") == state.openapi_tag.encode():
+        return Response(status_code=304, headers=headers)
+    return Response(state.openapi, headers=headers, media_type=base.JSON)
+
+
 routes: list[BaseRoute] = [
     Route("/schemas/{name}.json", schema),
+    Route("/openapi.json", openapi),
     Route("/", home),
 ]
 
-
-# ---- OpenAPI
-
-REF: Final = "#/components/schemas/{model}"
-SCHEMAS: Final[Document] = {
-    "OperationOutcome": {
-        "type": "object",
-        "description": "FHIR R4 OperationOutcome. Paths, rules and expectations; never a value from the request.",
-        "required": ["resourceType", "issue"],
-        "properties": {
-            "resourceType": {"const": "OperationOutcome"},
-            "issue": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["severity", "code"],
-                    "properties": {
-                        "severity": {"enum": ["fatal", "error", "warning", "information"]},
-                        "code": {"type": "string"},
-                        "diagnostics": {"type": "string"},
-                        "expression": {"type": "array", "items": {"type": "string"}},
-                    },
-                },
+_TEXT: Final[Document] = {"type": ["string", "null"]}
+_LEDGER_ENTRY: Final[Document] = {
+    "type": "object",
+    "description": "Where one message went, and why.",
+    "required": [
+        *("id", "sender", "control_id", "message_type", "received_at"),
+        *("state", "reasons", "visit", "referral"),
+    ],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "sender": {**_TEXT, "description": "Id of the interface."},
+        "control_id": {**_TEXT, "description": "MSH-10, or the identity of the event."},
+        "message_type": {**_TEXT, "description": "`ADT^A03`, `event:discharge`."},
+        "received_at": {"type": "string", "format": "date-time"},
+        "state": {"enum": ["referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"]},
+        "reasons": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "text"],
+                "properties": {"code": {"type": "string"}, "text": {"type": "string"}},
             },
         },
-    },
-    "LedgerEntry": {
-        "type": "object",
-        "description": "Where one message went, and why.",
-        "required": ["id", "state", "reasons"],
-        "properties": {
-            "id": {"type": "string", "format": "uuid"},
-            "sender": {"type": ["string", "null"]},
-            "control_id": {"type": ["string", "null"]},
-            "message_type": {"type": ["string", "null"]},
-            "received_at": {"type": "string", "format": "date-time"},
-            "state": {"enum": ["referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"]},
-            "reasons": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {"code": {"type": "string"}, "text": {"type": "string"}},
-                },
-            },
-            "visit": {"type": ["string", "null"]},
-            "referral": {"type": ["string", "null"], "description": "Id of the source ServiceRequest."},
-        },
+        "visit": _TEXT,
+        "referral": {**_TEXT, "description": "Id of the source ServiceRequest."},
     },
 }
-_SECURITY: Final = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "From POST /oauth/token or `throughline token`."},
-    "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret."},
-}
+_TITLE: Final = "DischargeEvent"
 
 
-def document(described: Document, paths: Sequence[Mapping[str, Document]]) -> Document:
-    """The OpenAPI document ``described`` with the path items of every door."""
-    event = DischargeEvent.model_json_schema(by_alias=True, ref_template=REF)
-    models = {**event.pop("$defs", {}), "DischargeEvent": event}
+def document(described: Document, paths: Sequence[Mapping[str, Document]], components: Document) -> Document:
+    """The OpenAPI 3.1 document ``described``, with the path items of every door, and with what was recorded of them.
+
+    Args:
+        described: Title, version and what else stands at its head.
+        paths: Path items by path, of each door.
+        components: Components that path items refer to.
+    """
+    found = {**described, "paths": {path: item for part in paths for path, item in part.items()}}
+    # The event's own Patient and Coverage are not those of FHIR: they carry its name.
+    event = DischargeEvent.model_json_schema(by_alias=True, ref_template=f"#/components/schemas/{_TITLE}.{{model}}")
+    parts = {f"{_TITLE}.{name}": schema for name, schema in event.pop("$defs", {}).items()}
+    own = {"LedgerEntry": _LEDGER_ENTRY, _TITLE: event, **parts}
+    schemas = own | components["schemas"]
+    found["components"] = {**components, "schemas": schemas, "securitySchemes": _security(found["paths"])}
+    # A copy in which nothing is shared: an example belongs to one place.
+    copy: Document = json.loads(json.dumps(found))
+    examples.weave(copy, examples.exchanges())
+    return copy
+
+
+def _security(paths: Document) -> Document:
+    """How a caller shows who it is, with every scope that an operation names."""
+    operations = [operation for item in paths.values() for operation in item.values()]
+    asked = {scope for one in operations for way in one.get("security", ()) for scope in way.get("oauth", ())}
     return {
-        **described,
-        "paths": {path: item for part in paths for path, item in part.items()},
-        "security": [{"bearer": []}],
-        "components": {"schemas": {**SCHEMAS, **models}, "securitySchemes": _SECURITY},
+        "oauth": {
+            "type": "oauth2",
+            "description": "Client credentials; the token is bound to the organisation of the client.",
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth/token",
+                    "scopes": {scope: _SCOPES.get(scope.rpartition(".")[2], "send messages") for scope in sorted(asked)},
+                }
+            },
+        },
+        "bearer": {"type": "http", "scheme": "bearer", "description": "From POST /oauth/token or `throughline token`."},
+        "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret."},
     }
+
+
+_SCOPES: Final = {"r": "read", "s": "search", "u": "update"}

@@ -24,6 +24,7 @@ async def run(hub: Hub, stop: asyncio.Event, *, concurrency: int = 1) -> None:
 
     An outage of the database is waited out, with growing pauses.
     """
+    log.info("worker.started", count=concurrency)
     work = DueWork(hub)
     loops = [_every(_JOBS_SECONDS, work.run, stop) for _ in range(concurrency)]
     await asyncio.gather(*loops, _every(_SEAL_SECONDS, partial(seal_due, hub), stop))
@@ -38,7 +39,7 @@ async def _every(seconds: float, step: Step, stop: asyncio.Event) -> None:
             pause = seconds
         except Unavailable:
             pause = min(pause * 2, _LONGEST_WAIT)
-            log.warning("worker.database-away", milliseconds=pause * 1000)
+            log.warning("worker.database-away")
         except Exception as error:  # noqa: BLE001 - a fault in one round must not end the worker
             pause = min(pause * 2, _LONGEST_WAIT)
             log.error("worker.round-failed", error)

@@ -26,6 +26,8 @@ _SEX: Final[dict[str, Sex]] = {
 _NOT_A_PHONE: Final = frozenset({"FX", "INTERNET", "X.400", "MD", "BP"})
 _NOT_LIVED_AT: Final = frozenset({"BA", "BDL", "N", "F"})
 """Bad address, birth delivery location, birth, country of origin."""
+_NOT_NEEDED: Final = frozenset({"SS", "SR", "DL", "PPN"})
+"""v2-0203 types that no referral needs (45 CFR 164.502(b)): social security, registry, licence and passport numbers."""
 _HOMELESS: Final = frozenset({"HOMELESS", "UNDOMICILED", "NO FIXED ADDRESS", "NO FIXED ABODE"})
 
 
@@ -33,7 +35,7 @@ def patient(source: Source, pid: Segment) -> Patient:
     """The person: PID-3, 5, 7, 8, 11, 13-15."""
     address, homeless = _address(source, pid)
     return Patient(
-        identifiers=list(source.identifiers(pid, 3, "MR"))[:64],
+        identifiers=[i for i in source.identifiers(pid, 3, "MR") if i.type not in _NOT_NEEDED][:64],
         name=_legal_name(source, pid, 5),
         birth_date=_birth_date(source, pid),
         sex=_sex(source, pid),

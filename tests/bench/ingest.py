@@ -1,0 +1,168 @@
+"""Messages in: referrals against the batched ceiling, unrelated messages, and acknowledgements at a constant rate."""
+
+import asyncio
+import pickle
+import secrets
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from app.services import bench_load, bench_messages
+from app.services.bench_load import Job, Load
+from tests.bench import ceilings
+from tests.bench.report import Report, figures
+from tests.bench.world import Meter, Serving, World, serving
+
+CONNECTIONS = 64
+_WARM_SECONDS = 1.5
+_OPEN_CONNECTIONS = 256
+_CALIBRATION = 4
+
+
+def measure(made: World, report: Report, asked: frozenset[str], *, seconds: float, rounds: int) -> None:
+    """The scenarios in ``asked``, alternating."""
+    file = made.home / "sample"
+    if "referrals" in asked:
+        with serving(made, workers=1) as hub:
+            found = asyncio.run(_sampled(made, hub))
+        file.write_bytes(pickle.dumps(found))
+        report.notes["rows per referral"] = {name: round(rows, 2) for name, rows in found.rows().items()}
+        report.notes["kilobytes of parameters per referral"] = round(found.size() / 1000, 1)
+    with serving(made) as hub:
+        bench = _Ingest(made, hub, report, seconds)
+        bench.warm()
+        for _ in range(rounds):
+            if "referrals" in asked:
+                bench.referrals()
+                bench.ceiling(file)
+            if asked & {"adt", "latency"}:
+                bench.unrelated()
+        if "latency" in asked:
+            bench.latency(rounds)
+        bench.verify()
+    report.compare("referrals", "referrals: batched ceiling", goal=0.40)
+
+
+class _Ingest:
+    def __init__(self, made: World, hub: Serving, report: Report, seconds: float) -> None:
+        self.made = made
+        self.hub = hub
+        self.report = report
+        self.seconds = seconds
+        self.meter = Meter(hub.pid, made.postmaster)
+        self.opened = 0
+        self.batches = 0
+
+    def warm(self) -> None:
+        """Statements are prepared, caches filled, connections opened."""
+        load = _run(lambda: self._closed(bench_messages.referrals(_name(), self.made.ingest_token), _WARM_SECONDS))
+        self.opened += len(load.jobs)
+        _run(lambda: self._closed(bench_messages.stream(_name(), self.made.ingest_token), _WARM_SECONDS))
+
+    def referrals(self) -> None:
+        load, used = self._metered(bench_messages.referrals(_name(), self.made.ingest_token))
+        self.opened += len(load.jobs)
+        self.report.add("referrals", figures(load, app=used[0], database=used[1]))
+
+    def unrelated(self) -> None:
+        load, used = self._metered(bench_messages.stream(_name(), self.made.ingest_token))
+        self.report.add("unrelated ADT", figures(load, app=used[0], database=used[1]))
+
+    def ceiling(self, file: Path) -> None:
+        if not self.batches:
+            first = ceilings.measure(self.made.empty, file, _CALIBRATION, lambda go: go())
+            self.batches = max(_CALIBRATION, int(_CALIBRATION * self.seconds / first.seconds))
+        used: list[tuple[float, float]] = []
+
+        def around(go: Callable[[], None]) -> None:
+            self.meter.start()
+            go()
+            used.append(self.meter.stop())
+
+        found = ceilings.measure(self.made.empty, file, self.batches, around)
+        writers, database = found.cpu_seconds / found.referrals * 1e6, used[0][1] / found.referrals * 1e6
+        both = {"app_us": writers, "db_us": database, "cpu_us": writers + database}
+        self.report.add("referrals: batched ceiling", {"per_second": found.rate, **both})
+
+    def latency(self, rounds: int) -> None:
+        """Half of the rate that was reached, as arrivals at a constant rate."""
+        rate = self.report.median("unrelated ADT")["per_second"] / 2
+        for _ in range(rounds):
+            load, used = self._metered(bench_messages.stream(_name(), self.made.ingest_token), rate=rate)
+            self.report.add("ACK at half rate", figures(load, app=used[0], database=used[1]))
+
+    def verify(self) -> None:
+        """What was acknowledged is there: every referral has its Task with the partner."""
+        found = asyncio.run(_offered(self.made.url))
+        if found != self.opened + ceilings.BATCH * ("referrals: batched ceiling" in self.report.rounds):
+            self.report.faults.append(f"{self.opened} referrals were acknowledged, {found} Tasks are with the partner")
+        for name, done in self.report.rounds.items():
+            failed = sum(one.get("failed", 0.0) for one in done)
+            if failed:
+                self.report.faults.append(f"{name}: {failed:.0f} answers were not a positive acknowledgement")
+
+    def _metered(self, source: Iterator[Job], rate: float | None = None) -> tuple[Load, tuple[float, float]]:
+        self.meter.start()
+        if rate is None:
+            load = _run(lambda: self._closed(source, self.seconds))
+        else:
+            load = _run(lambda: self._paced(source, rate))
+        return load, self.meter.stop()
+
+    async def _closed(self, source: Iterator[Job], seconds: float) -> Load:
+        return await bench_load.closed(
+            self.hub.target, source, bench_messages.accepted, connections=CONNECTIONS, seconds=seconds
+        )
+
+    async def _paced(self, source: Iterator[Job], rate: float) -> Load:
+        return await bench_load.paced(
+            self.hub.target,
+            source,
+            bench_messages.accepted,
+            connections=_OPEN_CONNECTIONS,
+            seconds=self.seconds,
+            rate=rate,
+        )
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, Load]]) -> Load:
+    return uvloop.run(work())
+
+
+def _name() -> str:
+    return secrets.token_hex(4)
+
+
+async def _sampled(made: World, hub: Serving) -> ceilings.Sample:
+    """What 64 referrals write, from the database itself."""
+    run, token = _name(), made.ingest_token
+    connection = await asyncpg.connect(made.url)
+    try:
+        known = await ceilings.tables(connection)
+        states = [await ceilings.snapshot(connection, known)]
+        for message in (bench_messages.dispense, bench_messages.discharge):
+            jobs = ((bench_messages.posted(message(run, n), token),) for n in range(ceilings.BATCH))
+            load = await bench_load.closed(
+                hub.target, islice(jobs, ceilings.BATCH), bench_messages.accepted, connections=16, seconds=20
+            )
+            if load.failed or len(load.jobs) != ceilings.BATCH:
+                raise SystemExit("The messages of the benchmark are not accepted; nothing can be measured.")
+            states.append(await ceilings.snapshot(connection, known))
+    finally:
+        await connection.close()
+    return ceilings.sample(known, states, run)
+
+
+async def _offered(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        count: int = await connection.fetchval(
+            "select count(*) from resource where type = 'Task' and part_of is not null and status = 'requested'"
+        )
+    finally:
+        await connection.close()
+    return count

@@ -1,0 +1,97 @@
+"""Figures of all rounds, their medians, and how they are shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from app.services.bench_load import Load, percentile
+
+
+@dataclass(slots=True)
+class Report:
+    """What was measured: per name one set of figures for each round."""
+
+    machine: dict[str, Any] = field(default_factory=dict)
+    rounds: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    ratios: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, name: str, figures: Mapping[str, float]) -> None:
+        """The figures of one more round."""
+        self.rounds.setdefault(name, []).append(dict(figures))
+
+    def compare(self, name: str, ceiling: str, *, goal: float) -> None:
+        """The ratio of the median rates, and of the CPU that both sides took in all."""
+        if name not in self.rounds or ceiling not in self.rounds:
+            return
+        own, best = self.median(name), self.median(ceiling)
+        self.ratios[name] = {
+            "rate": own["per_second"] / best["per_second"],
+            "cpu": best["cpu_us"] / own["cpu_us"] if own.get("cpu_us") else 0.0,
+            "goal": goal,
+        }
+
+    def median(self, name: str) -> dict[str, float]:
+        """The median of each figure over the rounds."""
+        found = self.rounds[name]
+        return {key: median(one[key] for one in found) for key in found[0]}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        return {
+            "machine": self.machine,
+            "median": {name: _rounded(self.median(name)) for name in self.rounds},
+            "ratio": {name: _rounded(values) for name, values in self.ratios.items()},
+            "notes": self.notes,
+            "faults": self.faults,
+            "rounds": {name: [_rounded(one) for one in found] for name, found in self.rounds.items()},
+        }
+
+    def table(self) -> str:
+        """The medians, for people."""
+        rows: list[tuple[str, ...]] = [
+            ("", "per second", "p50 ms", "p99 ms", "app us", "db us", "ratio", "by cpu", "goal")
+        ]
+        for name in self.rounds:
+            found, ratio = self.median(name), self.ratios.get(name, {})
+            shown = [_shown(found, key) for key in ("per_second", "p50_ms", "p99_ms", "app_us", "db_us")]
+            rows.append(
+                (name, *shown, *(f"{ratio[key]:.2f}" if key in ratio else "" for key in ("rate", "cpu", "goal")))
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        notes = [f"{name}: {value}" for name, value in self.notes.items()]
+        return "\n".join([*lines, "", *notes, *(f"FAULT {fault}" for fault in self.faults), ""])
+
+
+def figures(load: Load, *, app: float, database: float) -> dict[str, float]:
+    """Of one run of load; ``app`` and ``database`` are the CPU seconds that it took there."""
+    done = max(len(load.jobs), 1)
+    return {
+        "per_second": load.rate,
+        "p50_ms": percentile(load.exchanges, 0.50) * 1e3,
+        "p99_ms": percentile(load.exchanges, 0.99) * 1e3,
+        "max_ms": max(load.exchanges, default=0.0) * 1e3,
+        "app_us": app / done * 1e6,
+        "db_us": database / done * 1e6,
+        "cpu_us": (app + database) / done * 1e6,
+        "count": float(len(load.jobs)),
+        "failed": float(load.failed),
+    }
+
+
+def _rounded(found: Mapping[str, float]) -> dict[str, float]:
+    return {key: float(f"{value:.4g}") if abs(value) < 1000 else round(value) for key, value in found.items()}
+
+
+def _shown(found: Mapping[str, float], key: str) -> str:
+    return (
+        f"{found[key]:,.1f}" if key.endswith("_ms") and key in found else f"{found[key]:,.0f}" if key in found else ""
+    )

@@ -1,0 +1,80 @@
+"""A hub in a process of its own that is killed, for real, at the step it is told.
+
+``python -m tests.chaos.hub_process`` reads one order per line (JSON) and runs each in a fresh child, because
+starting Python anew for each step would take most of the time. The child prints a line for each step
+(``point``), for each answer once it is formed (``ack``), and before it kills itself (``kill``); the parent then
+prints ``end`` with the exit status (negative: the signal).
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from app.services.intake import Intake
+from fhir_mappings import dialects, gate
+from tests.chaos.story import accept, hub_over, send
+from tests.chaos.taps import tapped
+
+_SECONDS = 30
+"""A child that takes longer hangs: SIGALRM ends it, which no test takes for a kill."""
+
+
+def say(*words: object) -> None:
+    """One line, out of the process before this returns."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+class Killer:
+    """Counts steps and kills the process at number ``kill_at``."""
+
+    def __init__(self, kill_at: int) -> None:
+        self._left = kill_at
+
+    def __call__(self, name: str) -> None:
+        self._left -= 1
+        if self._left == 0:
+            say("kill", name)
+            os.kill(os.getpid(), signal.SIGKILL)
+        say("point", name)
+
+
+async def work(order: dict[str, Any]) -> None:
+    """Take in the messages of one visit, then let the partner accept."""
+    tap = Killer(order["kill_at"])
+    store = tapped(order["url"], tap)
+    hub = hub_over(store)
+    intake = Intake(hub)
+    for kind in order["kinds"]:
+        answer = await send(hub, intake, kind, order["number"])
+        tap("answer formed")
+        say("ack", kind, answer)
+    if order["partner"]:
+        await accept(hub, order["partner"], order["number"])
+        tap("answer formed")
+        say("ack", "accept", 200)
+    await store.close()
+
+
+def main() -> None:
+    """Run orders until standard input ends."""
+    # What every child would otherwise read and compile anew.
+    gate.check({"resourceType": "Task"})
+    dialects.names()
+    for line in iter(sys.stdin.readline, ""):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(_SECONDS)
+            status = 1
+            try:
+                asyncio.run(work(json.loads(line)))
+                status = 0
+            finally:
+                os._exit(status)
+        say("end", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+if __name__ == "__main__":
+    main()

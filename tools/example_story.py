@@ -1,0 +1,343 @@
+"""The story of the examples: a token, a discharge, the partner's answer, and what goes wrong on the way.
+
+Each step is a request of one operation of the OpenAPI document; its answer is kept as it came.
+"""
+
+import json
+from base64 import b64encode
+from typing import Any, Final
+
+from schemas.resources import ALL
+from tools.example_messages import (
+    ADMITTED,
+    BATCH,
+    DISCHARGE,
+    DISCHARGED,
+    DISPENSE,
+    NOBODY,
+    STRANGER,
+    smaller,
+)
+from tools.example_recorder import Recorder
+from tools.example_world import HOSPITAL, PARTNER, READER
+
+Json = dict[str, Any]
+_PATCH: Final = "application/json-patch+json"
+_FHIR: Final = "application/fhir+json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_HL7: Final = "application/hl7-v2"
+_UNKNOWN: Final = "019e9903-7080-7000-8000-0000000fffff"
+_OUTPUT: Final = {
+    "type": {
+        "coding": [
+            {
+                "system": "http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes",
+                "code": "resulting-activity",
+            }
+        ]
+    },
+    "valueCodeableConcept": {"text": "First dose given; daily dosing goes on here."},
+}
+
+
+async def tell(recorder: Recorder) -> None:
+    """All of it, in order."""
+    await _access(recorder)
+    await _messages(recorder)
+    await _events(recorder)
+    task = await _poll(recorder)
+    await _refused_searches(recorder)
+    await _refused_changes(recorder, task)
+    await _accept_and_complete(recorder, task)
+    await _decline(recorder)
+    await _aftermath(recorder, task)
+    for name in sorted(ALL):
+        if "search-type" in ALL[name].interactions:
+            await _type(recorder, name, task)
+    await _operations(recorder)
+
+
+async def _access(recorder: Recorder) -> None:
+    world = recorder.world
+    basic = {who: _basic(world.clients[who].client_id, world.clients[who].client_secret) for who in (HOSPITAL, PARTNER)}
+    grant = {"grant_type": "client_credentials"}
+    for who, scope in ((HOSPITAL, "ingest"), (PARTNER, "system/Task.rus system/*.rs")):
+        await recorder.say(
+            "token",
+            f"A token for the {who}",
+            name=who,
+            headers={"Authorization": basic[who]},
+            media=_FORM,
+            body={**grant, "scope": scope},
+        )
+    await recorder.say(
+        "token",
+        "A scope that the client is not registered for",
+        name="scope",
+        headers={"Authorization": basic[PARTNER]},
+        media=_FORM,
+        body={**grant, "scope": "ingest"},
+        status=400,
+    )
+    await recorder.say(
+        "token",
+        "A wrong secret",
+        name="secret",
+        headers={"Authorization": _basic(world.clients[PARTNER].client_id, "wrong")},
+        media=_FORM,
+        body=grant,
+        status=401,
+    )
+    await recorder.say("smartConfiguration", "What a client discovers", name="discovery")
+    await recorder.say("smartConfigurationOfFhir", "What a client discovers", name="discovery")
+    await recorder.say("capabilities", "What this server does", name="statement")
+    await recorder.say("capabilities", "XML is not written", name="xml", headers={"Accept": "text/xml"}, status=406)
+
+
+def _basic(client_id: str, secret: str) -> str:
+    return f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"
+
+
+async def _messages(recorder: Recorder) -> None:
+    async def send(name: str, summary: str, body: str, media: str = _HL7, **more: Any) -> None:
+        await recorder.say(
+            "ingestHl7v2", summary, **{"name": name, "who": HOSPITAL, "media": media, "body": body, **more}
+        )
+
+    await send("dispense", "RDS^O13: take-home film opens a draft", DISPENSE, "x-application/hl7-v2+er7")
+    await send("discharge", "ADT^A03: the discharge confirms it, and the partner is asked", DISCHARGED)
+    await send("unrelated", "ADT^A01: accounted for, and not ours", ADMITTED, "text/plain")
+    await send("batch", "A batch is answered by a batch", BATCH)
+    await send("unfileable", "AE: nobody and no visit to file it under", NOBODY)
+    await send("stranger", "AR: not a registered sender", STRANGER)
+    await send("junk", "Not HL7 at all", "HTEST is not a message", status=400)
+    await send("nobody", "Without a token", ADMITTED, who=None, status=401)
+    await send("scope", "A token without the scope", ADMITTED, who=PARTNER, status=403)
+    await send("type", "Another media type", ADMITTED, "application/xml", status=415)
+    await send("large", "Past the limit", ADMITTED, headers={"Content-Length": "99999999"}, status=413)
+
+
+async def _events(recorder: Recorder) -> None:
+    async def send(name: str, summary: str, body: Any, **more: Any) -> Any:
+        said = {"name": name, "who": HOSPITAL, "media": "application/json", "body": body, **more}
+        return await recorder.say("ingestEvents", summary, **said)
+
+    await send("discharge", "A discharge on methadone opens a referral", DISCHARGE, status=201)
+    await send("replay", "The same again: nothing happens twice", DISCHARGE)
+    await send(
+        "conflict",
+        "The same event_id with other content",
+        {**DISCHARGE, "kind": "update"},
+        status=422,
+    )
+    await send("to-decline", "Another referral", smaller(41), status=201)
+    await send(
+        "not-ours",
+        "A discharge without any sign of opioid use disorder",
+        smaller(42, diagnoses=[], medications=[], needs=[]),
+        headers={"Idempotency-Key": "mercy-42"},
+        query={"sender": "mercy-adt"},
+        status=202,
+    )
+    wrong = smaller(43, kind="gone", favourite_colour="blue")
+    await send("invalid", "Each fault with its path", wrong, status=400)
+    lines = "".join(f"{json.dumps(smaller(number, medications=[], needs=[]))}\n" for number in (44, 45))
+    await send("lines", "NDJSON: one entry per line", lines, media="application/x-ndjson")
+    await send("nobody", "Without a token", DISCHARGE, who=None, status=401)
+
+
+def _found(bundle: Json, kind: str) -> list[Json]:
+    return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+
+
+async def _poll(recorder: Recorder) -> Json:
+    owner = f"Organization/{recorder.world.organizations[PARTNER]}"
+    query = {"owner": owner, "status": "requested", "_lastUpdated": "gt2026-06-05T00:00:00.000000Z", "_count": "50"}
+    every = await recorder.say(
+        "searchTask",
+        "Poll for what is new, each with its ServiceRequest",
+        name="poll",
+        who=PARTNER,
+        query={**query, "_include": "Task:focus"},
+    )
+    tasks = _found(every, "Task")
+    seen = tasks[-1]["meta"]["lastUpdated"]
+    await recorder.say(
+        "searchTask",
+        "The next poll names the greatest meta.lastUpdated that was seen",
+        name="nothing-new",
+        who=PARTNER,
+        query={**query, "_lastUpdated": f"gt{seen}"},
+    )
+    tag = recorder.exchanges[-1]["response"]["headers"]["ETag"]
+    await recorder.say(
+        "searchTask",
+        "The same poll while nothing has changed",
+        name="unchanged",
+        who=PARTNER,
+        query={**query, "_lastUpdated": f"gt{seen}"},
+        headers={"If-None-Match": tag},
+        status=304,
+    )
+    profile = "http://hl7.org/fhir/us/sdoh-clinicalcare/StructureDefinition/SDOHCC-TaskForReferralManagement"
+    await recorder.say(
+        "searchTask",
+        "By profile, newest first, a page of one",
+        name="page",
+        who=PARTNER,
+        query={"_profile": profile, "owner": owner, "_sort": "-_lastUpdated", "_count": "1"},
+    )
+    reference = f"Organization/{recorder.world.organizations[PARTNER]}"
+    return next(task for task in tasks if task["owner"]["reference"] == reference and _is_methadone(task, tasks))
+
+
+def _is_methadone(task: Json, tasks: list[Json]) -> bool:
+    return task is tasks[1]
+
+
+async def _refused_searches(recorder: Recorder) -> None:
+    async def search(name: str, summary: str, status: int, **more: Any) -> None:
+        await recorder.say("searchTask", summary, **{"name": name, "who": PARTNER, "status": status, **more})
+
+    await search("unknown", "A parameter that this server does not know", 400, query={"colour": "blue"})
+    await search(
+        "lenient",
+        "The same, left out and said so",
+        200,
+        query={"colour": "blue", "status": "completed"},
+        headers={"Prefer": "handling=lenient"},
+    )
+    await search("nobody", "Without a token", 401, who=None)
+    await search("xml", "XML is not written", 406, headers={"Accept": "application/fhir+xml"})
+    await recorder.say(
+        "readTask", "Not known, or not yours", name="unknown", who=PARTNER, path={"id": _UNKNOWN}, status=404
+    )
+
+
+def _status(status: str, *more: Json) -> list[Json]:
+    return [{"op": "replace", "path": "/status", "value": status}, *more]
+
+
+async def _refused_changes(recorder: Recorder, task: Json) -> None:
+    async def patch(name: str, summary: str, body: Any, status: int, **more: Any) -> None:
+        said = {"name": name, "who": PARTNER, "path": {"id": task["id"]}, "media": _PATCH, "body": body}
+        await recorder.say("patchTask", summary, **{**said, "status": status, **more})
+
+    await patch("too-early", "A transition that is not allowed", _status("completed"), 422)
+    priority = [{"op": "replace", "path": "/priority", "value": "routine"}]
+    await patch("not-yours", "An element that the owner may not change", priority, 422)
+    await patch("no-reason", "A reason is missing", _status("rejected"), 400)
+    await patch("stale", "The Task has changed since", _status("accepted"), 412, headers={"If-Match": 'W/"7"'})
+    await patch("read-only", "A token that may only read", _status("accepted"), 403, who=READER)
+    await patch("xml", "Another media type", _status("accepted"), 415, media="application/xml")
+
+
+async def _accept_and_complete(recorder: Recorder, task: Json) -> None:
+    path = {"id": task["id"]}
+    read = {"who": PARTNER, "path": path}
+    await recorder.say("readTask", "The Task that the poll found", name="found", **read)
+    tag = recorder.exchanges[-1]["response"]["headers"]["ETag"]
+    unchanged = {**read, "headers": {"If-None-Match": tag}, "status": 304}
+    await recorder.say("readTask", "While nothing has changed", name="unchanged", **unchanged)
+    await recorder.say("packetOfTask", "All of the referral, before it is answered", name="packet", **read)
+    patch = {**read, "media": _PATCH, "body": _status("accepted")}
+    await recorder.say("patchTask", "Accept", name="accept", **{**patch, "headers": {"If-Match": tag}})
+    await recorder.say(
+        "patchTask",
+        "The same again, after a lost answer",
+        name="again",
+        **{**patch, "headers": {"If-Match": tag, "Prefer": "return=minimal"}},
+    )
+    accepted = await recorder.say("readTask", "Accepted", name="accepted", **read)
+    begun = await recorder.say(
+        "updateTask",
+        "The first visit",
+        name="begin",
+        media=_FHIR,
+        body={**accepted, "status": "in-progress"},
+        headers={"If-Match": 'W/"2"'},
+        **read,
+    )
+    done = {**begun, "status": "completed", "output": [_OUTPUT]}
+    await recorder.say(
+        "updateTask",
+        "Completed; meta.versionId of the body is the precondition",
+        name="complete",
+        media=_FHIR,
+        body=done,
+        headers={"Prefer": "return=representation"},
+        **read,
+    )
+    stale = {**begun, "status": "on-hold", "statusReason": {"text": "No answer by phone."}}
+    await recorder.say(
+        "updateTask", "A body that is older than the Task", name="stale", media=_FHIR, body=stale, status=412, **read
+    )
+
+
+async def _decline(recorder: Recorder) -> None:
+    left = await recorder.say(
+        "searchTask", "What is still to be answered", name="left", who=PARTNER, query={"status": "requested"}
+    )
+    task = _found(left, "Task")[-1]
+    reason = {"op": "add", "path": "/statusReason", "value": {"text": "No free place this week."}}
+    await recorder.say(
+        "patchTask",
+        "Decline, with the reason that this needs",
+        name="decline",
+        who=PARTNER,
+        path={"id": task["id"]},
+        media=_PATCH,
+        body=_status("rejected", reason),
+        headers={"Prefer": "return=OperationOutcome"},
+    )
+
+
+async def _aftermath(recorder: Recorder, task: Json) -> None:
+    path = {"id": task["id"]}
+    await recorder.say("historyTask", "What became of it", name="history", who=PARTNER, path=path)
+    await recorder.say(
+        "versionTask", "As it was accepted", name="accepted", who=PARTNER, path={**path, "version": "2"}
+    )
+    source = {"id": task["partOf"][0]["reference"].rpartition("/")[2]}
+    await recorder.say("readTask", "The hospital reads the outcome", name="outcome", who=HOSPITAL, path=source)
+
+
+_BY_ORGANIZATION: Final = {"Location", "Organization", "Practitioner", "PractitionerRole"}
+
+
+async def _type(recorder: Recorder, name: str, task: Json) -> None:
+    """One search, the same in a body, and one read of each type."""
+    person = task["for"]["reference"]
+    queries = {
+        "Patient": {"_id": person.rpartition("/")[2]},
+        "Task": {"patient": person, "_summary": "count"},
+        "Organization": {"name": "HTEST"},
+        "Location": {"name": "4W"},
+        "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990019"},
+        "PractitionerRole": {"_sort": "-_lastUpdated"},
+    }
+    query = {**queries.get(name, {"patient": person}), "_count": "1"}
+    found = await recorder.say(
+        f"search{name}", f"One {name}", name="one", who=PARTNER if name == "Task" else HOSPITAL, query=query
+    )
+    await recorder.say(
+        f"searchByPost{name}",
+        f"How many {name}s, without a word in the address",
+        name="count",
+        who=HOSPITAL,
+        media=_FORM,
+        body={**query, "_summary": "count"},
+    )
+    if name != "Task":
+        one = _found(found, name)[0]["id"]
+        await recorder.say(f"read{name}", f"One {name}", name="one", who=HOSPITAL, path={"id": one})
+
+
+async def _operations(recorder: Recorder) -> None:
+    await recorder.say("live", "It answers", name="alive")
+    await recorder.say("ready", "It can take messages in", name="ready")
+    recorder.world.app.state.checks = {"mllp-not-listening": lambda: False}
+    await recorder.say("ready", "One of its doors is closed", name="not-ready", status=503)
+    await recorder.say("metrics", "What is counted", name="figures")
+    await recorder.say("schema", "A partner's profile", name="partner", path={"name": "partner"})
+    await recorder.say("schema", "No such schema", name="unknown", path={"name": "unknown"}, status=404)
