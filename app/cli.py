@@ -58,7 +58,7 @@ def serve(
     port: Annotated[int, typer.Option(help="HTTP port.", min=0, max=65535)] = 8000,
     mllp_port: Annotated[int, typer.Option(help="MLLP port; 0 = no MLLP.", min=0, max=65535)] = 2575,
     workers: Annotated[int, typer.Option(help="Processes; more than one needs PostgreSQL.", min=1)] = 1,
-    with_worker: Annotated[bool, typer.Option(help="Also run due jobs.")] = True,  # noqa: FBT002 - typer's form
+    with_worker: Annotated[bool, typer.Option("--with-worker/--no-worker", help="Also run due jobs.")] = True,  # noqa: FBT002 - typer's form
 ) -> None:
     """Serve HTTP and MLLP, and run due jobs, until interrupted."""
     import uvicorn

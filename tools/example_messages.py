@@ -54,16 +54,17 @@ DISCHARGE: Final[Json] = {
     "coverage": [{"payer": "HTEST Health Plan", "member_id": "HTEST-W0007"}],
     "needs": [{"kind": "moud-continuation", "patient_choice": ["HTEST Harbor OTP"]}],
     "continuation": "new-intake",
-    "consents": [
-        {"recipients": ["HTEST Harbor OTP"], "purposes": ["TREAT"], "signed_at": "2026-06-05T10:00:00-04:00"}
-    ],
+    "consents": [{"recipients": ["HTEST Harbor OTP"], "purposes": ["TREAT"], "signed_at": "2026-06-05T10:00:00-04:00"}],
 }
 
 
 def smaller(number: int, **changes: Any) -> Json:
     """A discharge of somebody else, with the facts that no discharge can do without."""
     patient = {"identifiers": [{**DISCHARGE["patient"]["identifiers"][0], "value": f"HTEST{number:04d}"}]}
-    visit = {**DISCHARGE["visit"], "identifiers": [{**DISCHARGE["visit"]["identifiers"][0], "value": f"V-{number:04d}"}]}
+    visit = {
+        **DISCHARGE["visit"],
+        "identifiers": [{**DISCHARGE["visit"]["identifiers"][0], "value": f"V-{number:04d}"}],
+    }
     del visit["attending"]
     kept = {name: DISCHARGE[name] for name in ("schema_version", "kind", "occurred_at", "diagnoses", "medications")}
     return {
@@ -76,7 +77,9 @@ def smaller(number: int, **changes: Any) -> Json:
     }
 
 
-_PID: Final = "PID|1||HTEST0031^^^MERCY^MR||HTEST^Alex||19850312|F|||9 Test Rd^^Testham^NJ^07001||^PRN^PH^^1^555^5550131"
+_PID: Final = (
+    "PID|1||HTEST0031^^^MERCY^MR||HTEST^Alex||19850312|F|||9 Test Rd^^Testham^NJ^07001||^PRN^PH^^1^555^5550131"
+)
 _PV1: Final = (
     "PV1|1|I|4W^12^A^MERCY||||1999990019^HTESTDOC^ANNA^^^^^^NPI||||||||||||HTEST-V0031^^^MERCY^VN|||||||||||||||||{}"
     "||||||||20260601091500|{}"

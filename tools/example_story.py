@@ -44,8 +44,8 @@ async def tell(recorder: Recorder) -> None:
     """All of it, in order."""
     await _access(recorder)
     await _messages(recorder)
-    await _events(recorder)
-    task = await _poll(recorder)
+    referral = await _events(recorder)
+    task = await _poll(recorder, referral)
     await _refused_searches(recorder)
     await _refused_changes(recorder, task)
     await _accept_and_complete(recorder, task)
@@ -100,9 +100,8 @@ def _basic(client_id: str, secret: str) -> str:
 
 async def _messages(recorder: Recorder) -> None:
     async def send(name: str, summary: str, body: str, media: str = _HL7, **more: Any) -> None:
-        await recorder.say(
-            "ingestHl7v2", summary, **{"name": name, "who": HOSPITAL, "media": media, "body": body, **more}
-        )
+        said: Json = {"name": name, "who": HOSPITAL, "media": media, "body": body, **more}
+        await recorder.say("ingestHl7v2", summary, **said)
 
     await send("dispense", "RDS^O13: take-home film opens a draft", DISPENSE, "x-application/hl7-v2+er7")
     await send("discharge", "ADT^A03: the discharge confirms it, and the partner is asked", DISCHARGED)
@@ -117,12 +116,14 @@ async def _messages(recorder: Recorder) -> None:
     await send("large", "Past the limit", ADMITTED, headers={"Content-Length": "99999999"}, status=413)
 
 
-async def _events(recorder: Recorder) -> None:
+async def _events(recorder: Recorder) -> str:
+    """Id of the referral that the first of them opens."""
+
     async def send(name: str, summary: str, body: Any, **more: Any) -> Any:
-        said = {"name": name, "who": HOSPITAL, "media": "application/json", "body": body, **more}
+        said: Json = {"name": name, "who": HOSPITAL, "media": "application/json", "body": body, **more}
         return await recorder.say("ingestEvents", summary, **said)
 
-    await send("discharge", "A discharge on methadone opens a referral", DISCHARGE, status=201)
+    entry = await send("discharge", "A discharge on methadone opens a referral", DISCHARGE, status=201)
     await send("replay", "The same again: nothing happens twice", DISCHARGE)
     await send(
         "conflict",
@@ -144,13 +145,15 @@ async def _events(recorder: Recorder) -> None:
     lines = "".join(f"{json.dumps(smaller(number, medications=[], needs=[]))}\n" for number in (44, 45))
     await send("lines", "NDJSON: one entry per line", lines, media="application/x-ndjson")
     await send("nobody", "Without a token", DISCHARGE, who=None, status=401)
+    referral: str = entry["referral"]
+    return referral
 
 
 def _found(bundle: Json, kind: str) -> list[Json]:
     return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
 
 
-async def _poll(recorder: Recorder) -> Json:
+async def _poll(recorder: Recorder, referral: str) -> Json:
     owner = f"Organization/{recorder.world.organizations[PARTNER]}"
     query = {"owner": owner, "status": "requested", "_lastUpdated": "gt2026-06-05T00:00:00.000000Z", "_count": "50"}
     every = await recorder.say(
@@ -187,17 +190,23 @@ async def _poll(recorder: Recorder) -> Json:
         who=PARTNER,
         query={"_profile": profile, "owner": owner, "_sort": "-_lastUpdated", "_count": "1"},
     )
-    reference = f"Organization/{recorder.world.organizations[PARTNER]}"
-    return next(task for task in tasks if task["owner"]["reference"] == reference and _is_methadone(task, tasks))
+    return _task_of(every, referral)
 
 
-def _is_methadone(task: Json, tasks: list[Json]) -> bool:
-    return task is tasks[1]
+def _task_of(bundle: Json, referral: str) -> Json:
+    """The partner's Task of a referral, by way of the ServiceRequest that its own is based on."""
+    own = next(
+        request["id"]
+        for request in _found(bundle, "ServiceRequest")
+        if request["basedOn"][0]["reference"] == f"ServiceRequest/{referral}"
+    )
+    return next(task for task in _found(bundle, "Task") if task["focus"]["reference"] == f"ServiceRequest/{own}")
 
 
 async def _refused_searches(recorder: Recorder) -> None:
     async def search(name: str, summary: str, status: int, **more: Any) -> None:
-        await recorder.say("searchTask", summary, **{"name": name, "who": PARTNER, "status": status, **more})
+        said: Json = {"name": name, "who": PARTNER, "status": status, **more}
+        await recorder.say("searchTask", summary, **said)
 
     await search("unknown", "A parameter that this server does not know", 400, query={"colour": "blue"})
     await search(
@@ -220,8 +229,9 @@ def _status(status: str, *more: Json) -> list[Json]:
 
 async def _refused_changes(recorder: Recorder, task: Json) -> None:
     async def patch(name: str, summary: str, body: Any, status: int, **more: Any) -> None:
-        said = {"name": name, "who": PARTNER, "path": {"id": task["id"]}, "media": _PATCH, "body": body}
-        await recorder.say("patchTask", summary, **{**said, "status": status, **more})
+        about: Json = {"name": name, "who": PARTNER, "path": {"id": task["id"]}, "media": _PATCH, "body": body}
+        said: Json = {**about, "status": status, **more}
+        await recorder.say("patchTask", summary, **said)
 
     await patch("too-early", "A transition that is not allowed", _status("completed"), 422)
     priority = [{"op": "replace", "path": "/priority", "value": "routine"}]
@@ -234,19 +244,20 @@ async def _refused_changes(recorder: Recorder, task: Json) -> None:
 
 async def _accept_and_complete(recorder: Recorder, task: Json) -> None:
     path = {"id": task["id"]}
-    read = {"who": PARTNER, "path": path}
+    read: Json = {"who": PARTNER, "path": path}
     await recorder.say("readTask", "The Task that the poll found", name="found", **read)
     tag = recorder.exchanges[-1]["response"]["headers"]["ETag"]
-    unchanged = {**read, "headers": {"If-None-Match": tag}, "status": 304}
+    unchanged: Json = {**read, "headers": {"If-None-Match": tag}, "status": 304}
     await recorder.say("readTask", "While nothing has changed", name="unchanged", **unchanged)
     await recorder.say("packetOfTask", "All of the referral, before it is answered", name="packet", **read)
-    patch = {**read, "media": _PATCH, "body": _status("accepted")}
-    await recorder.say("patchTask", "Accept", name="accept", **{**patch, "headers": {"If-Match": tag}})
+    patch: Json = {**read, "media": _PATCH, "body": _status("accepted")}
+    await recorder.say("patchTask", "Accept", name="accept", headers={"If-Match": tag}, **patch)
     await recorder.say(
         "patchTask",
         "The same again, after a lost answer",
         name="again",
-        **{**patch, "headers": {"If-Match": tag, "Prefer": "return=minimal"}},
+        **patch,
+        headers={"If-Match": tag, "Prefer": "return=minimal"},
     )
     accepted = await recorder.say("readTask", "Accepted", name="accepted", **read)
     begun = await recorder.say(
@@ -295,14 +306,9 @@ async def _decline(recorder: Recorder) -> None:
 async def _aftermath(recorder: Recorder, task: Json) -> None:
     path = {"id": task["id"]}
     await recorder.say("historyTask", "What became of it", name="history", who=PARTNER, path=path)
-    await recorder.say(
-        "versionTask", "As it was accepted", name="accepted", who=PARTNER, path={**path, "version": "2"}
-    )
+    await recorder.say("versionTask", "As it was accepted", name="accepted", who=PARTNER, path={**path, "version": "2"})
     source = {"id": task["partOf"][0]["reference"].rpartition("/")[2]}
     await recorder.say("readTask", "The hospital reads the outcome", name="outcome", who=HOSPITAL, path=source)
-
-
-_BY_ORGANIZATION: Final = {"Location", "Organization", "Practitioner", "PractitionerRole"}
 
 
 async def _type(recorder: Recorder, name: str, task: Json) -> None:

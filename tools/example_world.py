@@ -126,10 +126,11 @@ async def _peopled(hub: Hub) -> World:
 
 # ---- what differs from run to run
 
-_MICROS: Final = re.compile(r"2026-06-05T18:2\d:\d\d\.\d{6}")
+_MICROS: Final = re.compile(r"2026-06-05T18(:|%3A)2\d(?::|%3A)\d\d\.\d{6}")
 _SECONDS: Final = (
-    (re.compile(r"2026-06-05T18:2\d:\d\d(\.\d{3})?(Z|\+00:00)"), "2026-06-05T18:20:01Z"),
-    (re.compile(r"2026060518(2\d)\d\d(\.\d+)?\+0000"), "20260605182001+0000"),
+    (re.compile(r"2026-06-05T18:2\d:\d\d\.\d{3}Z"), "2026-06-05T18:20:01.000Z"),
+    (re.compile(r"2026-06-05T18:2\d:\d\d(?=Z|\+00:00)"), "2026-06-05T18:20:01"),
+    (re.compile(r"20260605182\d\d\d\+0000"), "20260605182001+0000"),
 )
 _OPAQUE: Final = (
     (re.compile(r'W/\\"[0-9a-f]{24}\\"'), 'W/\\"{:024x}\\"'),
@@ -145,11 +146,17 @@ def even(value: Any) -> Any:
     for pattern, fixed in _SECONDS:
         text = pattern.sub(fixed, text)
     for pattern, form in _OPAQUE:
-        known = {found: form.format(number) for number, found in enumerate(dict.fromkeys(pattern.findall(text)), 1)}
-        text = pattern.sub(lambda found, known=known: known[found[0]], text)
-    ranks = {found: rank for rank, found in enumerate(sorted(set(_MICROS.findall(text))), 1)}
-    return json.loads(_MICROS.sub(lambda found: _instant(ranks[found[0]]), text))
+        text = _numbered(text, pattern, form)
+    instants = sorted({found[0].replace("%3A", ":") for found in _MICROS.finditer(text)})
+    ranks = {instant: rank for rank, instant in enumerate(instants, 1)}
+    return json.loads(_MICROS.sub(lambda found: _instant(found, ranks), text))
 
 
-def _instant(rank: int) -> str:
-    return (START + rank * _STEP).strftime("%Y-%m-%dT%H:%M:%S.%f")
+def _numbered(text: str, pattern: re.Pattern[str], form: str) -> str:
+    known = {found: form.format(number) for number, found in enumerate(dict.fromkeys(pattern.findall(text)), 1)}
+    return pattern.sub(lambda found: known[found[0]], text)
+
+
+def _instant(found: re.Match[str], ranks: dict[str, int]) -> str:
+    evened = START + ranks[found[0].replace("%3A", ":")] * _STEP
+    return evened.strftime("%Y-%m-%dT%H:%M:%S.%f").replace(":", found[1])

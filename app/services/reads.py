@@ -216,7 +216,7 @@ class Reads:
             task = await reader.read("Task", task_id)
             if task is None:
                 not_found()
-            rows = await _reachable(reader, task)
+            rows = await reachable(reader, task)
         except Gone as error:
             raise _away() from error
         await self._disclosures.record(actor, rows, "packet")
@@ -291,8 +291,8 @@ def _targets(rows: Iterable[Row], names: Iterable[str]) -> set[str]:
     return found
 
 
-async def _reachable(reader: Reader, task: Row) -> list[Row]:
-    """The Task, its request and all that they lead to, as far as the actor may see it."""
+async def reachable(reader: Reader, task: Row) -> list[Row]:
+    """The Task, its request, all that they lead to and where that comes from, as far as the reader may see it."""
     rows = {task.id: task}
     frontier = [task]
     for _ in range(_ROUNDS):
@@ -304,7 +304,7 @@ async def _reachable(reader: Reader, task: Row) -> list[Row]:
         rows.update((row.id, row) for row in frontier)
         if not frontier:
             break
-    targets = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type in {"Task", "ServiceRequest"})
+    targets = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type != "Organization")
     origins = await reader.search(Query("Provenance", (IndexIn("target", targets),), limit=200))
     rows.update((row.id, row) for row in origins)
     return list(rows.values())

@@ -12,7 +12,7 @@ from typing import Literal
 from app.core.ids import uuid7
 from app.rules import consent, coverage, lifecycle, routing
 from app.services.visit_file import VisitFile
-from app.services.writing import Resource, change_of, digest, without_server_meta
+from app.services.writing import Resource, change_of, digest, last_modified, without_server_meta
 from app.store.accounts import Directory
 from app.store.changes import Grant, ResourceChange, Revocation
 from fhir_mappings import build, gate, visit
@@ -131,9 +131,9 @@ class _Work:
             event_id=situation.file.id,
             occurred_at=self.record.ended_at or situation.origin.occurred,
         )
-        self.coverage = self._coverage()
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
+        self.coverage = self._coverage()
 
     # ---- the course of the visit
 
@@ -381,7 +381,7 @@ class _Work:
             if stored is not None and _same(without_server_meta(stored.resource), plain):
                 continue
             if resource["resourceType"] == "Task":
-                plain["lastModified"] = stamp
+                plain["lastModified"] = last_modified(plain, stamp)
             if stored is None:
                 self._write(plain, 1)
             else:
@@ -412,7 +412,9 @@ class _Work:
         self._show_new(held.id)
 
     def _coverage(self) -> build.CoverageView | None:
-        if self.record.ended_at is None or self.now.triage.product is None:
+        # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
+        engaged = any(self._task(need.task)["status"] in lifecycle.ENGAGED for need in self.link.needs)
+        if self.now.triage.product is None or (self.record.ended_at is None and not engaged):
             return None
         clock = coverage.compute(_clock_input(self.event, self.record, self.now), now=self.now.now)
         return build.CoverageView(

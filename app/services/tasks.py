@@ -23,9 +23,9 @@ from app.core.errors import (
 from app.rules import lifecycle
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
-from app.services.reads import not_found
+from app.services.reads import not_found, reachable
 from app.services.scopes import require
-from app.services.writing import Rendition, Resource, change_of, decoded, stamp_text, without_server_meta
+from app.services.writing import Rendition, Resource, change_of, decoded, last_modified, stamp_text, without_server_meta
 from app.store.changes import Changes, ResourceChange, Revocation
 from app.store.database import Gone
 from app.store.reader import ColumnIn, Query, Reader, Row
@@ -34,6 +34,8 @@ from fhir_mappings import gate
 _TRIES: Final = 5
 _SYSTEM: Final = Actor.system("task-update")
 _LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
+_STAYS: Final = frozenset({"Task", "ServiceRequest", "Organization"})
+"""What a partner that is no longer in it goes on seeing: what it was asked, and the directory."""
 Edit = Callable[[Resource], Resource]
 """The Task that a client last saw to the Task that it wants."""
 
@@ -133,9 +135,11 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
         if verdict.kind == "refused" or verdict.merged is None:
             raise _refused(verdict)
         family = await _family(hub.store.reader(_SYSTEM), current)
+        changes = _changes(stamp_text(hub.clock.now_us()), current, verdict.merged, family)
+        kept = current["id"] if family.still_shown else None
+        changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
     except Gone as error:
         raise Unavailable("The database can't be reached; try again.") from error
-    changes = _changes(stamp_text(hub.clock.now_us()), current, verdict.merged, family)
     committed = await hub.store.commit(changes)
     written = next(change for change in changes.resources if change.id == row.id)
     stamp = committed.stamps[row.id]
@@ -216,11 +220,7 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
             before = decoded(held)
             written.append(change_of(without_server_meta(before) | {"status": status}, held.version + 1, before=before))
     source = family.source["id"] if family.source else current["id"]
-    return Changes(
-        scope=frozenset({source}),
-        resources=tuple(written),
-        revocations=tuple(_revocations([*become.values()], family, keep=current["id"] if family.still_shown else None)),
-    )
+    return Changes(scope=frozenset({source}), resources=tuple(written))
 
 
 def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
@@ -234,35 +234,20 @@ def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.S
 
 
 def _task_change(rows: Mapping[str, Row], task: Resource, now: str) -> ResourceChange:
-    plain = without_server_meta(task) | {"lastModified": now}
+    plain = without_server_meta(task) | {"lastModified": last_modified(task, now)}
     before = rows[task["id"]]
     return change_of(plain, before.version + 1, before=decoded(before))
 
 
-def _revocations(become: Sequence[Resource], family: _Referral, *, keep: str | None) -> list[Revocation]:
-    """A partner whose Task was declined or taken back keeps that Task and loses the packet."""
-    found = []
-    for task in become:
-        partner = task.get("owner", {}).get("reference", "").rpartition("/")[2]
-        if "partOf" not in task or task["status"] not in _LOST or task["id"] == keep:
+async def _revocations(reader: Reader, changes: Changes, family: _Referral, kept: str | None) -> Changes:
+    """A partner whose Task was declined or taken back keeps that Task with its request, and loses all the rest."""
+    found: list[Revocation] = []
+    for change in changes.resources:
+        row = family.rows[change.id]
+        task = decoded(row._replace(version=change.version, content=change.content))
+        if row.type != "Task" or "partOf" not in task or task["status"] not in _LOST or row.id == kept:
             continue
-        request = family.rows.get(task["focus"]["reference"].rpartition("/")[2])
-        linked = [*_linked(task), *(_linked(decoded(request)) if request else ())]
-        found += [Revocation(partner, resource_id) for resource_id in dict.fromkeys(linked)]
-    return found
-
-
-def _linked(resource: Resource) -> list[str]:
-    """Ids of what the packet holds: everything that the Task or its request points to, organisations excepted."""
-    references = [
-        resource.get("for"),
-        resource.get("subject"),
-        resource.get("encounter"),
-        *resource.get("reasonReference", []),
-        *resource.get("insurance", []),
-        *resource.get("supportingInfo", []),
-        *(entry.get("valueReference") for entry in resource.get("input", [])),
-    ]
-    if resource["resourceType"] == "Task":
-        references = [r for r in references if r is not resource.get("reasonReference")]
-    return [r["reference"].rpartition("/")[2] for r in references if isinstance(r, dict) and "reference" in r]
+        partner = task["owner"]["reference"].rpartition("/")[2]
+        packet = await reachable(reader, row)
+        found += [Revocation(partner, one.id) for one in packet if one.type not in _STAYS]
+    return changes._replace(revocations=tuple(found))

@@ -1,18 +1,19 @@
 """What a service wants written: plain values, grouped so that all of it happens or none.
 
 A service never holds a transaction. It returns ``Changes``; the committer writes many of them
-together and answers one ``Committed`` (or an exception) for each.
+together and answers one ``Committed`` (or an exception) for each. They are named tuples because a
+referral makes a hundred of them.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 Level = Literal["offer", "full"]
 LedgerState = Literal["referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"]
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceChange:
+class ResourceChange(NamedTuple):
     """A new version of one resource. ``version`` 1 creates it; n replaces version n - 1 and no other."""
 
     id: str
@@ -20,15 +21,14 @@ class ResourceChange:
     version: int
     content: bytes
     """Served bytes (schemas.served): the resource without id, versionId and lastUpdated."""
-    columns: dict[str, str | int | None] = field(default_factory=dict)
+    columns: Mapping[str, str | int | None] = MappingProxyType({})
     """Typed search columns (Task, ServiceRequest)."""
-    index: tuple[tuple[str, str], ...] | None = ()
+    found_by: tuple[tuple[str, str], ...] | None = ()
     """(search parameter, value) rows of the generic index; None leaves those of the version before."""
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """``organization`` may see resource ``id`` at ``level`` until ``until`` (None: no end)."""
 
     organization: str
@@ -38,16 +38,14 @@ class Grant:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """``organization`` may no longer see resource ``id``."""
 
     organization: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class VisitChange:
+class VisitChange(NamedTuple):
     """A visit stub: the encrypted record, its wrapped key, and the keyed hashes that find it."""
 
     id: str
@@ -62,8 +60,7 @@ class VisitChange:
     """Keyed hashes of patient identifiers that are new to this visit."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(NamedTuple):
     """Where one received message went."""
 
     id: str
@@ -81,8 +78,7 @@ class LedgerRow:
     raw: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerMove:
+class LedgerMove(NamedTuple):
     """An earlier message moves to another state with its visit; its history is kept."""
 
     id: str
@@ -94,8 +90,7 @@ class LedgerMove:
     only_from: tuple[LedgerState, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VisitMoves:
+class VisitMoves(NamedTuple):
     """All messages of ``visit`` that are in one of ``only_from`` move to ``state``."""
 
     visit: str
@@ -106,8 +101,7 @@ class VisitMoves:
     only_from: tuple[LedgerState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Identity of one received message: written once, so a second copy has no second effect."""
 
     scope: str
@@ -116,8 +110,7 @@ class Receipt:
     ledger: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewItem:
+class ReviewItem(NamedTuple):
     """The visit's one row in the review queue; ``closed`` takes it off."""
 
     visit: str
@@ -128,8 +121,7 @@ class ReviewItem:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """Work that falls due; ``id`` is chosen so that the same cause makes the same job once."""
 
     id: str
@@ -138,8 +130,7 @@ class Job:
     due_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """First disclosures of one response: who got which versions, and why."""
 
     id: str
@@ -150,8 +141,7 @@ class Disclosure:
     """(resource id, version, level)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """Everything that one use case writes, all or nothing."""
 
     scope: frozenset[str] = frozenset()
@@ -169,8 +159,7 @@ class Changes:
     disclosures: tuple[Disclosure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What was written is durable. ``stamps``: resource id -> lastUpdated in microseconds."""
 
     stamps: dict[str, int]

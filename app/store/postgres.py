@@ -18,7 +18,9 @@ from app.store.writes import Batch, joined, stamp_rows
 _NOT_WRITTEN = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server ended a connection that was idle, and its farewell came in between
     asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
     asyncpg.OperatorInterventionError,
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -71,6 +73,9 @@ class PostgresDatabase:
                 raise Gone from error
             try:
                 yield connection
+            except _NOT_WRITTEN:
+                connection.terminate()
+                raise
             finally:
                 # A connection that is still inside a transaction is in an unknown state: not used again.
                 if connection.is_closed() or connection.is_in_transaction():

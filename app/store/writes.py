@@ -103,8 +103,8 @@ def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
 def _resource_rows(resources: Sequence[ResourceChange]) -> list[tuple[Statement, Iterable[Row]]]:
     return [
         (sql.BODIES, ((r.id, r.version, "full", r.content) for r in resources)),
-        (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1 and r.index is not None)),
-        (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.index or ())),
+        (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1 and r.found_by is not None)),
+        (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.found_by or ())),
     ]
 
 

@@ -1,11 +1,12 @@
 """Figures of all rounds, their medians, and how they are shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from app.services.bench_load import Load, percentile
+from app.services.bench_machine import Memory
 
 
 @dataclass(slots=True)
@@ -32,6 +33,19 @@ class Report:
             "cpu": best["cpu_us"] / own["cpu_us"] if own.get("cpu_us") else 0.0,
             "goal": goal,
         }
+
+    def failures(self, names: Sequence[str]) -> None:
+        """An answer that was not the one asked for makes the figures of its run worthless."""
+        for name in names:
+            failed = sum(one.get("failed", 0.0) for one in self.rounds.get(name, ()))
+            if failed:
+                self.faults.append(f"{name}: {failed:.0f} answers were not what was asked for")
+
+    def resident(self, after: str, processes: Sequence[Memory]) -> None:
+        """What the largest process of the hub holds, after the load named by ``after``."""
+        largest = max(processes, key=lambda one: one.resident)
+        megabytes = f"{largest.resident / 1e6:.0f}, {largest.proportional / 1e6:.0f}"
+        self.notes[f"MB resident, proportional after {after}"] = f"{megabytes} (the largest of {len(processes)})"
 
     def median(self, name: str) -> dict[str, float]:
         """The median of each figure over the rounds."""

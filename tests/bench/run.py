@@ -14,14 +14,15 @@ import json
 import platform
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from app.services import bench_machine
-from tests.bench import ingest
+from tests.bench import ingest, reads
 from tests.bench.report import Report
-from tests.bench.world import SERVER_OPTIONS, sync_micros, world
+from tests.bench.world import SERVER_OPTIONS, World, serving, sync_micros, world
 
-SCENARIOS = ("referrals", "adt", "latency")
+SCENARIOS = ("referrals", "adt", "latency", "reads", "process")
 _INGEST = ("referrals", "adt")
 
 
@@ -31,8 +32,12 @@ def main(arguments: list[str]) -> int:
     report = Report()
     with world() as made:
         report.machine = _machine(made.server.home)
-        if set(asked.only) & {"referrals", "adt", "latency"}:
+        if "process" in asked.only:
+            starts(made, report, asked.rounds)
+        if asked.only & {"referrals", "adt", "latency"}:
             ingest.measure(made, report, asked.only, seconds=asked.seconds, rounds=asked.rounds)
+        if "reads" in asked.only:
+            reads.measure(made, report, seconds=asked.seconds / 2, rounds=asked.rounds)
     sys.stderr.write(report.table())
     text = json.dumps(report.as_json(), indent=2) + "\n"
     if asked.json:
@@ -40,6 +45,17 @@ def main(arguments: list[str]) -> int:
     else:
         sys.stdout.write(text)
     return 1 if report.faults else 0
+
+
+def starts(made: World, report: Report, rounds: int) -> None:
+    """From the command to the first answer of /health/ready, and what a process that did nothing yet holds."""
+    seconds = []
+    for _ in range(rounds):
+        with serving(made, workers=1) as hub:
+            seconds.append(hub.ready_seconds)
+            processes = bench_machine.memory(hub.pid)
+    report.notes["seconds until ready"] = f"{median(seconds):.2f}"
+    report.resident("start", processes)
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:

@@ -123,18 +123,15 @@ async def _founded(server: PostgresServer, home: Path) -> World:
 
 
 @contextmanager
-def serving(made: World, *, workers: int = 2, factory: str | None = None) -> Iterator[Serving]:
-    """``throughline serve`` on the world's database, or the same with the application of another ``factory``."""
+def serving(made: World, *, workers: int = 2, bench_app: bool = False) -> Iterator[Serving]:
+    """``throughline serve`` on the world's database; ``bench_app`` adds the bare route."""
     port = _spare_port()
-    program = [sys.executable, "-m", "app.cli", "serve"]
-    if factory is not None:
-        program = [sys.executable, "-m", "tests.bench.app", "serve"]
+    program = [sys.executable, "-m", "tests.bench.app" if bench_app else "app.cli", "serve"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
     environment |= {
         "THROUGHLINE_DATABASE_URL": made.url,
         "THROUGHLINE_KEY_FILE": str(made.home / "keys"),
         "THROUGHLINE_LOG_LEVEL": "WARNING",
-        "THROUGHLINE_BENCH_FACTORY": factory or "",
     }
     arguments = ["--port", str(port), "--mllp-port", "0", "--workers", str(workers)]
     with (made.home / "serve.log").open("ab") as log:

@@ -119,9 +119,11 @@ async def processes(world: World, url: str) -> AsyncIterator[list[tuple[Hub, Int
     """The serving processes that may share a database: one on SQLite, three on PostgreSQL."""
     stores = [connect(url, Clock()) for _ in range(0 if url.startswith("sqlite") else 2)]
     hubs = [world.hub, *(hub_over(store, url) for store in stores)]
-    yield [(hub, Intake(hub)) for hub in hubs]
-    for store in stores:
-        await store.close()
+    try:
+        yield [(hub, Intake(hub)) for hub in hubs]
+    finally:
+        for store in stores:
+            await store.close()
 
 
 async def test_the_messages_of_a_visit_in_any_order_at_once_make_one_referral_with_all_facts(

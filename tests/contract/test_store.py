@@ -139,7 +139,7 @@ async def test_a_poller_that_remembers_the_greatest_stamp_misses_nothing(store: 
 
 async def test_searches_use_columns_and_the_generic_index(store: Store) -> None:
     patient = ResourceChange(
-        "p1", "Patient", 1, b"}}", index=(("identifier", "urn:x|1"), ("identifier", "1"), ("family", "htest"))
+        "p1", "Patient", 1, b"}}", found_by=(("identifier", "urn:x|1"), ("identifier", "1"), ("family", "htest"))
     )
     await store.commit(
         Changes(resources=(task("t1", owner="Organization/a"), task("t2", owner="Organization/b"), patient))

@@ -1,4 +1,4 @@
-"""What ``/fhir/R4`` says of itself in the OpenAPI document: one path per type and interaction that a ResourceSpec declares.
+"""What ``/fhir/R4`` says of itself in the OpenAPI document: a path per type and interaction that a ResourceSpec declares.
 
 Nothing here is made before it is asked for: the schemas alone take some megabytes.
 """
@@ -156,8 +156,8 @@ def _update(spec: ResourceSpec) -> Json:
         spec,
         "u",
         f"Change a {spec.type} by sending all of it",
-        f"{_RULES} Without `If-Match`, `meta.versionId` of the body is the precondition; without either the change must "
-        f"be legal from the current status. No update creates. {_SPEC}/http.html#update",
+        f"{_RULES} Without `If-Match`, `meta.versionId` of the body is the precondition; without either the change "
+        f"must be legal from the current status. No update creates. {_SPEC}/http.html#update",
         parameters=[_ID, _IF_MATCH, _PREFER_RETURN],
         requestBody={"required": True, "content": {_FHIR: {"schema": _schema(spec.type)}}},
         responses=_changed(spec),

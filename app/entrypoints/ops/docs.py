@@ -128,7 +128,9 @@ def _security(paths: Document) -> Document:
             "flows": {
                 "clientCredentials": {
                     "tokenUrl": "/oauth/token",
-                    "scopes": {scope: _SCOPES.get(scope.rpartition(".")[2], "send messages") for scope in sorted(asked)},
+                    "scopes": {
+                        scope: _SCOPES.get(scope.rpartition(".")[2], "send messages") for scope in sorted(asked)
+                    },
                 }
             },
         },

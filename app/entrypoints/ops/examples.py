@@ -14,6 +14,9 @@ from typing import Any, Final
 Json = dict[str, Any]
 _DOORS: Final = Path(__file__).parents[1]
 
+_WELL_FORMED: Final = frozenset({409, 412, 422})
+"""Refusals of a body that is as the schema wants it; the body of another refused request is no example to follow."""
+
 
 def exchanges() -> list[Json]:
     """All that were recorded, door by door."""
@@ -40,13 +43,11 @@ def resolved(document: Json, value: Json) -> Json:
 
 
 def _weave_request(document: Json, operation: Json, exchange: Json) -> None:
-    request = exchange["request"]
-    if exchange["response"]["status"] < 400:
+    request, status = exchange["request"], exchange["response"]["status"]
+    if status < 400:
         _weave_parameters(document, operation, exchange)
-    if "media" in request:
-        content = operation["requestBody"]["content"].get(request["media"])
-        if content is not None:
-            _add(content, exchange, request["body"])
+    if "media" in request and (status < 400 or status in _WELL_FORMED):
+        _add(operation["requestBody"]["content"][request["media"]], exchange, request["body"])
 
 
 def _weave_parameters(document: Json, operation: Json, exchange: Json) -> None:
