@@ -27,8 +27,8 @@ lint: $(DEVELOPMENT) ## ruff, formatting, types, import contracts
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(DEVELOPMENT) ## rates, latencies and ratios to ceilings measured in the same run, as JSON
-	@exec $(BIN)/throughline bench $(ARGS)
+bench: $(DEVELOPMENT) ## the hub on PostgreSQL against ceilings of the same run, as JSON; ARGS=--quick in two minutes
+	@exec $(BIN)/python -m tests.bench.run $(ARGS)
 
 chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)

@@ -70,6 +70,8 @@ class Recorder:
         if answer.status_code != status:
             raise Unexpected(f"{operation} {name}: {answer.status_code} instead of {status}: {answer.text}")
         said = _said(answer)
+        if headers is not None and "Authorization" in headers:
+            request["headers"] = {key: value for key, value in headers.items() if key != "Authorization"} or None
         self.exchanges.append(
             {
                 "operation": operation,

@@ -5,8 +5,12 @@ Each step is a request of one operation of the OpenAPI document; its answer is k
 
 import json
 from base64 import b64encode
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+from unittest.mock import patch
 
+from app.store.sqlite import SqliteDatabase
 from schemas.resources import ALL
 from tools.example_messages import (
     ADMITTED,
@@ -55,6 +59,7 @@ async def tell(recorder: Recorder) -> None:
         if "search-type" in ALL[name].interactions:
             await _type(recorder, name, task)
     await _operations(recorder)
+    await _outage(recorder, task)
 
 
 async def _access(recorder: Recorder) -> None:
@@ -228,18 +233,18 @@ def _status(status: str, *more: Json) -> list[Json]:
 
 
 async def _refused_changes(recorder: Recorder, task: Json) -> None:
-    async def patch(name: str, summary: str, body: Any, status: int, **more: Any) -> None:
+    async def change(name: str, summary: str, body: Any, status: int, **more: Any) -> None:
         about: Json = {"name": name, "who": PARTNER, "path": {"id": task["id"]}, "media": _PATCH, "body": body}
         said: Json = {**about, "status": status, **more}
         await recorder.say("patchTask", summary, **said)
 
-    await patch("too-early", "A transition that is not allowed", _status("completed"), 422)
+    await change("too-early", "A transition that is not allowed", _status("completed"), 422)
     priority = [{"op": "replace", "path": "/priority", "value": "routine"}]
-    await patch("not-yours", "An element that the owner may not change", priority, 422)
-    await patch("no-reason", "A reason is missing", _status("rejected"), 400)
-    await patch("stale", "The Task has changed since", _status("accepted"), 412, headers={"If-Match": 'W/"7"'})
-    await patch("read-only", "A token that may only read", _status("accepted"), 403, who=READER)
-    await patch("xml", "Another media type", _status("accepted"), 415, media="application/xml")
+    await change("not-yours", "An element that the owner may not change", priority, 422)
+    await change("no-reason", "A reason is missing", _status("rejected"), 400)
+    await change("stale", "The Task has changed since", _status("accepted"), 412, headers={"If-Match": 'W/"7"'})
+    await change("read-only", "A token that may only read", _status("accepted"), 403, who=READER)
+    await change("xml", "Another media type", _status("accepted"), 415, media="application/xml")
 
 
 async def _accept_and_complete(recorder: Recorder, task: Json) -> None:
@@ -250,13 +255,13 @@ async def _accept_and_complete(recorder: Recorder, task: Json) -> None:
     unchanged: Json = {**read, "headers": {"If-None-Match": tag}, "status": 304}
     await recorder.say("readTask", "While nothing has changed", name="unchanged", **unchanged)
     await recorder.say("packetOfTask", "All of the referral, before it is answered", name="packet", **read)
-    patch: Json = {**read, "media": _PATCH, "body": _status("accepted")}
-    await recorder.say("patchTask", "Accept", name="accept", headers={"If-Match": tag}, **patch)
+    accept: Json = {**read, "media": _PATCH, "body": _status("accepted")}
+    await recorder.say("patchTask", "Accept", name="accept", headers={"If-Match": tag}, **accept)
     await recorder.say(
         "patchTask",
         "The same again, after a lost answer",
         name="again",
-        **patch,
+        **accept,
         headers={"If-Match": tag, "Prefer": "return=minimal"},
     )
     accepted = await recorder.say("readTask", "Accepted", name="accepted", **read)
@@ -347,3 +352,13 @@ async def _operations(recorder: Recorder) -> None:
     await recorder.say("metrics", "What is counted", name="figures")
     await recorder.say("schema", "A partner's profile", name="partner", path={"name": "partner"})
     await recorder.say("schema", "No such schema", name="unknown", path={"name": "unknown"}, status=404)
+
+
+async def _outage(recorder: Recorder, task: Json) -> None:
+    store = recorder.world.hub.store
+    with TemporaryDirectory() as folder:
+        gone = SqliteDatabase(Path(folder) / "gone.db")
+    with patch.object(store, "database", gone):
+        await recorder.say(
+            "readTask", "The database is away", name="away", who=PARTNER, path={"id": task["id"]}, status=503
+        )

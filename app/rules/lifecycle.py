@@ -418,6 +418,16 @@ def on_asked(source: Task) -> SourceStep | None:
     return _step(source, {**after, "status": "requested"}, [], {}, reason, quiet=False)
 
 
+def on_held(source: Task, code: Literal["needs-a-person", "consent-needed", "route-needed"]) -> SourceStep | None:
+    """No partner can be asked yet: the source stays where it is and says what it waits for."""
+    if source["status"] not in ASKED:
+        return None
+    after = source
+    for other in ("needs-a-person", "consent-needed", "route-needed"):
+        after = after if other == code else _unmarked(after, other)
+    return _step(source, _marked(after, code), [], {}, Reason(code, "no partner is asked yet"), quiet=True)
+
+
 def on_discharge_again(source: Task, children: Sequence[Task]) -> SourceStep | None:
     """An A03 after an A13 that left an accepted referral standing: the mark is taken off."""
     moved = [

@@ -39,8 +39,13 @@ def tree(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of the tree so far, ended members included."""
+    return sum(cpu_by_process(pid).values())
+
+
+def cpu_by_process(pid: int) -> dict[int, float]:
+    """The same, for each member of the tree that runs now."""
     # utime, stime, and those of children that have ended and were waited for: fields 14 to 17 of proc(5).
-    return sum(sum(map(int, found[11:15])) for member in tree(pid) if (found := _stat(member))) / _TICKS
+    return {member: sum(map(int, found[11:15])) / _TICKS for member in tree(pid) if (found := _stat(member))}
 
 
 def memory(pid: int) -> list[Memory]:

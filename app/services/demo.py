@@ -16,7 +16,7 @@ from app.core.actor import Actor
 from app.core.crypto import create_key_file
 from app.core.errors import BadRequest
 from app.core.settings import Settings
-from app.services import accounts, demo_guide, demo_world, faults, opening, registration
+from app.services import accounts, demo_guide, demo_world, faults, ledger_views, opening, registration
 from app.services.demo_telling import Narrator
 from app.services.demo_world import Account, World
 from app.services.hub import Hub
@@ -129,3 +129,5 @@ async def _count(hub: Hub, world: World) -> None:
     sources = Query("Task", (ColumnIn("owner", (f"Organization/{world.hub}",)),), limit=500)
     for row in await hub.store.reader(_SYSTEM).search(sources):
         world.referrals[decoded(row)["status"]] += 1
+    async for line in ledger_views.lines(hub):
+        world.messages[line["state"]] += 1

@@ -103,11 +103,9 @@ class Narrator:
         actor = await accounts.authenticate(self._hub, account.token)
         if actor is None:
             raise RuntimeError("a token that was just issued is not known")
-        operations = [
-            {"op": "add" if name in {"output", "statusReason"} else "replace", "path": f"/{name}", "value": v}
-            for name, v in changes(act).items()
-        ]
-        await tasks.update(self._hub, self._disclosures, actor, tasks.patch(operations, child["id"], None))
+        operations = [{"op": "add", "path": f"/{name}", "value": value} for name, value in answer(act).items()]
+        wanted = tasks.patch(operations, child["id"], None)
+        await tasks.update(self._hub, self._intake, self._disclosures, actor, wanted)
 
     async def _child(self, referral: str | None) -> Resource:
         reader = self._hub.store.reader(_SYSTEM)
@@ -158,18 +156,14 @@ class Narrator:
             body = event(SITES[sender], who, DRUGS[drug], at, **{k: v for k, v in more.items() if k != "unit"})
             body["visit"]["unit"] = more.get("unit", "4W")
             inbound = self._intake.inbound(json.dumps(body).encode(), [self._senders[sender]])
-            self._counted(await self._intake.receive(read_event(inbound, self._hub.keys)))
+            await self._intake.receive(read_event(inbound, self._hub.keys))
 
     async def _send(self, message: bytes) -> Outcome:
-        return self._counted(await self._intake.receive_hl7(message, tuple(self._senders.values())))
-
-    def _counted(self, outcome: Outcome) -> Outcome:
-        self._world.messages[outcome.decision.state] += 1
-        return outcome
+        return await self._intake.receive_hl7(message, tuple(self._senders.values()))
 
 
-def changes(act: Act) -> dict[str, Any]:
-    """What a partner writes into its Task."""
+def answer(act: Act) -> dict[str, Any]:
+    """The elements that a partner writes into its Task."""
     if act == "completed":
         return {
             "output": [{"type": {"text": "Outcome"}, "valueString": "First dose given and observed."}],

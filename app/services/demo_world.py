@@ -92,7 +92,7 @@ class World:
     partners: dict[str, Account] = field(default_factory=dict)
     """By name."""
     messages: Counter[str] = field(default_factory=Counter)
-    """Ledger state, when the message was answered, to number."""
+    """Ledger state to number."""
     referrals: Counter[str] = field(default_factory=Counter)
     """Status of the source Task to number."""
 

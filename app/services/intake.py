@@ -87,6 +87,12 @@ class Intake:
         reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
         return await self.receive(reread(inbound, self._hub.keys))
 
+    async def settle_again(self, service_request: str) -> None:
+        """Look once more at the visit of a referral, because its source Task was changed by hand."""
+        opener = await self._hub.store.intake(_SYSTEM).opener(service_request)
+        if opener is not None:
+            await self.replay(opener)
+
     # ---- one batch
 
     async def _work(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:

@@ -239,7 +239,9 @@ class _Filing:
         person = arrival.persons[0] if arrival.persons else None
         raw = arrival.inbound.data
         changes = _recorded(arrival, "waiting", reasons, self.keys, person=person, raw=raw)
-        return Decision(changes, "waiting", reasons)
+        due = micros(self.now + timedelta(days=arrival.sender.stub_days))
+        job = Job(f"waiting:{arrival.ledger}", "review-waiting", arrival.ledger, due)
+        return Decision(_joined([changes, Changes(jobs=(job,))]), "waiting", reasons)
 
     # ---- what it changes
 
@@ -282,7 +284,10 @@ class _Filing:
         if settlement.review and (settlement.opened or self.arrival.facts.kind == "discharge"):
             return _Standing("review", (*self.notes, *settlement.review, *found))
         if file.content.referral is not None:
-            return _Standing("updated", (*self.notes, *found))
+            # Decided again, the message that opened the referral is still the one that did.
+            replay = self.arrival.inbound.replay_of
+            opened = any(copy.ledger == replay and copy.state == "referral" for copy in self.known.copies)
+            return _Standing("referral" if opened else "updated", (*self.notes, *found))
         ended = record.ended_at is not None
         if verdict.outcome == "review" and (own or (ended and self.arrival.facts.kind in _COURSE)):
             return _Standing("review" if ended else _while_open(verdict), (*self.notes, *found))

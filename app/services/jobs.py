@@ -8,6 +8,7 @@ from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services.hub import Hub
 from app.services.visit_file import reasons_json
+from app.store.changes import Changes, LedgerMove, ReviewItem
 from app.store.database import Doubt, Gone
 from app.store.jobs import DueJob, Jobs
 
@@ -18,6 +19,7 @@ _LONGEST_RETRY: Final = 3600
 _LAPSED: Final = (
     ("visit-lapsed", "Its visit showed nothing more in the time that it is kept: a human decides on what was seen."),
 )
+_NO_VISIT: Final = (("visit-not-found", "It carries a signal, and no single visit of this person became known."),)
 
 Handler = Callable[[Hub, Jobs, DueJob], Awaitable[None]]
 """Does one job and finishes or postpones it. It may be run twice."""
@@ -37,13 +39,26 @@ async def expire_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:
         await jobs.destroy_visit(job, now, reasons_json(_LAPSED))
 
 
+async def review_waiting(hub: Hub, jobs: Jobs, job: DueJob) -> None:
+    """A message that found no visit, or several, in the time that a visit is kept is for a human."""
+    now = hub.clock.now_us()
+    entry = await hub.store.intake(_SYSTEM).entry(job.subject)
+    if entry is not None and entry.state == "waiting" and entry.visit is None:
+        reasons = reasons_json(_NO_VISIT)
+        move = LedgerMove(entry.id, now, "review", reasons, only_from=("waiting",))
+        await hub.store.commit(
+            Changes(moves=(move,), reviews=(ReviewItem(entry.id, entry.sender or "", now, reasons),))
+        )
+    await jobs.finish(job, "reviewed", now)
+
+
 async def _unknown(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     """A kind that this release has no handler for: a newer one may, so it waits."""
     log.warning("job.unknown-kind", kind=job.kind, job=job.id)
     await jobs.postpone(job, hub.clock.now_us() + _LONGEST_RETRY * _SECOND)
 
 
-_HANDLERS: Final[Mapping[str, Handler]] = {"expire-visit": expire_visit}
+_HANDLERS: Final[Mapping[str, Handler]] = {"expire-visit": expire_visit, "review-waiting": review_waiting}
 
 
 class DueWork:

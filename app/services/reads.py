@@ -304,10 +304,16 @@ async def reachable(reader: Reader, task: Row) -> list[Row]:
         rows.update((row.id, row) for row in frontier)
         if not frontier:
             break
-    targets = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type != "Organization")
-    origins = await reader.search(Query("Provenance", (IndexIn("target", targets),), limit=200))
+    origins = await reader.search(Query("Provenance", (IndexIn("target", _origins_of(rows.values())),), limit=200))
     rows.update((row.id, row) for row in origins)
     return list(rows.values())
+
+
+def _origins_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Task and request, and the ones that they were made from: what is told of those holds for the copies too."""
+    asked = [row for row in rows if row.type in {"Task", "ServiceRequest"}]
+    above = [decoded(row).get("partOf" if row.type == "Task" else "basedOn", []) for row in asked]
+    return (*(f"{row.type}/{row.id}" for row in asked), *(one["reference"] for found in above for one in found))
 
 
 def _focus(task: Row) -> str:

@@ -26,6 +26,7 @@ from schemas.stub import Child, Held, NeedLink, ReferralLink
 Reason = tuple[str, str]
 StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
+Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 MOUD = "moud-continuation"
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
@@ -155,11 +156,18 @@ class _Work:
         self.result.referral = current[0].service_request if current else None
 
     def _while_open(self, clinical: list[Resource]) -> None:
-        if self._apply_to_all(lifecycle.on_cancel_discharge, only=lambda task: task["status"] != "draft"):
+        taken_back = self.event.kind == "cancel-discharge"
+        if taken_back and self._apply_to_all(
+            lifecycle.on_cancel_discharge, only=lambda task: task["status"] != "draft"
+        ):
             self.link.awaits_discharge = True
         if not self.link.needs and not self.link.awaits_discharge:
             self._open(clinical)
         self._refresh(clinical)
+        for need in self.link.needs:
+            # The case manager offers early: requested while the person is still in the bed.
+            if self._task(need.task)["status"] == "requested" and not need.children:
+                self._request(need, clinical)
 
     def _when_ended(self, clinical: list[Resource]) -> None:
         self.link.awaits_discharge = False
@@ -167,8 +175,8 @@ class _Work:
             self._open(clinical)
         self._apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
         self._refresh(clinical)
-        for need in list(self.link.needs):
-            if self._task(need.task)["status"] == "draft":
+        for need in self.link.needs:
+            if self._task(need.task)["status"] in lifecycle.ASKED and not need.children:
                 self._request(need, clinical)
 
     def _open(self, clinical: list[Resource]) -> None:
@@ -187,7 +195,7 @@ class _Work:
         """Ask a partner, where a human need not decide first, a route is known and consent permits."""
         held = _NOT_OURS_TO_SEND.get(self.record.visit.disposition or "")
         if held:
-            self.result.review.append(held)
+            self._hold(need, "needs-a-person", [held])
             return
         route = routing.choose(
             need=need.need,
@@ -196,20 +204,26 @@ class _Work:
             partners=_choices(self.now.directory),
         )
         if route.partner is None:
-            self.result.review += [(reason.code, reason.text) for reason in route.reasons]
+            self._hold(need, "route-needed", [(reason.code, reason.text) for reason in route.reasons])
             return
         decision = self._consent(route.partner, need.need)
         if decision.level != "packet":
-            self.result.review += [(reason.code, reason.text) for reason in decision.reasons]
+            self._hold(need, "consent-needed", [(reason.code, reason.text) for reason in decision.reasons])
             return
-        request = self._task(need.service_request) | {"status": "active"}
-        task = self._task(need.task) | {"status": "requested"}
-        self._put(request)
-        self._put(task)
+        asked = lifecycle.on_asked(self._task(need.task))
+        if asked is not None:
+            self._apply(need, asked)
+        request, task = self._task(need.service_request), self._task(need.task)
         child = Child(partner=route.partner.organization, service_request=uuid7(), task=uuid7())
         need.children.append(child)
         self._put_child(child, request, task)
         self._show_to(child, clinical)
+
+    def _hold(self, need: NeedLink, code: Waits, reasons: list[Reason]) -> None:
+        self.result.review += reasons
+        step = lifecycle.on_held(self._task(need.task), code)
+        if step is not None:
+            self._apply(need, step)
 
     def _consent(self, partner: routing.PartnerChoice, need: str) -> consent.ConsentDecision:
         profile = self.now.directory.partners[partner.organization]

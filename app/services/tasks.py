@@ -23,6 +23,7 @@ from app.core.errors import (
 from app.rules import lifecycle
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
+from app.services.intake import Intake
 from app.services.reads import not_found, reachable
 from app.services.scopes import require
 from app.services.writing import Rendition, Resource, change_of, decoded, last_modified, stamp_text, without_server_meta
@@ -96,8 +97,10 @@ def patch(operations: object, task_id: str, if_match: int | None) -> Wanted:
     return Wanted(task_id, edit, if_match)
 
 
-async def update(hub: Hub, disclosures: Disclosures, actor: Actor, wanted: Wanted) -> Rendition:
+async def update(hub: Hub, intake: Intake, disclosures: Disclosures, actor: Actor, wanted: Wanted) -> Rendition:
     """Change a Task as its owner or requester may; the Task as it is stored afterwards.
+
+    When the hospital requests a draft early, the partner is asked at once, if route and consent permit.
 
     Raises NotFound (also for what is not visible), Forbidden (neither owner nor requester),
     PreconditionFailed (412), BadRequest (400: a reason or output is missing), Unprocessable (422: a
@@ -106,16 +109,19 @@ async def update(hub: Hub, disclosures: Disclosures, actor: Actor, wanted: Wante
     require(actor, "Task", "u")
     for _ in range(_TRIES):
         try:
-            row = await _attempt(hub, actor, wanted)
+            row, offered = await _attempt(hub, actor, wanted)
         except Conflict:
             continue
-        else:
-            await disclosures.record(actor, [row], "update")
-            return Rendition.of(row)
+        if offered is not None:
+            await intake.settle_again(offered)
+            row = await hub.store.reader(actor).read("Task", wanted.task) or row
+        await disclosures.record(actor, [row], "update")
+        return Rendition.of(row)
     raise Conflict("Others keep changing this Task; read it again.")
 
 
-async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
+async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> tuple[Row, str | None]:
+    """The Task as it then is, and the id of a source ServiceRequest that was requested by hand."""
     reader = hub.store.reader(actor)
     try:
         row = await reader.read("Task", wanted.task)
@@ -127,11 +133,11 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
         after = wanted.edit(seen)
         effect = lifecycle.effect_of(seen, after)
         if lifecycle.already_achieved(current, effect):
-            return row
+            return row, None
         _precondition(actor, wanted, row)
         verdict = lifecycle.judge_update(current, after, role=role)
         if verdict.kind == "no-change":
-            return row
+            return row, None
         if verdict.kind == "refused" or verdict.merged is None:
             raise _refused(verdict)
         family = await _family(hub.store.reader(_SYSTEM), current)
@@ -142,8 +148,9 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> Row:
         raise Unavailable("The database can't be reached; try again.") from error
     committed = await hub.store.commit(changes)
     written = next(change for change in changes.resources if change.id == row.id)
-    stamp = committed.stamps[row.id]
-    return Row(row.id, "Task", written.version, stamp, written.content, row.level, row.disclosed)
+    offered = "partOf" not in current and (current["status"], verdict.merged["status"]) == ("draft", "requested")
+    after_write = row._replace(version=written.version, last_updated=committed.stamps[row.id], content=written.content)
+    return after_write, current["focus"]["reference"].rpartition("/")[2] if offered else None
 
 
 async def _seen(reader: Reader, wanted: Wanted, row: Row, current: Resource) -> Resource:

@@ -131,6 +131,13 @@ class IntakeReader:
         rows = await self._database.fetch(f"select {_ENTRY} from ledger where id = $1", ledger_id)
         return LedgerEntry(*rows[0]) if rows else None
 
+    async def opener(self, referral: str) -> str | None:
+        """Ledger id of the message that opened the referral of a source ServiceRequest."""
+        rows = await self._database.fetch(
+            "select id from ledger where referral = $1 and state = 'referral' order by id limit 1", referral
+        )
+        return rows[0][0] if rows else None
+
     async def entries(
         self, *, sender: str | None, state: str | None, since: int | None, limit: int
     ) -> list[LedgerEntry]:

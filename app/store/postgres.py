@@ -73,7 +73,7 @@ class PostgresDatabase:
                 raise Gone from error
             try:
                 yield connection
-            except _NOT_WRITTEN:
+            except Gone:
                 connection.terminate()
                 raise
             finally:

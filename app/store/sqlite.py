@@ -37,8 +37,8 @@ def _numbered(text: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", text)
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _connect(path: str, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")
@@ -51,9 +51,10 @@ class SqliteDatabase:
 
     name = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = _BUSY_SECONDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = str(path)
+        self._busy_seconds = busy_seconds
         self._lock_path = path.with_name(path.name + ".lock")
         self._lock: int | None = None
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
@@ -74,7 +75,7 @@ class SqliteDatabase:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _connect(self._path)
+            connection = _connect(self._path, self._busy_seconds)
             self._local.connection = connection
             self._open.append(connection)
         return connection

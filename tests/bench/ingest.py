@@ -12,9 +12,10 @@ import asyncpg
 import uvloop
 
 from app.services import bench_load, bench_machine, bench_messages
+from app.services.bench import figures
 from app.services.bench_load import Job, Load
 from tests.bench import ceilings
-from tests.bench.report import Report, figures
+from tests.bench.report import Report
 from tests.bench.world import Meter, Serving, World, serving
 
 CONNECTIONS = 64
@@ -102,6 +103,8 @@ class _Ingest:
             self.report.faults.append(f"{self.opened} referrals were acknowledged, {found} Tasks are with the partner")
         self.report.failures(["referrals", "unrelated ADT", "ACK at half rate"])
         self.report.resident("ingest", bench_machine.memory(self.hub.pid))
+        used = sorted(bench_machine.cpu_by_process(self.hub.pid).values(), reverse=True)
+        self.report.notes["CPU of the busier hub process, as a share"] = f"{used[0] / sum(used):.2f}"
 
     def _metered(self, source: Iterator[Job], rate: float | None = None) -> tuple[Load, tuple[float, float]]:
         self.meter.start()

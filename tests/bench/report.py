@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from app.services.bench_load import Load, percentile
 from app.services.bench_machine import Memory
 
 
@@ -83,22 +82,6 @@ class Report:
         ]
         notes = [f"{name}: {value}" for name, value in self.notes.items()]
         return "\n".join([*lines, "", *notes, *(f"FAULT {fault}" for fault in self.faults), ""])
-
-
-def figures(load: Load, *, app: float, database: float) -> dict[str, float]:
-    """Of one run of load; ``app`` and ``database`` are the CPU seconds that it took there."""
-    done = max(len(load.jobs), 1)
-    return {
-        "per_second": load.rate,
-        "p50_ms": percentile(load.exchanges, 0.50) * 1e3,
-        "p99_ms": percentile(load.exchanges, 0.99) * 1e3,
-        "max_ms": max(load.exchanges, default=0.0) * 1e3,
-        "app_us": app / done * 1e6,
-        "db_us": database / done * 1e6,
-        "cpu_us": (app + database) / done * 1e6,
-        "count": float(len(load.jobs)),
-        "failed": float(load.failed),
-    }
 
 
 def _rounded(found: Mapping[str, float]) -> dict[str, float]:

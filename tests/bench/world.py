@@ -1,7 +1,6 @@
 """What is measured: a PostgreSQL cluster that syncs every commit, a hub on it with who takes part, its processes."""
 
 import asyncio
-import json
 import os
 import shutil
 import socket
@@ -11,14 +10,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.crypto import create_key_file
 from app.core.settings import Settings
-from app.services import accounts, bench_machine, opening, registration
+from app.services import bench, bench_machine, opening
 from app.services.bench_load import Target, once, request
-from app.services.bench_messages import MATCH_MSH
 from app.store import migrate
 from tests import postgres
 from tests.postgres import PostgresServer
@@ -35,15 +33,6 @@ SERVER_OPTIONS = {
     "max_connections": "100",
 }
 """The rest is as PostgreSQL comes."""
-PARTNER = {
-    "name": "HTEST Harbor OTP",
-    "covered_entity": True,
-    "part2_program": True,
-    "needs": ["moud-continuation"],
-    "products": ["methadone", "buprenorphine"],
-    "time_zone": "America/New_York",
-    "phone": "555-0100",
-}
 _START_SECONDS = 30
 
 
@@ -56,11 +45,8 @@ class World:
     url: str
     empty: str
     """URL of a migrated database without anybody, for the ceiling."""
-    hospital: str = ""
     partner: str = ""
     ingest_token: str = ""
-    partner_token: str = ""
-    ids: dict[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -108,17 +94,9 @@ async def _founded(server: PostgresServer, home: Path) -> World:
     made.empty = server.create(made.url.rpartition("/")[2])
     create_key_file(home / "keys")
     async with opening.opened(made.settings) as hub:
-        await registration.found_hub(hub)
-        fields = {"id": "bench", "organization": "HTEST Bench Hospital", "dialect": "adt_generic", "part2": "none"}
-        sender = {**fields, "timezone": "America/New_York", "match_msh": [MATCH_MSH]}
-        made.hospital = (await registration.add_sender(hub, sender)).organization
-        partners = await registration.import_partners(hub, json.dumps([PARTNER]).encode())
-        made.partner = partners[0].organization
-        for organization, scope in ((made.hospital, "ingest system/*.rs"), (made.partner, "system/*.rs")):
-            client = await accounts.add_client(hub, organization, scope)
-            made.ids[organization] = client.client_id
-        made.ingest_token = (await accounts.issue(hub, made.ids[made.hospital])).token
-        made.partner_token = (await accounts.issue(hub, made.ids[made.partner])).token
+        founded = await bench.found(hub)
+    made.partner = founded.partner
+    made.ingest_token = founded.ingest_token
     return made
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from app.services.intake import Intake
@@ -42,19 +43,26 @@ class Killer:
 
 
 async def work(order: dict[str, Any]) -> None:
-    """Take in the messages of one visit, then let the partner accept."""
+    """Take in the messages of some visits, one kind after the other, then let the partner accept."""
     tap = Killer(order["kill_at"])
+    if order["kill_after"]:
+        clock = threading.Timer(order["kill_after"], os.kill, (os.getpid(), signal.SIGKILL))
+        clock.daemon = True
+        clock.start()
     store = tapped(order["url"], tap)
     hub = hub_over(store)
     intake = Intake(hub)
+
+    async def one(kind: str, number: int) -> None:
+        answer = await send(hub, intake, kind, number)
+        tap("answer formed")
+        say("ack", f"{kind}-{number}", answer)
+
     for kind in order["kinds"]:
-        answer = await send(hub, intake, kind, order["number"])
+        await asyncio.gather(*(one(kind, number) for number in order["numbers"]))
+    for number in order["numbers"]:
+        await accept(hub, order["partner"], number)
         tap("answer formed")
-        say("ack", kind, answer)
-    if order["partner"]:
-        await accept(hub, order["partner"], order["number"])
-        tap("answer formed")
-        say("ack", "accept", 200)
     await store.close()
 
 

@@ -1,21 +1,35 @@
 """The parent of hub processes: gives orders, hears what was answered before the end."""
 
+import asyncio
 import json
+import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from typing import IO
 
+from app.services.hub import Hub
 from app.services.intake import Intake
 from tests.chaos import verdict
 from tests.chaos.story import accept, send, started
 
 ROOT = Path(__file__).parents[2]
-MESSAGES = ("RDS", "A03")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happens: messages of these kinds, one after the other, for so many visits at the same time."""
+
+    kinds: tuple[str, ...]
+    width: int = 1
+
+
+SHORT = Story(("RDS", "A03"))
 
 
 @dataclass(slots=True)
@@ -35,8 +49,9 @@ class Zygote:
         self._orders = orders
         self._told = told
 
-    def live(self, **order: object) -> Life:
+    def live(self, story: Story, **given: object) -> Life:
         """One hub process from its start to its end."""
+        order = {"kinds": story.kinds, "kill_at": 0, "kill_after": 0, **given}
         self._orders.write(json.dumps(order) + "\n")
         self._orders.flush()
         life = Life()
@@ -69,39 +84,68 @@ def zygote() -> Iterator[Zygote]:
         process.stdin.close()
 
 
-async def recover(url: str, partner: str, number: int, life: Life) -> None:
+async def recover(url: str, partner: str, story: Story, numbers: Sequence[int], life: Life) -> None:
     """Start anew after ``life`` ended, send everything again, and see that nothing is lost or doubled."""
     async with started(url) as hub:
         assert await verdict.faults(hub) == []
-        durable = await verdict.kept(hub, number)
-        acknowledged = {f"{kind}-{number}" for kind in MESSAGES if kind in life.answers}
-        assert acknowledged <= set(durable)
-        assert len(set(durable) - acknowledged) <= 1
+        found = [await _durable(hub, story, number, life) for number in numbers]
         before = await verdict.copies(hub)
         intake = Intake(hub)
-        assert [await send(hub, intake, kind, number) for kind in MESSAGES] == ["AA"] * len(MESSAGES)
-        assert await verdict.copies(hub) - before == len(durable)
-        assert await verdict.kept(hub, number) == {f"{kind}-{number}": 1 for kind in MESSAGES}
-        child = await accept(hub, partner, number)
-        assert (await accept(hub, partner, number)).version == child.version
-        assert await verdict.statuses(hub, number) == [(False, "accepted"), (True, "accepted")]
-        assert child.version in {version for _, version in await verdict.disclosed(hub, number)}
+        for kind in story.kinds:
+            answers = await asyncio.gather(*(send(hub, intake, kind, number) for number in numbers))
+            assert answers == ["AA"] * len(numbers)
+        assert await verdict.copies(hub) - before == sum(found)
+        for number in numbers:
+            await _finished(hub, partner, story, number)
         assert await verdict.faults(hub) == []
 
 
-async def kill_everywhere(url: str, partner: str, *, first: int = 1, step: int = 1) -> list[str]:
-    """Kill a hub at every step of a supply, a discharge and an acceptance; the names of the steps, in order.
+async def _durable(hub: Hub, story: Story, number: int, life: Life) -> int:
+    """How many messages of a visit were kept: all that were acknowledged, and at most the one after."""
+    sent = {f"{kind}-{number}" for kind in story.kinds}
+    durable = await verdict.kept(hub, number)
+    assert {life.answers[name] for name in sent & set(life.answers)} <= {"AA"}
+    assert sent & set(life.answers) <= set(durable)
+    assert len(set(durable) - set(life.answers)) <= 1
+    return len(durable)
 
-    Each time it is another visit in the same database, so that the earlier ones are seen to stay whole.
+
+async def _finished(hub: Hub, partner: str, story: Story, number: int) -> None:
+    assert await verdict.kept(hub, number) == {f"{kind}-{number}": 1 for kind in story.kinds}
+    child = await accept(hub, partner, number)
+    assert (await accept(hub, partner, number)).version == child.version
+    assert await verdict.statuses(hub, number) == [(False, "accepted"), (True, "accepted")]
+    assert child.version in {version for _, version in await verdict.disclosed(hub, number)}
+
+
+async def kill_everywhere(url: str, partner: str, story: Story) -> list[str]:
+    """Kill a hub at every step of ``story`` and of the acceptance; the names of the steps, in order.
+
+    Each time it is about other visits in the same database, so that the earlier ones are seen to stay whole.
     """
     with zygote() as processes:
-        kill_at = first
-        while True:
-            order = {"url": url, "kill_at": kill_at, "kinds": MESSAGES, "partner": partner, "number": kill_at}
-            life = processes.live(**order)
-            await recover(url, partner, kill_at, life)
+        for kill_at in count(1):
+            numbers = range(kill_at * story.width, (kill_at + 1) * story.width)
+            life = processes.live(story, url=url, partner=partner, numbers=list(numbers), kill_at=kill_at)
+            await recover(url, partner, story, numbers, life)
             if life.killed_at is None:
                 assert life.status == 0
                 return life.points
             assert life.status == -SIGKILL
-            kill_at += step
+    raise AssertionError("the loop above ends by itself")
+
+
+async def kill_at_any_time(url: str, partner: str, story: Story, *, lives: int, seed: int) -> int:
+    """Kill a hub after some milliseconds, again and again; how many of its ``lives`` were cut short."""
+    dice = random.Random(seed)
+    cut = 0
+    with zygote() as processes:
+        for life_number in range(1, lives + 1):
+            numbers = range(life_number * story.width, (life_number + 1) * story.width)
+            after = dice.uniform(0.02, 0.4)
+            order = {"url": url, "partner": partner, "numbers": list(numbers), "kill_after": after}
+            life = processes.live(story, **order)
+            assert life.status in {0, -SIGKILL}
+            cut += life.status != 0
+            await recover(url, partner, story, numbers, life)
+    return cut

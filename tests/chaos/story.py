@@ -7,6 +7,7 @@ from app.core import json
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.crypto import Keys
+from app.core.errors import HubError
 from app.services import registration, tasks
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub, Registry
@@ -122,4 +123,21 @@ async def accept(hub: Hub, partner: str, number: int) -> Rendition:
 async def accept_task(hub: Hub, partner: str, task: str) -> Rendition:
     """The partner accepts ``task``."""
     actor = Actor(partner, "HTEST-client", frozenset({"system/Task.rus"}))
-    return await tasks.update(hub, Disclosures(hub.store), actor, tasks.patch(_ACCEPT, task, None))
+    return await tasks.update(hub, Intake(hub), Disclosures(hub.store), actor, tasks.patch(_ACCEPT, task, None))
+
+
+async def discharged(hub: Hub, number: int = 1) -> str:
+    """Visit ``number`` ends; the child Task that the partner is asked by."""
+    intake = Intake(hub)
+    for kind in ("RDS", "A03"):
+        assert await send(hub, intake, kind, number) == "AA"
+    return (await family(hub, number))[-1].id
+
+
+async def try_to_accept(hub: Hub, partner: str, task: str) -> str:
+    """The partner accepts ``task``; ``done``, or the name of the error."""
+    try:
+        await accept_task(hub, partner, task)
+    except HubError as error:
+        return type(error).__name__
+    return "done"

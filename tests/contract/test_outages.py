@@ -1,38 +1,53 @@
-"""No acknowledgement without a durable commit, whatever happens to the database; and one effect, however many ask."""
+"""No acknowledgement without a durable commit, whatever happens to the database."""
 
 import asyncio
-import random
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from time import monotonic
 
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from app.core.actor import Actor
 from app.core.clock import Clock
-from app.core.errors import HubError
+from app.core.crypto import create_key_file
 from app.entrypoints.mllp.framing import frame
 from app.entrypoints.mllp.server import MllpServer
 from app.main import attach, create_app
-from app.services import tasks
-from app.services.disclosures import Disclosures
+from app.services import accounts
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
-from app.store.store import connect
+from app.store import migrate
+from app.store.sqlite import SqliteDatabase
+from app.store.store import Store
 from tests.chaos import verdict
-from tests.chaos.story import accept, accept_task, code, family, hub_over, message, send
+from tests.chaos.story import (
+    accept,
+    code,
+    discharged,
+    hub_over,
+    message,
+    send,
+    settle_in,
+    try_to_accept,
+)
 from tests.chaos.taps import tapped
-from tests.hub_fixtures import World
-from tests.postgres import PostgresServer
+from tests.hub_fixtures import FAST, World
+from tests.postgres import PostgresServer, find_bin, start
+from tests.requirements import missing
 
 HL7 = {"content-type": "application/hl7-v2"}
 KINDS = ("RAS", "RDS", "A03")
-Fault = Callable[[str], None]
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ON_POSTGRES = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
 
 
 class Breaker:
@@ -52,13 +67,29 @@ class Breaker:
 
 
 @pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A cluster that the test may stop."""
+    binaries = find_bin()
+    if binaries is None:
+        missing("postgres", "pg_ctl not found")
+    home = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
+    try:
+        server = start(binaries, home)
+        yield server
+        with suppress(RuntimeError):
+            server.stop()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
 def breaker() -> Breaker:
     return Breaker()
 
 
 @pytest.fixture
-async def broken(world: World, database_url: str, breaker: Breaker) -> AsyncIterator[Hub]:
-    """A second hub over the database of ``world``, with the breaker in its connections."""
+async def broken(database_url: str, breaker: Breaker) -> AsyncIterator[Hub]:
+    """A second hub over the database, with the breaker in its connections."""
     store = tapped(database_url, breaker)
     yield hub_over(store, database_url)
     await store.close()
@@ -68,9 +99,19 @@ async def broken(world: World, database_url: str, breaker: Breaker) -> AsyncIter
 async def door(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(hub.settings)
     attach(app, hub)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as client:
+    async with client_of(app) as client:
         yield client
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://hub.test")
+
+
+async def bearer(hub: Hub, organization: str, scope: str = "ingest") -> dict[str, str]:
+    """The headers of a new client."""
+    made = await accounts.add_client(hub, organization, scope)
+    return {"authorization": f"Bearer {(await accounts.issue(hub, made.client_id)).token}"}
 
 
 async def mllp(hub: Hub, data: bytes) -> bytes:
@@ -95,135 +136,6 @@ async def mllp(hub: Hub, data: bytes) -> bytes:
                 await writer.wait_closed()
     finally:
         await server.stop()
-
-
-# ---- many at once
-
-
-async def test_the_same_message_many_times_at_once_has_one_effect_and_is_acknowledged_each_time(
-    web: httpx.AsyncClient, world: World
-) -> None:
-    headers = await world.bearer(world.mercy) | HL7
-    await web.post("/ingest/hl7v2", content=message("RDS", 1), headers=headers)
-    body = message("A03", 1)
-    answers = await asyncio.gather(*(web.post("/ingest/hl7v2", content=body, headers=headers) for _ in range(32)))
-    assert [(a.status_code, code(a.content)) for a in answers] == [(200, "AA")] * 32
-    assert await verdict.copies(world.hub) == 31
-    assert await verdict.kept(world.hub, 1) == {"RDS-1": 1, "A03-1": 1}
-    assert await verdict.statuses(world.hub, 1) == [(False, "requested"), (True, "requested")]
-    assert await verdict.faults(world.hub) == []
-
-
-@asynccontextmanager
-async def processes(world: World, url: str) -> AsyncIterator[list[tuple[Hub, Intake]]]:
-    """The serving processes that may share a database: one on SQLite, three on PostgreSQL."""
-    stores = [connect(url, Clock()) for _ in range(0 if url.startswith("sqlite") else 2)]
-    hubs = [world.hub, *(hub_over(store, url) for store in stores)]
-    try:
-        yield [(hub, Intake(hub)) for hub in hubs]
-    finally:
-        for store in stores:
-            await store.close()
-
-
-async def test_the_messages_of_a_visit_in_any_order_at_once_make_one_referral_with_all_facts(
-    world: World, database_url: str
-) -> None:
-    rounds = 30
-    dice = random.Random(5)
-    async with processes(world, database_url) as hubs:
-        for begin in range(0, rounds, 5):
-            wanted = [(kind, begin + n) for n in range(5) for kind in KINDS]
-            dice.shuffle(wanted)
-            answers = [send(*hubs[i % len(hubs)], kind, n) for i, (kind, n) in enumerate(wanted)]
-            assert await asyncio.gather(*answers) == ["AA"] * len(wanted)
-    for n in range(rounds):
-        assert await verdict.statuses(world.hub, n) == [(False, "requested"), (True, "requested")]
-        assert await verdict.kept(world.hub, n) == {f"{kind}-{n}": 1 for kind in KINDS}
-    made = await verdict.types(world.hub)
-    assert {made[name] for name in ("MedicationAdministration", "MedicationDispense", "Encounter", "Patient")} == {
-        rounds
-    }
-    assert await verdict.faults(world.hub) == []
-
-
-async def test_one_message_sent_to_several_processes_at_once_has_one_effect(world: World, database_url: str) -> None:
-    async with processes(world, database_url) as hubs:
-        for n in range(10):
-            await send(*hubs[0], "RDS", n)
-            assert await asyncio.gather(*(send(*hubs[i % len(hubs)], "A03", n) for i in range(9))) == ["AA"] * 9
-            assert await verdict.statuses(world.hub, n) == [(False, "requested"), (True, "requested")]
-    assert await verdict.copies(world.hub) == 80
-    assert await verdict.faults(world.hub) == []
-
-
-async def discharged(hub: Hub, number: int = 1) -> str:
-    """Visit ``number`` ends; the child Task that the partner is asked by."""
-    intake = Intake(hub)
-    for kind in ("RDS", "A03"):
-        assert await send(hub, intake, kind, number) == "AA"
-    return (await family(hub, number))[-1].id
-
-
-async def test_a_partner_that_accepts_many_times_at_once_accepts_once(world: World, database_url: str) -> None:
-    task = await discharged(world.hub)
-    async with processes(world, database_url) as hubs:
-        asked = (accept_task(hubs[i % len(hubs)][0], world.harbor, task) for i in range(64))
-        answers = await asyncio.gather(*asked)
-    assert {answer.version for answer in answers} == {2}
-    assert await verdict.statuses(world.hub, 1) == [(False, "accepted"), (True, "accepted")]
-    assert await verdict.faults(world.hub) == []
-
-
-async def cancel(hub: Hub, mercy: str, task: str) -> str:
-    """The hospital takes its source Task back; what became of that."""
-    actor = Actor(mercy, "HTEST-hospital", frozenset({"system/Task.rus"}))
-    operations = [
-        {"op": "replace", "path": "/status", "value": "cancelled"},
-        {"op": "add", "path": "/statusReason", "value": {"text": "HTEST stays"}},
-    ]
-    try:
-        await tasks.update(hub, Disclosures(hub.store), actor, tasks.patch(operations, task, None))
-    except HubError as error:
-        return type(error).__name__
-    return "done"
-
-
-async def try_to_accept(hub: Hub, partner: str, task: str) -> str:
-    try:
-        await accept_task(hub, partner, task)
-    except HubError as error:
-        return type(error).__name__
-    return "done"
-
-
-@pytest.mark.parametrize("way", ["A13", "Task"])
-async def test_when_the_hospital_cancels_while_the_partner_accepts_one_of_them_wins(
-    world: World, database_url: str, way: str
-) -> None:
-    seen = set()
-    async with processes(world, database_url) as hubs:
-        for n in range(12):
-            task = await discharged(world.hub, n)
-            source = (await family(world.hub, n))[0].id
-            mine, theirs = hubs[0], hubs[-1]
-            takes_back = send(*mine, "A13", n) if way == "A13" else cancel(mine[0], world.mercy, source)
-            accepts = try_to_accept(theirs[0], world.harbor, task)
-            both = [takes_back, accepts] if n % 2 else [accepts, takes_back]
-            answers = await asyncio.gather(*both)
-            accepted = (answers[1] if n % 2 else answers[0]) == "done"
-            (_, of_source), (_, of_child) = await verdict.statuses(world.hub, n)
-            if way == "A13":
-                assert of_source == of_child == ("accepted" if accepted else "cancelled")
-            else:
-                assert (accepted, of_source, of_child) in {
-                    (True, "accepted", "accepted"),
-                    (True, "cancelled", "cancelled"),
-                    (False, "cancelled", "cancelled"),
-                }
-            seen.add(of_child)
-    assert await verdict.faults(world.hub) == []
-    assert seen <= {"accepted", "cancelled"}
 
 
 # ---- a commit whose outcome is not known
@@ -262,11 +174,10 @@ async def test_an_acceptance_of_unknown_outcome_is_told_as_such_and_repeated_wit
     assert await verdict.faults(world.hub) == []
 
 
+@ON_POSTGRES
 async def test_a_whole_batch_in_doubt_is_settled_message_by_message(
-    world: World, broken: Hub, breaker: Breaker, database_url: str
+    world: World, broken: Hub, breaker: Breaker
 ) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite has no connection that breaks during COMMIT")
     intake = Intake(broken)
     await asyncio.gather(*(send(broken, intake, "RDS", n) for n in range(8)))
     breaker.arm("after commit", ConnectionResetError())
@@ -281,12 +192,10 @@ async def test_a_whole_batch_in_doubt_is_settled_message_by_message(
     assert await verdict.faults(world.hub) == []
 
 
-@pytest.mark.postgres
+@ON_POSTGRES
 async def test_a_server_that_ends_the_connection_at_any_step_costs_no_message_and_doubles_none(
     postgres_server: PostgresServer, world: World, database_url: str
 ) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite has no server")
     name = database_url.rpartition("/")[2]
     victim = Cutter(postgres_server, name)
     store = tapped(database_url, victim)
@@ -295,9 +204,9 @@ async def test_a_server_that_ends_the_connection_at_any_step_costs_no_message_an
     await send(broken, intake, "RDS", 0)
     for n, at in enumerate(("before begin", "after insert into body", "after with locked as", "before commit"), 1):
         await send(broken, intake, "RDS", n)
-        victim.at = at
+        victim.arm(at)
         assert await send(broken, intake, "A03", n) is None
-        assert victim.at is None
+        assert victim.cuts == n
         assert await verdict.kept(world.hub, n) == {f"RDS-{n}": 1}
         assert await send(broken, intake, "A03", n) == "AA"
         assert await verdict.statuses(world.hub, n) == [(False, "requested"), (True, "requested")]
@@ -309,13 +218,18 @@ class Cutter:
     """Lets the server end every connection to a database at the step ``at``, once."""
 
     def __init__(self, server: PostgresServer, name: str) -> None:
-        self.at: str | None = None
+        self.cuts = 0
+        self._at: str | None = None
         self._server = server
         self._cut = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
 
+    def arm(self, at: str) -> None:
+        self._at = at
+
     def __call__(self, name: str) -> None:
-        if name == self.at:
-            self.at = None
+        if name == self._at:
+            self._at = None
+            self.cuts += 1
             self._server.sql(self._cut)
 
 
@@ -329,3 +243,137 @@ async def test_a_sender_that_hangs_up_before_its_answer_finds_its_message_kept(w
     assert await send(world.hub, intake, "A03", 1) == "AA"
     assert await verdict.kept(world.hub, 1) == {"RDS-1": 1, "A03-1": 1}
     assert await verdict.faults(world.hub) == []
+
+
+# ---- the database is away, locked or full
+
+
+async def told(web: httpx.AsyncClient, headers: dict[str, str], kind: str, number: int) -> tuple[int, str | None]:
+    """Status and MSA-1 of one message by HTTP; a 503 must say when to come back."""
+    answer = await web.post("/ingest/hl7v2", content=message(kind, number), headers=headers | HL7)
+    assert (answer.status_code == 503) == ("retry-after" in answer.headers)
+    return answer.status_code, code(answer.content) or None
+
+
+@pytest.mark.postgres
+async def test_while_the_server_is_away_nothing_is_acknowledged_and_soon_after_all_is(
+    tmp_path: Path, own_server: PostgresServer
+) -> None:
+    url = own_server.create()
+    await migrate.upgrade(url)
+    keys = tmp_path / "keys"
+    create_key_file(keys)
+    settings = FAST.model_copy(update={"database_url": url, "key_file": keys, "worker": True})
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://hub.test") as web,
+    ):
+        hub: Hub = app.state.hub
+        mercy, harbor = await settle_in(hub)
+        headers = await bearer(hub, mercy)
+        reader = await bearer(hub, harbor, "system/Task.rs")
+        assert await told(web, headers, "RDS", 1) == (200, "AA")
+        assert (await web.get("/fhir/R4/Task", headers=reader)).status_code == 200
+        own_server.stop()
+        for _ in range(2):
+            assert await told(web, headers, "A03", 1) == (503, None)
+            assert await mllp(hub, message("A03", 1)) == b""
+            for path in ("/fhir/R4/Task", "/health/ready"):
+                assert (await web.get(path, headers=reader)).status_code == 503
+        assert (await web.get("/health/live")).status_code == 200
+        own_server.start()
+        back = monotonic()
+        while (await told(web, headers, "A03", 1))[0] == 503:
+            assert monotonic() - back < 2
+            await asyncio.sleep(0.05)
+        assert (await mllp(hub, message("RAS", 1))).count(b"MSA|AA") == 1
+        assert (await web.get("/fhir/R4/Task", headers=reader)).json()["total"] == 1
+        assert (await web.get("/health/ready")).status_code == 200
+        assert await verdict.statuses(hub, 1) == [(False, "requested"), (True, "requested")]
+        assert await verdict.faults(hub) == []
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize(
+    "error", [asyncpg.DiskFullError("no space left"), asyncpg.PostgresIOError("could not fsync"), TimeoutError()]
+)
+@pytest.mark.parametrize("at", ["after begin", "after insert into ledger", "before commit"])
+async def test_a_server_that_cannot_write_is_an_outage_not_a_fault(
+    world: World, broken: Hub, breaker: Breaker, at: str, error: Exception
+) -> None:
+    headers = await bearer(world.hub, world.mercy)
+    async with door(broken) as web:
+        breaker.arm(at, error)
+        assert await told(web, headers, "RDS", 1) == (503, None)
+        assert await verdict.kept(world.hub, 1) == {}
+        breaker.arm(at, error)
+        assert await mllp(broken, message("RDS", 1)) == b""
+        assert await told(web, headers, "RDS", 1) == (200, "AA")
+    assert await verdict.kept(world.hub, 1) == {"RDS-1": 1}
+    assert await verdict.faults(world.hub) == []
+
+
+@pytest.fixture
+async def impatient(world: World, database_url: str) -> AsyncIterator[Hub]:
+    """A hub over the SQLite file of ``world`` that waits a fifth of a second for another writer."""
+    await world.hub.store.close()
+    database = SqliteDatabase(Path(database_url.removeprefix("sqlite:///")), busy_seconds=0.2)
+    yield hub_over(Store(database, Clock()), database_url)
+    await database.close()
+
+
+@ON_SQLITE
+async def test_a_file_that_another_process_keeps_locked_is_an_outage(impatient: Hub, world: World) -> None:
+    headers = await bearer(impatient, world.mercy)
+    reader = await bearer(impatient, world.harbor, "system/Task.rs")
+    database = impatient.store.database
+    assert isinstance(database, SqliteDatabase)
+    async with door(impatient) as web:
+        await discharged(impatient)
+        assert (await web.get("/fhir/R4/Task", headers=reader)).json()["total"] == 1
+        with closing(sqlite3.connect(impatient.settings.database_url.removeprefix("sqlite:///"))) as other:
+            other.execute("begin immediate")
+            assert await told(web, headers, "RAS", 1) == (503, None)
+            assert await mllp(impatient, message("RAS", 1)) == b""
+            assert (await web.get("/fhir/R4/Task", headers=reader)).json()["total"] == 1
+            other.rollback()
+        assert await told(web, headers, "RAS", 1) == (200, "AA")
+    assert await verdict.kept(impatient, 1) == {f"{kind}-1": 1 for kind in KINDS}
+    assert await verdict.faults(impatient) == []
+
+
+@ON_SQLITE
+async def test_a_full_disk_is_an_outage_for_writers_only_and_ends_with_it(impatient: Hub, world: World) -> None:
+    headers = await bearer(impatient, world.mercy)
+    reader = await bearer(impatient, world.harbor, "system/Task.rs")
+    async with door(impatient) as web:
+        await discharged(impatient)
+        assert (await web.get("/fhir/R4/Task", headers=reader)).json()["total"] == 1
+        await limit_pages(impatient, full=True)
+        answers = [await told(web, headers, "RDS", n) for n in range(2, 12)]
+        assert set(answers) <= {(200, "AA"), (503, None)}
+        assert answers[-1] == (503, None)
+        assert await mllp(impatient, message("RDS", 12)) == b""
+        assert (await web.get("/fhir/R4/Task", headers=reader)).json()["total"] == 1
+        assert await verdict.faults(impatient) == []
+        await limit_pages(impatient, full=False)
+        again = [await told(web, headers, "RDS", n) for n in range(2, 13)]
+    assert again == [(200, "AA")] * 11
+    assert await verdict.copies(impatient) == answers.count((200, "AA"))
+    for n in range(2, 13):
+        assert await verdict.kept(impatient, n) == {f"RDS-{n}": 1}
+    assert await verdict.faults(impatient) == []
+
+
+async def limit_pages(hub: Hub, *, full: bool) -> None:
+    """Let the database file grow no more, or freely again: a property of the writing connection."""
+    database = hub.store.database
+    assert isinstance(database, SqliteDatabase)
+
+    def work(connection: sqlite3.Connection) -> None:
+        pages = connection.execute("pragma page_count").fetchone()[0] if full else 1 << 30
+        connection.execute(f"pragma max_page_count = {pages}")
+
+    await database._run(database._writer, work)

@@ -1,6 +1,7 @@
 """A hub as an operator runs it: command line beside a server on real sockets, spoken to from outside only."""
 
 import json
+import logging
 import socket
 import threading
 import time
@@ -35,7 +36,11 @@ def free_port() -> int:
 
 def command(*arguments: str, code: int = 0) -> Any:
     """What a command prints, read as JSON where it is JSON."""
+    logger = logging.getLogger("throughline")
+    handlers, level = logger.handlers[:], logger.level
     done = CliRunner().invoke(commands, list(arguments))
+    # The command logs to a stream that is closed by now; the server of this process goes on with its own.
+    logger.handlers[:], logger.level = handlers, level
     assert done.exit_code == code, f"{arguments[:2]}: {done.exit_code} {done.exception!r} {done.stderr}"
     try:
         return json.loads(done.stdout)

@@ -86,10 +86,10 @@ class Stay:
         timing = "TQ1|1||Q24H"
         return self._message("RDE^O11", at, orc + "|" * 20 + "I", timing, f"RXE||{FILM}|8||mg|FILM", "RXR|SL")
 
-    def dose(self, day: str = "20260608", hour: str = "091500", action: str = "A") -> bytes:
-        orc = f"ORC|RE|P{self.number}^HTESTPLC|F{self.number}^HTESTRX||||||{day}093000"
+    def dose(self, hour: str = "091500", action: str = "A", charted: str = "093000", day: str = "20260608") -> bytes:
+        orc = f"ORC|RE|P{self.number}^HTESTPLC|F{self.number}^HTESTRX||||||{day}{charted}"
         rxa = f"RXA|0|1|{day}{hour}|{day}{hour}|{FILM}|8|mg|FILM||HTESTNURSE" + "|" * 10 + f"CP|{action}"
-        return self._message("RAS^O17", f"{day}093000", orc, rxa, "RXR|SL")
+        return self._message("RAS^O17", f"{day}{charted}", orc, rxa, "RXR|SL")
 
     def supply(self, days: int = 3, at: str = "20260608133500") -> bytes:
         orc = f"ORC|RE|P{self.number}9^HTESTPLC|F{self.number}9^HTESTRX||||||{at}"

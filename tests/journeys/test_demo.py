@@ -208,3 +208,12 @@ def test_the_next_start_makes_everything_anew_soon_and_keeps_what_is_not_its_own
         assert again.paste(0).count("MSA|AA") == 3
     finally:
         assert stop(again) == (0, "")
+
+
+def test_the_readme_shows_the_numbers_that_the_demo_prints(demo: Running) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("Referrals", "Messages"):
+        printed, shown = (re.search(rf"^  {name} +(\d.+)$", text, re.MULTILINE) for text in (demo.text, readme))
+        assert printed
+        assert shown
+        assert sorted(re.split(r"[:,] ", printed[1])) == sorted(re.split(r"[:,] ", shown[1]))

@@ -239,14 +239,13 @@ def test_a_dose_charted_in_error_is_shown_to_nobody_any_more(scene: Scene) -> No
     stay = Stay(11)
     scene.send(*stay.whole())
     (wrong,) = scene.partner.search("MedicationAdministration")
-    later = stay.dose("20260608", "084500")
-    scene.send(stay.dose(action="D"), later)
+    scene.send(stay.dose(action="D", charted="094000"), stay.dose("084500", charted="094100"))
     for reader in (scene.hospital, scene.partner):
         (right,) = reader.search("MedicationAdministration")
         assert right["effectiveDateTime"] == "2026-06-08T08:45:00-04:00"
         assert reader.get(f"/fhir/R4/MedicationAdministration/{wrong['id']}").status_code == 404
     assert utc(coverage(scene.child())["coveredUntil"]) == utc("2026-06-12T08:45:00-04:00")
-    scene.send(stay.dose(hour="091500", action="U"))
+    scene.send(stay.dose(action="U", charted="095000"))
     assert len(scene.partner.search("MedicationAdministration")) == 2
 
 

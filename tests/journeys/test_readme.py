@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from app.cli import app
 from app.core.settings import Settings
@@ -26,19 +26,19 @@ BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 WAIT = 30.0
 
 
-def names(group: click.Group, before: str = "throughline") -> Iterator[str]:
+def names(group: TyperGroup, before: str = "throughline") -> Iterator[str]:
     """``throughline ledger replay``: every command, and groups that do something by themselves."""
     for name, command in group.commands.items():
         whole = f"{before} {name}"
-        if not isinstance(command, click.Group) or command.invoke_without_command:
+        if not isinstance(command, TyperGroup) or command.invoke_without_command:
             yield whole
-        if isinstance(command, click.Group):
+        if isinstance(command, TyperGroup):
             yield from names(command, whole)
 
 
 def known() -> set[str]:
     root = typer.main.get_command(app)
-    assert isinstance(root, click.Group)
+    assert isinstance(root, TyperGroup)
     return set(names(root))
 
 
@@ -52,7 +52,7 @@ def commands() -> Iterator[list[str]]:
     """Words of each console line that runs throughline, here-documents left out."""
     for block in BLOCKS:
         for line in re.sub(r"^cat > .*?^END$", "", block, flags=re.MULTILINE | re.DOTALL).splitlines():
-            found = re.search(r"(?:^|\$\()(throughline [^|)]*)", line)
+            found = re.search(r"(?:^|\$\()(throughline .*?)(?= \||\)|$)", line)
             if found:
                 yield shlex.split(found[1])
 
@@ -61,9 +61,9 @@ def test_every_command_in_a_console_block_exists_with_its_options() -> None:
     root = typer.main.get_command(app)
     seen = 0
     for words in commands():
-        command: click.Command = root
+        command: Any = root
         rest = words[1:]
-        while isinstance(command, click.Group) and rest and rest[0] in command.commands:
+        while isinstance(command, TyperGroup) and rest and rest[0] in command.commands:
             command = command.commands[rest.pop(0)]
         assert command is not root, words
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -1,4 +1,4 @@
-"""What ``/fhir/R4`` says of itself in the OpenAPI document: a path per type and interaction that a ResourceSpec declares.
+"""What ``/fhir/R4`` says of itself in the OpenAPI document: a path per type and interaction that a spec declares.
 
 Nothing here is made before it is asked for: the schemas alone take some megabytes.
 """

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import BadRequest, NotSupported
-from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of, media_type, read_body
+from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of, intake_of, media_type, read_body
 from app.entrypoints.fhir.headers import if_match, last_modified, prefers, version_tag
 from app.services import tasks
 from app.services.writing import Rendition
@@ -45,7 +45,7 @@ def _only_tasks(request: Request) -> None:
 
 async def _written(request: Request, actor: Actor, wanted: tasks.Wanted, content_type: str) -> Response:
     hub = hub_of(request)
-    found = await tasks.update(hub, disclosures_of(request), actor, wanted)
+    found = await tasks.update(hub, intake_of(request), disclosures_of(request), actor, wanted)
     headers = {
         "etag": version_tag(found.version),
         "cache-control": "private, no-cache",

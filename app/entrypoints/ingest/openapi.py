@@ -14,11 +14,14 @@ def _outcome(text: str) -> dict[str, Any]:
 
 
 _ALWAYS: Final = {
-    "401": _outcome("No valid bearer token."),
-    "403": _outcome("The token lacks the scope `ingest`."),
-    "413": _outcome("The body is larger than the limit."),
-    "415": _outcome("The media type is not one that is read here."),
-    "503": _outcome("It could not be made durable: send it again (see Retry-After). Nothing happens twice."),
+    status: {"$ref": f"#/components/responses/{name}"}
+    for status, name in (
+        ("401", "Unauthorized"),
+        ("403", "Forbidden"),
+        ("413", "TooLarge"),
+        ("415", "UnsupportedMedia"),
+        ("503", "Unavailable"),
+    )
 }
 
 

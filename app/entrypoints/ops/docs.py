@@ -109,12 +109,22 @@ def document(described: Document, paths: Sequence[Mapping[str, Document]], compo
     event = DischargeEvent.model_json_schema(by_alias=True, ref_template=f"#/components/schemas/{_TITLE}.{{model}}")
     parts = {f"{_TITLE}.{name}": schema for name, schema in event.pop("$defs", {}).items()}
     own = {"LedgerEntry": _LEDGER_ENTRY, _TITLE: event, **parts}
+    found["tags"] = [{"name": name} for name in _tags(found["paths"])]
     schemas = own | components["schemas"]
     found["components"] = {**components, "schemas": schemas, "securitySchemes": _security(found["paths"])}
     # A copy in which nothing is shared: an example belongs to one place.
     copy: Document = json.loads(json.dumps(found))
     examples.weave(copy, examples.exchanges())
     return copy
+
+
+def _tags(paths: Document) -> list[str]:
+    """Groups of operations: first what a newcomer needs, in the order in which it is needed."""
+    used = {tag for item in paths.values() for operation in item.values() for tag in operation["tags"]}
+    return [*_FIRST, *sorted(used.difference(_FIRST))]
+
+
+_FIRST: Final = ("Access", "Ways in", "Task", "ServiceRequest")
 
 
 def _security(paths: Document) -> Document:

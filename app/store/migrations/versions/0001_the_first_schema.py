@@ -293,6 +293,13 @@ def _ledger() -> None:
             postgresql_where=sa.text("state = 'waiting' and visit is null"),
             sqlite_where=sa.text("state = 'waiting' and visit is null"),
         )
+        batch_op.create_index(
+            "ix_ledger_referral",
+            ["referral"],
+            unique=False,
+            postgresql_where=sa.text("state = 'referral'"),
+            sqlite_where=sa.text("state = 'referral'"),
+        )
 
     op.create_table(
         "ledger_state",
