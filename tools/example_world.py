@@ -128,15 +128,17 @@ async def _peopled(hub: Hub) -> World:
 
 _MICROS: Final = re.compile(r"2026-06-05T18(:|%3A)2\d(?::|%3A)\d\d\.\d{6}")
 _SECONDS: Final = (
-    (re.compile(r"2026-06-05T18:2\d:\d\d\.\d{3}Z"), "2026-06-05T18:20:01.000Z"),
+    (re.compile(r"2026-06-05T18:2\d:\d\d\.\d{3,6}(?=\+00:00)"), "2026-06-05T18:20:01.000000"),
     (re.compile(r"2026-06-05T18:2\d:\d\d(?=Z|\+00:00)"), "2026-06-05T18:20:01"),
     (re.compile(r"20260605182\d\d\d\+0000"), "20260605182001+0000"),
 )
 _OPAQUE: Final = (
     (re.compile(r'W/\\"[0-9a-f]{24}\\"'), 'W/\\"{:024x}\\"'),
     (re.compile(r"_cursor=[\w%-]{40,}"), "_cursor=HTEST-cursor-{}"),
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7000-8000-[0-9a-f]{12}"), "019e9903-7080-7000-8000-{:012x}"),
 )
-"""What is keyed or drawn: the validators and cursors of searches, numbered in the order in which they come."""
+"""Validators and cursors of searches, and ids, numbered in the order in which they are seen: how many nobody saw is
+no matter."""
 _STEP: Final = timedelta(microseconds=37_123)
 
 

@@ -136,12 +136,15 @@ def _labels(task: Task) -> Any:
     return meta.get("security") if isinstance(meta, dict) else None
 
 
-def already_achieved(current: Task, effect: Mapping[str, Any]) -> bool:
+def already_achieved(current: Task, effect: Mapping[str, Any], seen: Task | None = None) -> bool:
     """Whether the current Task has what an update wanted, so that sending it again changes nothing.
 
     ``effect`` is ``effect_of`` the rendition that the client last saw and what it sent. Outputs and
-    notes are there when the current lists hold all that was sent; later ones don't matter.
+    notes are there when the current lists hold all that was sent; later ones don't matter. Where
+    ``seen``, that rendition, is given, leaving out an entry of it is no effect that could be there.
     """
+    if seen is not None and any(n in effect and not _appends(effect[n], seen.get(n, [])) for n in APPENDED):
+        return False
     return bool(effect) and all(_achieved(name, current.get(name), wanted) for name, wanted in effect.items())
 
 

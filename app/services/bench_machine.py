@@ -48,6 +48,13 @@ def cpu_by_process(pid: int) -> dict[int, float]:
     return {member: sum(map(int, found[11:15])) / _TICKS for member in tree(pid) if (found := _stat(member))}
 
 
+def all_cpu_seconds() -> float:
+    """Of the whole machine since it started: busy, or taken by its host."""
+    user, nice, system, _idle, _waiting, *rest = map(int, _read(_PROC / "stat").partition("\n")[0].split()[1:])
+    interrupts, soft_interrupts, stolen = rest[:3]
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / _TICKS
+
+
 def memory(pid: int) -> list[Memory]:
     """Of each member of the tree."""
     return [found for member in tree(pid) if (found := _memory(member))]

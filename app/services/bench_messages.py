@@ -18,7 +18,7 @@ _PERSON: Final = (
     "PID|1||HTEST%s^^^HTMRN&2.16.840.1.113883.3.9999.71&ISO^MR||HTESTALDER^José^^^^^L||19910402|M|||"
     "12 Test St^^Testville^NY^10001^USA^H||^PRN^PH^^1^212^5550101||ENG^English^HL70296"
 )
-_STAY: Final = (
+_VISIT: Final = (
     "PV1|1|I|4W^0412^A^HTEST|1|||1999990019^HTESTDOC^ANNA^^^^^^NPI|||MED|||||||||"
     "V%s^^^HTCSN&2.16.840.1.113883.3.9999.72&ISO^VN"
 )
@@ -28,7 +28,7 @@ _FILM: Final = "1010604^buprenorphine 8 MG / naloxone 2 MG Sublingual Film^RXNOR
 _DISPENSE: Final = (
     _HEADER,
     _PERSON,
-    _STAY + _ADMITTED,
+    _VISIT + _ADMITTED,
     "ORC|RE|P%s^HTPLC|F%s^HTPHARM||||||20260608134000|||1999990019^HTESTDOC^ANNA" + "|" * 17 + "O^Outpatient^HL70482",
     f"RXE||{_FILM}|1||FILM^film^HTUNIT|FILM||||6|FILM",
     "TQ1|1|1|QDAY|||3^d|20260608133500",
@@ -40,7 +40,7 @@ _DISCHARGE: Final = (
     _HEADER,
     "EVN|A03|20260608142000||||20260608141000",
     _PERSON,
-    _STAY + _LEFT,
+    _VISIT + _LEFT,
     "DG1|1||F11.20^Opioid dependence, uncomplicated^I10|||F|||||||||1",
 )
 _OTHERS: Final = (
@@ -63,16 +63,16 @@ def _message(*segments: str) -> bytes:
 def dispense(run: str, number: int) -> bytes:
     """RDS^O13: three days of buprenorphine film handed over at the bedside of visit ``number``."""
     key = f"{run}-{number}"
-    header, person, stay, order, *rest = _DISPENSE
+    header, person, visit, order, *rest = _DISPENSE
     filled = [line % key if "RX%s" in line else line for line in rest]
-    return _message(header % ("RDS^O13^RDS_O13", "D", key, "P"), person % key, stay % key, order % (key, key), *filled)
+    return _message(header % ("RDS^O13^RDS_O13", "D", key, "P"), person % key, visit % key, order % (key, key), *filled)
 
 
 def discharge(run: str, number: int) -> bytes:
     """ADT^A03: the end of visit ``number``, with the diagnosis."""
     key = f"{run}-{number}"
-    header, event, person, stay, diagnosis = _DISCHARGE
-    return _message(header % ("ADT^A03^ADT_A03", "A", key, "P"), event, person % key, stay % key, diagnosis)
+    header, event, person, visit, diagnosis = _DISCHARGE
+    return _message(header % ("ADT^A03^ADT_A03", "A", key, "P"), event, person % key, visit % key, diagnosis)
 
 
 def unrelated(run: str, number: int, processing: str = "P") -> bytes:
@@ -83,7 +83,7 @@ def unrelated(run: str, number: int, processing: str = "P") -> bytes:
     key = f"{run}-U{number}"
     kind, event, times = _OTHERS[number % 3]
     header = _HEADER % (kind, "U", key, processing)
-    return _message(header, event, _PERSON % key, _STAY % key + times, *_OTHER_DIAGNOSES)
+    return _message(header, event, _PERSON % key, _VISIT % key + times, *_OTHER_DIAGNOSES)
 
 
 def referrals(run: str, token: str) -> Iterator[Job]:

@@ -30,6 +30,8 @@ from schemas.facts import Facts
 
 _OPEN_DAYS: Final = 90
 """A stub whose visit never ends is kept this long after its last message."""
+_LOOK_AGAIN: Final = timedelta(seconds=5)
+"""Longer than a commit takes: two messages decided at the same moment did not see each other."""
 _FOLLOWS: Final = frozenset({"admit", "discharge"})
 """Kinds of message that open a visit of their own when none is known."""
 _COURSE: Final = frozenset({"discharge", "cancel-discharge", "cancel-visit"})
@@ -240,8 +242,11 @@ class _Filing:
         raw = arrival.inbound.data
         changes = _recorded(arrival, "waiting", reasons, self.keys, person=person, raw=raw)
         due = micros(self.now + timedelta(days=arrival.sender.stub_days))
-        job = Job(f"waiting:{arrival.ledger}", "review-waiting", arrival.ledger, due)
-        return Decision(_joined([changes, Changes(jobs=(job,))]), "waiting", reasons)
+        jobs = (
+            Job(f"again:{arrival.ledger}", "look-again", arrival.ledger, micros(self.now + _LOOK_AGAIN)),
+            Job(f"waiting:{arrival.ledger}", "review-waiting", arrival.ledger, due),
+        )
+        return Decision(_joined([changes, Changes(jobs=jobs)]), "waiting", reasons)
 
     # ---- what it changes
 
@@ -249,7 +254,8 @@ class _Filing:
         arrival = self.arrival
         content = file.content
         content.record = visit.merge(content.record, arrival.facts)
-        adopted = [w for w in self.known.waiting if is_open_at(content.record, w.facts.at)]
+        others = [w for w in self.known.waiting if w.ledger != arrival.ledger]
+        adopted = [w for w in others if is_open_at(content.record, w.facts.at)]
         for message in adopted:
             content.record = visit.merge(content.record, message.facts)
         had_referral = content.referral is not None

@@ -7,6 +7,7 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services.hub import Hub
+from app.services.intake import Intake
 from app.services.visit_file import reasons_json
 from app.store.changes import Changes, LedgerMove, ReviewItem
 from app.store.database import Doubt, Gone
@@ -39,6 +40,14 @@ async def expire_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:
         await jobs.destroy_visit(job, now, reasons_json(_LAPSED))
 
 
+async def look_again(hub: Hub, jobs: Jobs, job: DueJob) -> None:
+    """A message that found no visit is decided once more: its visit may have been written at the same moment."""
+    entry = await hub.store.intake(_SYSTEM).entry(job.subject)
+    if entry is not None and entry.state == "waiting" and entry.visit is None:
+        await Intake(hub).replay(entry.id)
+    await jobs.finish(job, "looked", hub.clock.now_us())
+
+
 async def review_waiting(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     """A message that found no visit, or several, in the time that a visit is kept is for a human."""
     now = hub.clock.now_us()
@@ -58,7 +67,11 @@ async def _unknown(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     await jobs.postpone(job, hub.clock.now_us() + _LONGEST_RETRY * _SECOND)
 
 
-_HANDLERS: Final[Mapping[str, Handler]] = {"expire-visit": expire_visit, "review-waiting": review_waiting}
+_HANDLERS: Final[Mapping[str, Handler]] = {
+    "expire-visit": expire_visit,
+    "look-again": look_again,
+    "review-waiting": review_waiting,
+}
 
 
 class DueWork:

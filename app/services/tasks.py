@@ -26,7 +26,7 @@ from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.reads import not_found, reachable
 from app.services.scopes import require
-from app.services.writing import Rendition, Resource, change_of, decoded, last_modified, stamp_text, without_server_meta
+from app.services.writing import Rendition, Resource, change_of, decoded, last_modified, without_server_meta
 from app.store.changes import Changes, ResourceChange, Revocation
 from app.store.database import Gone
 from app.store.reader import ColumnIn, Query, Reader, Row
@@ -132,7 +132,7 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> tuple[Row, str | N
         seen = await _seen(reader, wanted, row, current)
         after = wanted.edit(seen)
         effect = lifecycle.effect_of(seen, after)
-        if lifecycle.already_achieved(current, effect):
+        if lifecycle.already_achieved(current, effect, seen):
             return row, None
         _precondition(actor, wanted, row)
         verdict = lifecycle.judge_update(current, after, role=role)
@@ -141,7 +141,7 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> tuple[Row, str | N
         if verdict.kind == "refused" or verdict.merged is None:
             raise _refused(verdict)
         family = await _family(hub.store.reader(_SYSTEM), current)
-        changes = _changes(stamp_text(hub.clock.now_us()), current, verdict.merged, family)
+        changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, verdict.merged, family)
         kept = current["id"] if family.still_shown else None
         changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
     except Gone as error:

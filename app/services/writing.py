@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.core import json
-from app.core.clock import from_micros, iso
+from app.core.clock import iso
 from app.store.changes import ResourceChange
 from app.store.reader import Row
 from schemas.resources import ALL
@@ -106,8 +106,3 @@ def last_modified(task: Mapping[str, Any], now: str) -> str:
     authored = task.get("authoredOn", "")
     behind = len(authored) > len("2026-06-05") and datetime.fromisoformat(now) < datetime.fromisoformat(authored)
     return authored if behind else now
-
-
-def stamp_text(micros: int) -> str:
-    """A FHIR instant in UTC for elements that the hub itself dates."""
-    return from_micros(micros).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -67,11 +67,11 @@ class _Ingest:
     def referrals(self) -> None:
         load, used = self._metered(bench_messages.referrals(_name(), self.made.ingest_token))
         self.opened += len(load.jobs)
-        self.report.add("referrals", figures(load, app=used[0], database=used[1]))
+        self.report.add("referrals", {**figures(load, app=used[0], database=used[1]), "others": self.meter.others})
 
     def unrelated(self) -> None:
         load, used = self._metered(bench_messages.stream(_name(), self.made.ingest_token))
-        self.report.add("unrelated ADT", figures(load, app=used[0], database=used[1]))
+        self.report.add("unrelated ADT", {**figures(load, app=used[0], database=used[1]), "others": self.meter.others})
 
     def ceiling(self, file: Path) -> None:
         if not self.batches:
@@ -86,7 +86,7 @@ class _Ingest:
 
         found = ceilings.measure(self.made.empty, file, self.batches, around)
         writers, database = found.cpu_seconds / found.referrals * 1e6, used[0][1] / found.referrals * 1e6
-        both = {"app_us": writers, "db_us": database, "cpu_us": writers + database}
+        both = {"app_us": writers, "db_us": database, "cpu_us": writers + database, "others": self.meter.others}
         self.report.add("referrals: batched ceiling", {"per_second": found.rate, **both})
 
     def latency(self, rounds: int) -> None:
@@ -94,7 +94,9 @@ class _Ingest:
         rate = self.report.median("unrelated ADT")["per_second"] / 2
         for _ in range(rounds):
             load, used = self._metered(bench_messages.stream(_name(), self.made.ingest_token), rate=rate)
-            self.report.add("ACK at half rate", figures(load, app=used[0], database=used[1]))
+            self.report.add(
+                "ACK at half rate", {**figures(load, app=used[0], database=used[1]), "others": self.meter.others}
+            )
 
     def verify(self) -> None:
         """What was acknowledged is there: every referral has its Task with the partner."""

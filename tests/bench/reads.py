@@ -65,7 +65,7 @@ def measure(made: World, report: Report, *, seconds: float, rounds: int) -> None
                 meter.start()
                 load = _load(hub, question, seconds)
                 used = meter.stop()
-                report.add(name, figures(load, app=used[0], database=used[1]))
+                report.add(name, {**figures(load, app=used[0], database=used[1]), "others": meter.others})
         report.notes["Tasks, partners"] = f"{PARTNERS * TASKS_EACH}, {PARTNERS}"
         report.resident("reads", bench_machine.memory(hub.pid))
     for name, goal in _GOALS.items():

@@ -69,7 +69,7 @@ class Report:
         ]
         for name in self.rounds:
             found, ratio = self.median(name), self.ratios.get(name, {})
-            shown = [_shown(found, key) for key in ("per_second", "p50_ms", "p99_ms", "app_us", "db_us")]
+            shown = [_shown(found, key) for key in ("per_second", "p50_ms", "p99_ms", "app_us", "db_us", "others")]
             rows.append(
                 (name, *shown, *(f"{ratio[key]:.2f}" if key in ratio else "" for key in ("rate", "cpu", "goal")))
             )
@@ -89,6 +89,7 @@ def _rounded(found: Mapping[str, float]) -> dict[str, float]:
 
 
 def _shown(found: Mapping[str, float], key: str) -> str:
-    return (
-        f"{found[key]:,.1f}" if key.endswith("_ms") and key in found else f"{found[key]:,.0f}" if key in found else ""
-    )
+    if key not in found:
+        return ""
+    digits = 1 if key.endswith("_ms") else 2 if key == "others" else 0
+    return f"{found[key]:,.{digits}f}"

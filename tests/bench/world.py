@@ -167,7 +167,9 @@ class Meter:
 
     app: int
     database: int
-    last: tuple[float, float] = (0.0, 0.0)
+    last: tuple[float, ...] = ()
+    others: float = 0.0
+    """Processors that others kept busy during the last measurement, the host of a virtual machine included."""
 
     def start(self) -> None:
         """Count from here."""
@@ -175,8 +177,12 @@ class Meter:
 
     def stop(self) -> tuple[float, float]:
         """Seconds of the hub, seconds of PostgreSQL."""
-        now = self._now()
-        return now[0] - self.last[0], now[1] - self.last[1]
+        app, database, ours, everybody, passed = (
+            now - before for now, before in zip(self._now(), self.last, strict=True)
+        )
+        self.others = max(0.0, (everybody - ours - database) / passed)
+        return app, database
 
-    def _now(self) -> tuple[float, float]:
-        return bench_machine.cpu_seconds(self.app), bench_machine.cpu_seconds(self.database)
+    def _now(self) -> tuple[float, ...]:
+        own = (bench_machine.cpu_seconds(pid) for pid in (self.app, self.database, os.getpid()))
+        return (*own, bench_machine.all_cpu_seconds(), time.monotonic())

@@ -90,9 +90,12 @@ def code(ack: bytes | None) -> str | None:
     return None if ack is None else ack.partition(b"\rMSA|")[2][:2].decode()
 
 
-async def send(hub: Hub, intake: Intake, kind: str, number: int) -> str | None:
-    """By MLLP; the code of the acknowledgement, None where there is none."""
-    return code(await receive_frame(hub, intake, message(kind, number), "192.0.2.1"))
+async def send(hub: Hub, intake: Intake, kind: str, number: int, *, numbered: bool = True) -> str | None:
+    """By MLLP; the code of the acknowledgement, None where there is none. ``numbered``: with its visit identifier."""
+    data = message(kind, number)
+    if not numbered:
+        data = data.replace(f"HTEST-V{number:05d}^^^MERCY^VN".encode(), b"")
+    return code(await receive_frame(hub, intake, data, "192.0.2.1"))
 
 
 async def referral(hub: Hub, number: int) -> str | None:

@@ -17,6 +17,7 @@ from app.services import checks, tasks
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.intake import Intake
+from app.services.jobs import DueWork
 from app.store.store import connect
 from tests.chaos import verdict
 from tests.chaos.killing import SHORT, kill_everywhere
@@ -92,6 +93,24 @@ async def test_the_messages_of_a_visit_in_any_order_at_once_make_one_referral_wi
     assert {made[name] for name in ("MedicationAdministration", "MedicationDispense", "Encounter", "Patient")} == {
         rounds
     }
+    assert await verdict.faults(world.hub) == []
+
+
+async def test_messages_without_a_visit_number_that_did_not_see_each_other_meet_soon_after(
+    world: World, database_url: str
+) -> None:
+    visits = 12
+    async with processes(world, database_url) as hubs:
+        for n in range(visits):
+            kinds = ("RDS", "A03")
+            both = (send(*hubs[i % len(hubs)], kind, n, numbered=False) for i, kind in enumerate(kinds))
+            assert await asyncio.gather(*both) == ["AA", "AA"]
+    later = replace(world.hub, clock=Clock(offset_us=10_000_000))
+    while await DueWork(later).run():
+        pass
+    for n in range(visits):
+        assert await verdict.statuses(world.hub, n) == [(False, "requested"), (True, "requested")]
+    assert (await verdict.types(world.hub))["MedicationDispense"] == visits
     assert await verdict.faults(world.hub) == []
 
 

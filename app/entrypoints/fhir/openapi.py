@@ -69,7 +69,10 @@ def _search(spec: ResourceSpec) -> Json:
         parameters=[*_search_parameters(spec), _IF_NONE_MATCH, _PREFER_HANDLING],
         responses={
             "200": _body("A searchset.", "Bundle", "ETag"),
-            "304": {"description": "Nothing has changed for this organisation since that ETag."},
+            "304": {
+                "description": "Nothing has changed for this organisation since that ETag.",
+                "headers": _headers("ETag"),
+            },
             **_refusals("400", "401", "403", "404", "406", "503"),
         },
     )

@@ -21,9 +21,10 @@ async def search(request: Request) -> Response:
     actor = await authenticate(request)
     content_type = fhir_type(request)
     query: bytes = request.scope["query_string"]
-    if await _unchanged(request, actor, query):
+    known = await _known_tag(request, actor, query)
+    if known is not None:
         disclosures_of(request).access(actor, "search")
-        return Response(status_code=304, headers={"cache-control": "private, no-cache"})
+        return Response(status_code=304, headers={"cache-control": "private, no-cache", "etag": known})
     return await _answer(request, actor, query, content_type)
 
 
@@ -65,10 +66,12 @@ def _tag(request: Request, actor: Actor, query: bytes, changed: int) -> str:
     return f'W/"{tag}"'
 
 
-async def _unchanged(request: Request, actor: Actor, query: bytes) -> bool:
+async def _known_tag(request: Request, actor: Actor, query: bytes) -> str | None:
+    """The validator of this search, where the client sent it and it still holds."""
     if not any(name == b"if-none-match" for name, _ in request.scope["headers"]) or actor.organization is None:
-        return False
+        return None
     changed = feed_of(request).changed(actor.organization)
     if changed is None:
         changed = await reads_of(request).last_change(actor)
-    return changed > 0 and matches(request, _tag(request, actor, query, changed))
+    tag = _tag(request, actor, query, changed)
+    return tag if changed > 0 and matches(request, tag) else None

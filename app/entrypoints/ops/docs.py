@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -51,8 +52,10 @@ async def openapi(request: Request) -> Response:
     """The OpenAPI document. Made when it is first asked for, and kept as bytes: as objects it is ten times as large."""
     state = request.app.state
     if not hasattr(state, "openapi"):
-        state.openapi = json.dumps(request.app.openapi())
-        state.openapi_tag = f'"{sha256(state.openapi).hexdigest()[:16]}"'
+        # In a thread: it takes long enough to keep messages waiting.
+        made = json.dumps(await run_in_threadpool(request.app.openapi))
+        state.openapi_tag = f'"{sha256(made).hexdigest()[:16]}"'
+        state.openapi = made
     headers = {"etag": state.openapi_tag, "cache-control": "public, max-age=300"}
     if base.header(request.scope, b"if-none-match") == state.openapi_tag.encode():
         return Response(status_code=304, headers=headers)

@@ -1,0 +1,264 @@
+"""What an organisation may not see does not exist: not by id, path trick, include, count, cursor, history or time."""
+
+import json
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.contract.fhir_callers import FHIR, Caller, Resource, caller, discharge, peers
+from tests.hub_fixtures import World
+
+UNKNOWN = "0197a2c4-0000-7000-8000-000000000000"
+MINE = {"needs": [{"kind": "peer-support"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Two hospitals and two partners; each partner was asked once."""
+
+    mercy: Caller
+    north: Caller
+    harbor: Caller
+    peers: Caller
+    foreign: dict[str, Resource]
+    """Type to a resource that the second partner may not see."""
+
+
+@pytest_asyncio.fixture
+async def all_of_them(world: World, web: httpx.AsyncClient) -> Neighbours:
+    other = await peers(world, web)
+    await discharge(world, web, 1)
+    await discharge(world, web, 2, **MINE)
+    mercy, north = await caller(world, web, world.mercy), await caller(world, web, world.north)
+    harbor = await caller(world, web, world.harbor)
+    task, *_ = await harbor.search("Task")
+    packet = await harbor.read(f"Task/{task['id']}/$packet")
+    foreign = {entry["resource"]["resourceType"]: entry["resource"] for entry in packet["entry"]}
+    hidden = {name: one for name, one in foreign.items() if name not in {"Composition", "Organization"}}
+    return Neighbours(mercy, north, harbor, other, hidden)
+
+
+def told(answer: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """Everything of an answer that could differ, but for the request's own id."""
+    headers = sorted((name, value) for name, value in answer.headers.items() if name != "x-request-id")
+    return answer.status_code, answer.content, headers
+
+
+async def test_what_is_not_visible_is_answered_like_what_does_not_exist(all_of_them: Neighbours) -> None:
+    assert len(all_of_them.foreign) >= 6
+    for stranger in (all_of_them.peers, all_of_them.north):
+        for name, one in all_of_them.foreign.items():
+            for tail in ("", "/_history", "/_history/1", "/_history/99"):
+                hidden = await stranger.get(f"{name}/{one['id']}{tail}")
+                absent = await stranger.get(f"{name}/{UNKNOWN}{tail}")
+                assert told(hidden) == told(absent), (name, tail)
+                assert hidden.status_code == 404
+
+
+async def test_an_update_or_packet_of_a_foreign_task_is_answered_like_an_unknown_one(all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]
+    stranger = all_of_them.peers
+    pairs = [
+        (await stranger.get(f"Task/{task['id']}/$packet"), await stranger.get(f"Task/{UNKNOWN}/$packet")),
+        (await stranger.set_status(task, "accepted"), await stranger.set_status({"id": UNKNOWN}, "accepted")),
+        (
+            await stranger.set_status(task, "accepted", if_match='W/"1"'),
+            await stranger.set_status({"id": UNKNOWN}, "accepted", if_match='W/"1"'),
+        ),
+        (await stranger.put(task), await stranger.put(task | {"id": UNKNOWN})),
+    ]
+    for hidden, absent in pairs:
+        assert told(hidden) == told(absent)
+        assert hidden.status_code == 404
+    assert (await all_of_them.harbor.read(f"Task/{task['id']}"))["status"] == "requested"
+
+
+async def test_a_request_made_up_of_an_id_of_another_type_finds_nothing(all_of_them: Neighbours) -> None:
+    for name in all_of_them.foreign:
+        other = "Task" if name != "Task" else "Patient"
+        answer = await all_of_them.harbor.get(f"{other}/{all_of_them.foreign[name]['id']}")
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fhir/R4//Task/{id}",
+        "//fhir/R4/Task/{id}",
+        "/fhir/R4/Task/{id}/",
+        "/fhir/R4/Task//{id}",
+        "/fhir/R4/Task/%2e/{id}",
+        "/fhir/R4/Task/./{id}",
+        "/fhir/R4/Patient/../Task/{id}",
+        "/fhir/R4/Patient%2F..%2FTask%2F{id}",
+        "/fhir/R4/task/{id}",
+        "/fhir/R4/TASK/{id}",
+        "/fhir/R4/Task/{id}.json",
+        "/fhir/R4/Task/{id}%00",
+        "/fhir/R4/Task/{id}%20",
+        "/fhir/R4/Task%20/{id}",
+        "/fhir/R4/Task/{id};v=1",
+        "/fhir/r4/Task/{id}",
+        "/fhir/R4/Task/{upper}",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_path_that_is_written_otherwise_shows_no_more(method: str, path: str, all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]["id"]
+    url = path.format(id=task, upper=task.upper())
+    stranger = all_of_them.peers
+    answer = await stranger.web.request(method, httpx.URL(f"http://hub.test{url}"), headers=stranger.headers)
+    assert answer.status_code in {400, 404, 405}
+    assert task not in answer.text
+
+
+async def test_head_decides_as_get_does(all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]["id"]
+    for asker in (all_of_them.peers, all_of_them.harbor):
+        read = await asker.get(f"Task/{task}")
+        head = await asker.web.head(f"{FHIR}/Task/{task}", headers=asker.headers)
+        assert (head.status_code, head.content) == (read.status_code, b"")
+
+
+@pytest.mark.parametrize("header", ["x-organization", "x-org", "x-tenant", "x-forwarded-user", "organization"])
+async def test_a_header_makes_nobody_somebody_else(header: str, all_of_them: Neighbours) -> None:
+    harbor, stranger = all_of_them.harbor, all_of_them.peers
+    answer = await stranger.get(f"Task/{all_of_them.foreign['Task']['id']}", **{header: harbor.organization})
+    assert answer.status_code == 404
+    override = {"x-http-method-override": "PATCH", "x-method-override": "PUT"}
+    assert (await stranger.web.post(f"{FHIR}/Task", headers=stranger.headers | override)).status_code in {404, 405}
+
+
+@pytest.mark.parametrize("search", ["", "?_summary=count", "?_total=accurate", "?_count=1", "?_sort=-_lastUpdated"])
+async def test_searches_and_counts_are_over_what_is_visible(search: str, all_of_them: Neighbours) -> None:
+    for asker in (all_of_them.harbor, all_of_them.peers):
+        bundle = await asker.read(f"Task{search}")
+        assert bundle["total"] == 1
+        owners = {entry["resource"]["owner"]["reference"] for entry in bundle.get("entry", [])}
+        assert owners <= {f"Organization/{asker.organization}"}
+    assert (await all_of_them.north.read(f"Task{search}"))["total"] == 0
+
+
+async def test_naming_another_owner_widens_nothing(all_of_them: Neighbours) -> None:
+    harbor = all_of_them.harbor.organization
+    assert await all_of_them.peers.search(f"Task?owner=Organization/{harbor}") == []
+    for name, one in all_of_them.foreign.items():
+        assert await all_of_them.peers.search(f"{name}?_id={one['id']}") == [], name
+
+
+async def test_a_persons_number_tells_a_stranger_nothing(all_of_them: Neighbours) -> None:
+    assert len(await all_of_them.harbor.search("Patient?identifier=HTEST0001")) == 1
+    for stranger in (all_of_them.peers, all_of_them.north):
+        known = await stranger.get("Patient?identifier=HTEST0001")
+        unknown = await stranger.get("Patient?identifier=HTEST9999")
+        assert known.json()["total"] == unknown.json()["total"] == 0
+        assert len(known.content) == len(unknown.content)
+        assert known.headers.keys() == unknown.headers.keys()
+
+
+async def test_includes_never_bring_what_is_not_visible(all_of_them: Neighbours) -> None:
+    """A child points to the source that it is part of: the partner has the reference and not the resource."""
+    everything = "&".join(
+        f"_include:iterate={one}"
+        for one in (
+            "Task:part-of",
+            "Task:focus",
+            "Task:patient",
+            "Task:owner",
+            "Task:requester",
+            "ServiceRequest:based-on",
+            "ServiceRequest:subject",
+            "ServiceRequest:encounter",
+        )
+    )
+    answer = await all_of_them.harbor.get(f"Task?_include=Task:focus&{everything}", prefer="handling=lenient")
+    found = [entry["resource"] for entry in answer.json()["entry"] if "search" in entry]
+    sources = [one for one in found if one["resourceType"] in {"Task", "ServiceRequest"}]
+    assert [one["resourceType"] for one in sources] == ["Task", "ServiceRequest"]
+    assert all("partOf" in one or "basedOn" in one for one in sources)
+
+
+async def test_a_cursor_is_good_for_one_organisation_and_one_type(
+    all_of_them: Neighbours, world: World, web: httpx.AsyncClient
+) -> None:
+    await discharge(world, web, 3)
+    bundle = await all_of_them.harbor.read("Task?_count=1")
+    (url,) = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
+    cursor = url.partition("?")[2]
+    mine = await all_of_them.harbor.get(f"Task?{cursor}")
+    assert len(mine.json()["entry"]) == 1
+    for answer in (
+        await all_of_them.peers.get(f"Task?{cursor}"),
+        await all_of_them.mercy.get(f"Task?{cursor}"),
+        await all_of_them.harbor.get(f"ServiceRequest?{cursor}"),
+        await all_of_them.harbor.get(f"Task?{cursor[:-4]}AAAA"),
+        await all_of_them.harbor.get("Task?_cursor=x"),
+    ):
+        assert answer.status_code == 404
+    for value in (all_of_them.harbor.organization, "requested", "Task"):
+        assert value not in cursor
+
+
+async def test_a_partner_never_reads_how_many_changes_others_made(
+    all_of_them: Neighbours, world: World, web: httpx.AsyncClient
+) -> None:
+    before = await all_of_them.peers.get("Task")
+    for number in range(10, 14):
+        await discharge(world, web, number)
+    after = await all_of_them.peers.get("Task")
+    assert after.headers["etag"] == before.headers["etag"]
+    assert (await all_of_them.peers.get("Task", if_none_match=before.headers["etag"])).status_code == 304
+
+
+async def test_history_holds_only_the_callers_own_view(all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]
+    bundle = await all_of_them.harbor.read(f"Task/{task['id']}/_history")
+    assert bundle["type"] == "history"
+    assert [entry["resource"]["id"] for entry in bundle["entry"]] == [task["id"]] * bundle["total"]
+    assert all("request" in entry and "response" in entry for entry in bundle["entry"])
+    for path in ("_history", "Task/_history"):
+        assert (await all_of_them.harbor.get(path)).status_code in {400, 404, 405}
+
+
+async def test_a_hospital_reads_its_own_referrals_and_not_those_of_another(all_of_them: Neighbours) -> None:
+    assert len(await all_of_them.mercy.search("Task")) == 2
+    for name in all_of_them.foreign:
+        assert await all_of_them.north.search(name) == [], name
+
+
+async def test_labels_and_owner_can_not_be_rewritten(all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]
+    harbor, other = all_of_them.harbor, all_of_them.peers.organization
+    for operation in (
+        {"op": "replace", "path": "/owner/reference", "value": f"Organization/{other}"},
+        {"op": "remove", "path": "/meta/security"},
+        {"op": "replace", "path": "/requester/reference", "value": f"Organization/{other}"},
+        {"op": "replace", "path": "/for/reference", "value": f"Patient/{UNKNOWN}"},
+        {"op": "replace", "path": "/focus/reference", "value": f"ServiceRequest/{UNKNOWN}"},
+    ):
+        answer = await harbor.patch(f"Task/{task['id']}", operation)
+        unseen = await harbor.read(f"Task/{task['id']}")
+        if answer.status_code == 200:  # a label that is left out is not taken away
+            assert operation["path"] == "/meta/security"
+        else:
+            assert answer.status_code == 422
+        assert unseen == task
+
+
+async def test_scopes_bound_what_a_token_does(world: World, web: httpx.AsyncClient, all_of_them: Neighbours) -> None:
+    task = all_of_them.foreign["Task"]
+    reads = await caller(world, web, world.harbor, "system/Task.rs")
+    assert (await reads.set_status(task, "accepted")).status_code == 403
+    assert (await reads.get("Patient")).status_code == 403
+    sends = await caller(world, web, world.harbor, "ingest")
+    assert (await sends.get("Task")).status_code == 403
+    nobody = Caller(web, world.harbor, {})
+    assert (await nobody.get("Task")).status_code == 401
+    assert (await nobody.get(f"Task/{task['id']}")).status_code == 401
+
+
+async def test_two_partners_errors_hold_nothing_of_each_other(all_of_them: Neighbours) -> None:
+    shown = json.dumps([(await all_of_them.peers.get("Task/" + one["id"])).text for one in all_of_them.foreign.values()])
+    assert not any(one["id"] in shown for one in all_of_them.foreign.values())
