@@ -225,12 +225,12 @@ async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.mllp_tls_cert is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.mllp_client_ca)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.mllp_tls_client_ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(settings.mllp_tls_cert, settings.mllp_tls_key)
     except OSError:
         raise CannotStart("The TLS certificate or key for MLLP can't be read: see THROUGHLINE_MLLP_TLS_*.") from None
-    if settings.mllp_client_ca is not None:
+    if settings.mllp_tls_client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return context

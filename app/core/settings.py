@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mllp_tls_cert: Path | None = None
     mllp_tls_key: Path | None = None
-    mllp_client_ca: Path | None = None
+    mllp_tls_client_ca: Path | None = None
     fake_clock: datetime | None = None
     """Sandbox only: the hub's clock starts at this instant and runs on."""
     mllp_host: str = "127.0.0.1"

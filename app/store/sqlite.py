@@ -130,12 +130,9 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
     connection.execute("begin immediate")
     try:
         result = work()
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    try:
         connection.execute("commit")
-    except sqlite3.Error:
+    except BaseException:
+        # After some errors, a full disk for one, SQLite has rolled back by itself.
         if connection.in_transaction:
             connection.execute("rollback")
         raise

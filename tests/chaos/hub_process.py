@@ -60,7 +60,7 @@ async def work(order: dict[str, Any]) -> None:
 
     for kind in order["kinds"]:
         await asyncio.gather(*(one(kind, number) for number in order["numbers"]))
-    for number in order["numbers"]:
+    for number in order["numbers"] if order["accepts"] else ():
         await accept(hub, order["partner"], number)
         tap("answer formed")
     await store.close()

@@ -27,6 +27,8 @@ class Story:
 
     kinds: tuple[str, ...]
     width: int = 1
+    accepts: bool = True
+    """Whether the partner accepts before the hub ends; after the next start it does in any case."""
 
 
 SHORT = Story(("RDS", "A03"))
@@ -51,7 +53,7 @@ class Zygote:
 
     def live(self, story: Story, **given: object) -> Life:
         """One hub process from its start to its end."""
-        order = {"kinds": story.kinds, "kill_at": 0, "kill_after": 0, **given}
+        order = {"kinds": story.kinds, "accepts": story.accepts, "kill_at": 0, "kill_after": 0, **given}
         self._orders.write(json.dumps(order) + "\n")
         self._orders.flush()
         life = Life()

@@ -7,10 +7,11 @@ from tests.chaos.killing import Story, kill_at_any_time, kill_everywhere
 from tests.chaos.story import started
 from tests.hub_fixtures import World
 
+LIVES = 25
 STORIES = [
     Story(("RAS", "RDS", "A03")),
     Story(("A03", "RDS", "RAS")),
-    Story(("RDS", "A03"), width=6),
+    Story(("RDS", "A03"), width=6, accepts=False),
 ]
 
 
@@ -26,12 +27,12 @@ async def test_a_hub_killed_at_any_step_of_other_orders_and_of_batches(
         assert (made["Task"], made["ServiceRequest"], made["MedicationDispense"]) == (2 * visits, 2 * visits, visits)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_a_hub_killed_at_any_moment(world: World, database_url: str, seed: int) -> None:
     await world.hub.store.close()
     story = Story(("RAS", "RDS", "A03"), width=16)
-    cut = await kill_at_any_time(database_url, world.harbor, story, lives=40, seed=seed)
-    assert cut > 10
+    cut = await kill_at_any_time(database_url, world.harbor, story, lives=LIVES, seed=seed)
+    assert cut > LIVES // 4
     async with started(database_url) as hub:
         made = await verdict.types(hub)
-        assert (made["Task"], made["MedicationDispense"]) == (2 * 40 * 16, 40 * 16)
+        assert (made["Task"], made["MedicationDispense"]) == (2 * LIVES * story.width, LIVES * story.width)
