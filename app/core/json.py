@@ -78,18 +78,18 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
     if len(data) > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     if _too_deep(data, max_depth):
-        raise BadRequest(f"nested deeper than {max_depth} levels")
+        raise BadRequest(f"nested deeper than {max_depth} levels", path="$")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest(f"not valid UTF-8 at byte {error.start}") from None
+        raise BadRequest(f"not valid UTF-8 at byte {error.start}", path="$") from None
     text = text.removeprefix("\ufeff")
     try:
         value = _DECODER.decode(text)
     except _RefusedError as refusal:
         raise _RULES[str(refusal)].error(text) from None
     except JSONDecodeError as error:
-        raise BadRequest(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise BadRequest(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}", path="$") from None
     if "\\u" in text and _SUSPECT.search(text):
         _refuse_bad_text(text)
     return value

@@ -6,7 +6,8 @@ Every message ends in exactly one ledger state; earlier messages of the visit mo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
@@ -296,7 +297,8 @@ class _Filing:
             return _Standing("referral" if opened else "updated", (*self.notes, *found))
         ended = record.ended_at is not None
         if verdict.outcome == "review" and (own or (ended and self.arrival.facts.kind in _COURSE)):
-            return _Standing("review" if ended else _while_open(verdict), (*self.notes, *found))
+            now = ended or not self.arrival.facts.handled
+            return _Standing("review" if now else _while_open(verdict), (*self.notes, *found))
         if own and verdict.outcome == "referral":
             died = ("visit-over", "The visit was cancelled or ended by death: nothing is referred.")
             return _Standing("not-ours", (*self.notes, died))
@@ -384,16 +386,6 @@ def _while_open(verdict: triage.Triage) -> LedgerState:
 
 def _joined(parts: Sequence[Changes]) -> Changes:
     """Several parts of one decision as one."""
-    return Changes(
-        scope=frozenset().union(*(part.scope for part in parts)),
-        resources=tuple(x for part in parts for x in part.resources),
-        grants=tuple(x for part in parts for x in part.grants),
-        revocations=tuple(x for part in parts for x in part.revocations),
-        visits=tuple(x for part in parts for x in part.visits),
-        ledger=tuple(x for part in parts for x in part.ledger),
-        moves=tuple(x for part in parts for x in part.moves),
-        visit_moves=tuple(x for part in parts for x in part.visit_moves),
-        receipts=tuple(x for part in parts for x in part.receipts),
-        reviews=tuple(x for part in parts for x in part.reviews),
-        jobs=tuple(x for part in parts for x in part.jobs),
-    )
+    scope = frozenset[str]().union(*(part.scope for part in parts))
+    rest: list[tuple[Any, ...]] = [tuple(chain(*column)) for column in zip(*(part[1:] for part in parts), strict=True)]
+    return Changes(scope, *rest)

@@ -298,7 +298,8 @@ class _Work:
 
     def _show_to(self, child: Child, clinical: Sequence[Resource]) -> None:
         seen = [child.service_request, child.task, *(resource["id"] for resource in clinical)]
-        seen += [held.id for key, held in self.link.resources.items() if key.startswith("Provenance|")]
+        # What is for one audience alone has a second bar in its key.
+        seen += [h.id for key, h in self.link.resources.items() if key[:11] == "Provenance|" and key.count("|") == 1]
         self.result.grants += [Grant(child.partner, resource_id) for resource_id in dict.fromkeys(seen)]
 
     def _source(
@@ -404,26 +405,38 @@ class _Work:
                 self.result.grants.append(Grant(self.now.file.organization, resource_id))
 
     def _write_provenance(self) -> None:
-        targets = [f"{c.type}/{c.id}/_history/{c.version}" for c in self.result.resources]
-        if not targets:
-            return
-        provenance = build.provenance(
-            targets,
-            key=self.now.origin.ledger,
-            message_hash=self.now.origin.content_hash,
-            control_id=self.now.origin.control_id,
-            sender=self.now.sender.id,
-            recorded=self.now.now,
-            occurred=self.now.origin.occurred,
-            parties=self.parties,
-            ids=self._ids,
-            labels=self.labels,
-            activity="CREATE" if self.result.opened else "UPDATE",
-        )
-        held = self.link.resources[f"Provenance|{self.now.origin.ledger}"]
-        held.version += 1
-        self._write(provenance, held.version)
-        self._show_new(held.id)
+        """One for all who see the visit; where several are asked, one more for each, and one for the sources."""
+        audiences: dict[str, list[str]] = {}
+        for change in self.result.resources:
+            target = f"{change.type}/{change.id}/_history/{change.version}"
+            audiences.setdefault(self._audience(change.id), []).append(target)
+        for audience, targets in audiences.items():
+            provenance = build.provenance(
+                targets,
+                key=f"{self.now.origin.ledger}{audience}",
+                message_hash=self.now.origin.content_hash,
+                control_id=self.now.origin.control_id,
+                sender=self.now.sender.id,
+                recorded=self.now.now,
+                occurred=self.now.origin.occurred,
+                parties=self.parties,
+                ids=self._ids,
+                labels=self.labels,
+                activity="CREATE" if self.result.opened else "UPDATE",
+            )
+            held = self.link.resources[f"Provenance|{self.now.origin.ledger}{audience}"]
+            held.version += 1
+            self._write(provenance, held.version)
+            readers = self._partners() if not audience else self._partners() & {audience[1:]}
+            self.result.grants += [Grant(reader, held.id) for reader in (self.now.file.organization, *sorted(readers))]
+
+    def _audience(self, resource_id: str) -> str:
+        """``|partner`` for what only that one is asked, ``|`` for the hospital's own, nothing for what all may know."""
+        asked = [child for need in self.link.needs for child in need.children]
+        if resource_id not in self.tasks or (len(self.link.needs) == 1 and len(asked) < 2):
+            return ""
+        mine = (one.partner for one in asked if resource_id in {one.task, one.service_request})
+        return f"|{next(mine, '')}"
 
     def _coverage(self) -> build.CoverageView | None:
         # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
@@ -468,12 +481,13 @@ def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situatio
     product = situation.triage.product
     last = visit.last_dose(record)
     medication = next((m for m in event.medications if product and m.product.code == product.product.code), None)
+    hours = visit.interval_hours(medication.schedule.interval if medication and medication.schedule else None)
     clinical = event.clinical
     return coverage.CoverageInput(
         zone=situation.sender.zone,
         product_class=product.clock_class if product else "",
         last_dose=last.at if last else None,
-        interval=_duration(medication.schedule.interval if medication and medication.schedule else None),
+        interval=timedelta(hours=hours) if hours else None,
         bridges=[bridge for m in event.medications for bridge in m.bridges],
         disposition=record.visit.disposition,
         pregnant=clinical.pregnant is True,
@@ -481,19 +495,3 @@ def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situatio
         no_phone=not record.patient.phones,
         homeless=event.patient.homeless is True,
     )
-
-
-def _duration(interval: str | None) -> timedelta | None:
-    """A simple ISO 8601 duration: ``PT12H``, ``P7D``, ``P4W``."""
-    if interval is None:
-        return None
-    units = {"W": 604800, "D": 86400, "H": 3600, "M": 60}
-    seconds = 0
-    number = ""
-    for character in interval.removeprefix("P").replace("T", ""):
-        if character.isdigit():
-            number += character
-        else:
-            seconds += int(number) * units[character]
-            number = ""
-    return timedelta(seconds=seconds)

@@ -35,7 +35,7 @@ from fhir_mappings import gate
 _TRIES: Final = 5
 _SYSTEM: Final = Actor.system("task-update")
 _LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
-_STAYS: Final = frozenset({"Task", "ServiceRequest", "Organization"})
+_STILL_SHOWN: Final = frozenset({"Task", "ServiceRequest", "Organization"})
 """What a partner that is no longer in it goes on seeing: what it was asked, and the directory."""
 Edit = Callable[[Resource], Resource]
 """The Task that a client last saw to the Task that it wants."""
@@ -141,6 +141,8 @@ async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> tuple[Row, str | N
         if verdict.kind == "refused" or verdict.merged is None:
             raise _refused(verdict)
         family = await _family(hub.store.reader(_SYSTEM), current)
+        if family.rows[row.id].version != row.version:
+            raise Conflict("The Task changed while its family was read; what was decided is out of date.")
         changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, verdict.merged, family)
         kept = current["id"] if family.still_shown else None
         changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
@@ -256,5 +258,5 @@ async def _revocations(reader: Reader, changes: Changes, family: _Referral, kept
             continue
         partner = task["owner"]["reference"].rpartition("/")[2]
         packet = await reachable(reader, row)
-        found += [Revocation(partner, one.id) for one in packet if one.type not in _STAYS]
+        found += [Revocation(partner, one.id) for one in packet if one.type not in _STILL_SHOWN]
     return changes._replace(revocations=tuple(found))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from app.core import json
 from app.core.crypto import Keys, VisitKey, seal, unseal
@@ -71,4 +72,9 @@ def is_open_at(record: VisitRecord, at: datetime) -> bool:
 
 def reasons_json(reasons: Sequence[tuple[str, str]]) -> str:
     """Reasons as the ledger keeps them."""
+    return _as_json(tuple(reasons))
+
+
+@lru_cache(maxsize=1024)
+def _as_json(reasons: tuple[tuple[str, str], ...]) -> str:
     return json.dumps([{"code": code, "text": text} for code, text in reasons]).decode()

@@ -33,6 +33,7 @@ def measure(made: World, report: Report, asked: frozenset[str], *, seconds: floa
         file.write_bytes(pickle.dumps(found))
         report.notes["rows per referral"] = {name: round(rows, 2) for name, rows in found.rows().items()}
         report.notes["kilobytes of parameters per referral"] = round(found.size() / 1000, 1)
+    scanned = asyncio.run(_scanned(made.url))
     with serving(made) as hub:
         bench = _Ingest(made, hub, report, seconds)
         bench.warm()
@@ -44,6 +45,7 @@ def measure(made: World, report: Report, asked: frozenset[str], *, seconds: floa
                 bench.unrelated()
         if "latency" in asked:
             bench.latency(rounds)
+        bench.note_scans(scanned)
         bench.verify()
     report.compare("referrals", "referrals: batched ceiling", goal=0.40)
 
@@ -97,6 +99,14 @@ class _Ingest:
             self.report.add(
                 "ACK at half rate", {**figures(load, app=used[0], database=used[1]), "others": self.meter.others}
             )
+
+    def note_scans(self, before: dict[str, int]) -> None:
+        """Rows that PostgreSQL read without an index, for each message: near zero, or a plan is wrong."""
+        done = (one for found in self.report.rounds.values() for one in found if "failed" in one)
+        messages = max(1.0, sum(one["count"] for one in done))
+        after = asyncio.run(_scanned(self.made.url))
+        scans = {name: round((rows - before.get(name, 0)) / messages, 1) for name, rows in after.items()}
+        self.report.notes["rows read without an index, per message"] = {k: v for k, v in scans.items() if v >= 1}
 
     def verify(self) -> None:
         """What was acknowledged is there: every referral has its Task with the partner."""
@@ -158,6 +168,16 @@ async def _sampled(made: World, hub: Serving) -> ceilings.Sample:
     finally:
         await connection.close()
     return ceilings.sample(known, states, run)
+
+
+async def _scanned(url: str) -> dict[str, int]:
+    await asyncio.sleep(1.5)  # a backend tells its counts once a second
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("select relname, seq_tup_read from pg_stat_user_tables")
+    finally:
+        await connection.close()
+    return {row[0]: row[1] for row in rows}
 
 
 async def _offered(url: str) -> int:

@@ -7,6 +7,16 @@ from typing import Any
 
 from app.services.bench_machine import Memory
 
+_COLUMNS = {
+    "per_second": "per second",
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+    "app_us": "app us",
+    "db_us": "db us",
+    "others": "others",
+}
+_RATIOS = {"rate": "ratio", "cpu": "by cpu", "goal": "goal"}
+
 
 @dataclass(slots=True)
 class Report:
@@ -64,22 +74,13 @@ class Report:
 
     def table(self) -> str:
         """The medians, for people."""
-        rows: list[tuple[str, ...]] = [
-            ("", "per second", "p50 ms", "p99 ms", "app us", "db us", "ratio", "by cpu", "goal")
-        ]
+        rows = [["", *_COLUMNS.values(), *_RATIOS.values()]]
         for name in self.rounds:
             found, ratio = self.median(name), self.ratios.get(name, {})
-            shown = [_shown(found, key) for key in ("per_second", "p50_ms", "p99_ms", "app_us", "db_us", "others")]
-            rows.append(
-                (name, *shown, *(f"{ratio[key]:.2f}" if key in ratio else "" for key in ("rate", "cpu", "goal")))
-            )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+            shares = [f"{ratio[key]:.2f}" if key in ratio else "" for key in _RATIOS]
+            rows.append([name, *(_shown(found, key) for key in _COLUMNS), *shares])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
         notes = [f"{name}: {value}" for name, value in self.notes.items()]
         return "\n".join([*lines, "", *notes, *(f"FAULT {fault}" for fault in self.faults), ""])
 

@@ -87,7 +87,10 @@ def zygote() -> Iterator[Zygote]:
 
 
 async def recover(url: str, partner: str, story: Story, numbers: Sequence[int], life: Life) -> None:
-    """Start anew after ``life`` ended, send everything again, and see that nothing is lost or doubled."""
+    """Start anew after ``life`` ended, send everything again, and see that nothing is lost or doubled.
+
+    What this leaves behind is looked at when the next life is over, and by ``sound`` after the last.
+    """
     async with started(url) as hub:
         assert await verdict.faults(hub) == []
         found = [await _durable(hub, story, number, life) for number in numbers]
@@ -99,7 +102,12 @@ async def recover(url: str, partner: str, story: Story, numbers: Sequence[int], 
         assert await verdict.copies(hub) - before == sum(found)
         for number in numbers:
             await _finished(hub, partner, story, number)
-        assert await verdict.faults(hub) == []
+
+
+async def sound(url: str) -> bool:
+    """Whether all is as it must be."""
+    async with started(url) as hub:
+        return await verdict.faults(hub) == []
 
 
 async def _durable(hub: Hub, story: Story, number: int, life: Life) -> int:
@@ -120,19 +128,22 @@ async def _finished(hub: Hub, partner: str, story: Story, number: int) -> None:
     assert child.version in {version for _, version in await verdict.disclosed(hub, number)}
 
 
-async def kill_everywhere(url: str, partner: str, story: Story) -> list[str]:
-    """Kill a hub at every step of ``story`` and of the acceptance; the names of the steps, in order.
+async def kill_everywhere(url: str, partner: str, story: Story) -> list[Life]:
+    """Kill a hub at every step of ``story`` and of the acceptance; its lives, of which the last one is whole.
 
     Each time it is about other visits in the same database, so that the earlier ones are seen to stay whole.
     """
+    lives = []
     with zygote() as processes:
         for kill_at in count(1):
             numbers = range(kill_at * story.width, (kill_at + 1) * story.width)
             life = processes.live(story, url=url, partner=partner, numbers=list(numbers), kill_at=kill_at)
+            lives.append(life)
             await recover(url, partner, story, numbers, life)
             if life.killed_at is None:
                 assert life.status == 0
-                return life.points
+                assert await sound(url)
+                return lives
             assert life.status == -SIGKILL
     raise AssertionError("the loop above ends by itself")
 
@@ -150,4 +161,5 @@ async def kill_at_any_time(url: str, partner: str, story: Story, *, lives: int, 
             assert life.status in {0, -SIGKILL}
             cut += life.status != 0
             await recover(url, partner, story, numbers, life)
+    assert await sound(url)
     return cut

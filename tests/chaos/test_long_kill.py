@@ -20,10 +20,10 @@ async def test_a_hub_killed_at_any_step_of_other_orders_and_of_batches(
     world: World, database_url: str, story: Story
 ) -> None:
     await world.hub.store.close()
-    points = await kill_everywhere(database_url, world.harbor, story)
+    lives = await kill_everywhere(database_url, world.harbor, story)
     async with started(database_url) as hub:
         made = await verdict.types(hub)
-        visits = (len(points) + 1) * story.width
+        visits = len(lives) * story.width
         assert (made["Task"], made["ServiceRequest"], made["MedicationDispense"]) == (2 * visits, 2 * visits, visits)
 
 

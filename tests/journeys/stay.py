@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FILM = "1010604^buprenorphine 8 MG / naloxone 2 MG Sublingual Film^RXNORM"
+CHARSET = "||||||UNICODE UTF-8"
+REST_OF_PID = "19910402|M|||12 Test St^^Testville^NY^10001^USA^H||^PRN^PH^^1^212^5550101"
 OUD = "DG1|1||F11.20^Opioid dependence, uncomplicated^I10|||F"
 HARBOR: dict[str, Any] = {
     "name": "HTEST Harbor OTP",
@@ -62,10 +64,9 @@ class Stay:
         visit = f"V{self.number:05d}^^^HTESTCSN&2.16.840.1.113883.3.9999.12&ISO^VN"
         disposition = "|" * 17
         lines = [
-            rf"MSH|^~\&|{self.sender}|THROUGHLINE|HUB|{at}-0400||{code}^{kind}_{event}|{control}|P|2.5.1||||||UNICODE UTF-8",
+            rf"MSH|^~\&|{self.sender}|THROUGHLINE|HUB|{at}-0400||{code}^{kind}_{event}|{control}|P|2.5.1" + CHARSET,
             *([f"EVN|{event}|{at}"] if kind == "ADT" else []),
-            f"PID|1||{self.mrn}^^^HTESTMRN&2.16.840.1.113883.3.9999.11&ISO^MR||{self.family}^José||19910402|M"
-            "|||12 Test St^^Testville^NY^10001^USA^H||^PRN^PH^^1^212^5550101",
+            f"PID|1||{self.mrn}^^^HTESTMRN&2.16.840.1.113883.3.9999.11&ISO^MR||{self.family}^José||{REST_OF_PID}",
             f"PV1|1|I|{self.unit}^0412^A^MERCY|1" + "|" * 15 + visit + (end or f"{disposition}||||||||20260606100000"),
             *segments,
         ]

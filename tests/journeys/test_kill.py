@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,8 @@ from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.jobs import DueWork
+from app.services.writing import Resource
+from app.store.reader import Reader
 from app.store.store import connect
 from tests.chaos import verdict
 from tests.chaos.killing import SHORT, kill_everywhere
@@ -32,14 +35,16 @@ async def test_a_hub_killed_at_any_step_of_any_commit_loses_nothing_and_doubles_
     world: World, database_url: str, tmp_path: Path
 ) -> None:
     await world.hub.store.close()
-    points = await kill_everywhere(database_url, world.harbor, SHORT)
+    lives = await kill_everywhere(database_url, world.harbor, SHORT)
+    points = lives[-1].points
+    assert [life.killed_at for life in lives] == [*points, None]
     began = [point for point in points if point.startswith("before begin")]
     assert len(began) == points.count("before commit") == points.count("after commit") == points.count("written") == 4
     assert points.count("answer formed") == 3
     assert {"after insert into receipt", "after insert into ledger", "after insert into body"} <= set(points)
     async with started(database_url) as hub:
         made = await verdict.types(hub)
-        visits = len(points) + 1
+        visits = len(lives)
         assert (made["Task"], made["ServiceRequest"], made["MedicationDispense"]) == (2 * visits, 2 * visits, visits)
         settings = hub.settings.model_copy(update={"key_file": tmp_path / "keys"})
         found = await checks.check(replace(hub, settings=settings))
@@ -131,6 +136,22 @@ async def test_a_partner_that_accepts_many_times_at_once_accepts_once(world: Wor
         answers = await asyncio.gather(*asked)
     assert {answer.version for answer in answers} == {2}
     assert await verdict.statuses(world.hub, 1) == [(False, "accepted"), (True, "accepted")]
+    assert await verdict.faults(world.hub) == []
+
+
+async def test_an_acceptance_decided_on_an_older_version_than_its_family_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = await discharged(world.hub)
+    read_family = tasks._family
+
+    async def overtaken(reader: Reader, current: Resource) -> Any:
+        monkeypatch.setattr(tasks, "_family", read_family)
+        await accept_task(world.hub, world.harbor, task)
+        return await read_family(reader, current)
+
+    monkeypatch.setattr(tasks, "_family", overtaken)
+    assert (await accept_task(world.hub, world.harbor, task)).version == 2
     assert await verdict.faults(world.hub) == []
 
 

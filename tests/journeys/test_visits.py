@@ -168,7 +168,9 @@ def _partner_view(seen: Seen, wanted: Resource) -> dict[str, tuple[object, objec
     return found
 
 
-@pytest.mark.parametrize(("database_url", "folder", "door"), list(_cases()) if VISITS.is_dir() else [], indirect=["database_url"])
+@pytest.mark.parametrize(
+    ("database_url", "folder", "door"), list(_cases()) if VISITS.is_dir() else [], indirect=["database_url"]
+)
 def test_a_visit_becomes_what_its_expectation_says(
     database_url: str, folder: Path, door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

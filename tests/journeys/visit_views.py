@@ -178,23 +178,29 @@ def _absent(*texts: str) -> Check:
 
 
 def _last_dose_is_not(start: str) -> Check:
-    return lambda seen: not any(
-        start in moment
-        for dose in seen.given()
-        for moment in (dose["effectiveDateTime"], utc(dose["effectiveDateTime"]).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return lambda seen: (
+        not any(
+            start in moment
+            for dose in seen.given()
+            for moment in (dose["effectiveDateTime"], utc(dose["effectiveDateTime"]).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        )
     )
 
 
 def _milligrams_as_sent(seen: Seen) -> bool:
     """Every amount in mg that anybody reads stands in a message as a field."""
     sent = {field for message in seen.messages for field in re.split(r"[|^~\r\n]", message)}
-    amounts = [one for one in parts([seen.hospital, seen.partner]) if one.get("unit") == "mg" or one.get("code") == "mg"]
+    amounts = [
+        one for one in parts([seen.hospital, seen.partner]) if one.get("unit") == "mg" or one.get("code") == "mg"
+    ]
     return all(f"{one['value']:g}" in sent for one in amounts)
 
 
 def _no_other_dose(seen: Seen) -> bool:
     """No more doses than charted ones."""
-    charted = sum(1 for m in seen.messages for line in re.split(r"[\r\n]", m) if line.startswith("RXA|") and "|CP|" in line)
+    charted = sum(
+        1 for m in seen.messages for line in re.split(r"[\r\n]", m) if line.startswith("RXA|") and "|CP|" in line
+    )
     return len(seen.given()) <= charted
 
 
@@ -287,7 +293,9 @@ NOT: dict[str, Check] = {
     "a milligram computed by the hub": _milligrams_as_sent,
     "covered_until counting the 7 prescribed days": _cover_below(2),
     "the discharge prescription as an administered dose": _no_other_dose,
-    "source Task on-hold or suppressed because of the nursing facility": _joined(_ever("on-hold"), _status("requested")),
+    "source Task on-hold or suppressed because of the nursing facility": _joined(
+        _ever("on-hold"), _status("requested")
+    ),
     "disposition home": lambda seen: seen.discharge_code() != ["home"],
     "last dose 09:15": lambda seen: "T09:15" not in seen.given()[0]["effectiveDateTime"],
     "a diagnosis of opioid use disorder (none was sent)": lambda seen: not seen.hospital["Condition"],
@@ -336,8 +344,8 @@ NOT: dict[str, Check] = {
     "not-ours for the dose message": _state_of_last("not-ours"),
     "the cancelled Task re-opened": _never_opened_again,
     "discharge time 11:00 in the new referral": _period_end_is_not("T11:00"),
-    "a source Task in draft or requested after the A11": lambda seen: (
-        {"draft", "requested"}.isdisjoint(task["status"] for task in seen.sources)
+    "a source Task in draft or requested after the A11": lambda seen: {"draft", "requested"}.isdisjoint(
+        task["status"] for task in seen.sources
     ),
     "two patients or two referrals": _one_patient,
     "the temporary MRN as the current identifier": _surviving_number,

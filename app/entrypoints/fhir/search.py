@@ -49,6 +49,8 @@ async def _answer(request: Request, actor: Actor, query: bytes, content_type: st
 
 @lru_cache(maxsize=1024)
 def _pairs(query: bytes) -> tuple[tuple[str, str], ...]:
+    if b"%00" in query or b"\0" in query:
+        raise BadRequest("The query holds a NUL.", path="http.query")
     try:
         return tuple(
             parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
