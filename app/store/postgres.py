@@ -35,6 +35,16 @@ _MISSED = (
     asyncpg.SerializationError,
 )
 _COMMAND_SECONDS = 30.0
+_SESSION = {
+    "application_name": "throughline",
+    "jit": "off",
+    # Planning a hot statement anew costs as much as running it. A kept plan must not be one that was right
+    # while the tables were empty: every statement here finds its rows by an index, one after the other.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 class PostgresDatabase:
@@ -54,12 +64,7 @@ class PostgresDatabase:
             statement_cache_size=512,
             max_cached_statement_lifetime=0,
             command_timeout=_COMMAND_SECONDS,
-            # Planning a hot query anew costs as much as running it; its shape does not depend on the values.
-            server_settings={
-                "application_name": "throughline",
-                "jit": "off",
-                "plan_cache_mode": "force_generic_plan",
-            },
+            server_settings=_SESSION,
         )
 
     @asynccontextmanager
