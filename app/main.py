@@ -60,6 +60,13 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI, HTTP only."""
+        polled = fhir.polled(scope)
+        if polled is not None:
+            # The guard around all of this tells every fault, so Starlette's own layers are not needed.
+            scope["route"] = polled
+            response: Response = await polled.endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+            return
         route = self._fixed.get(scope["path"])
         if route is not None:
             scope.update(route=route, endpoint=route.endpoint, path_params={})

@@ -171,8 +171,7 @@ class Reads:
         cursor: str | None = None,
     ) -> bytes:
         base = self._hub.settings.fhir_base
-        query = f"?{urlencode(asked.used)}" if asked.used else ""
-        links = [{"relation": "self", "url": f"{base}/{asked.type}{query}"}]
+        links = [{"relation": "self", "url": f"{base}/{asked.type}{asked.link}"}]
         if cursor is not None:
             links.append({"relation": "next", "url": f"{base}/{asked.type}?{urlencode({'_cursor': cursor})}"})
         entries = [page.entries] if page and page.count else []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, cast
+from urllib.parse import urlencode
 
 from app.core.errors import NotSupported
 from app.services.writing import Resource, turned
@@ -54,7 +55,9 @@ class Asked:
     ignored: list[str] = field(default_factory=list)
     """Parameters that a lenient request had left out."""
     used: list[tuple[str, str]] = field(default_factory=list)
-    """What was honoured, for the self link."""
+    """What was honoured."""
+    link: str = ""
+    """The same as the query of the self link, with its question mark."""
 
 
 @lru_cache(maxsize=1024)
@@ -77,6 +80,8 @@ def parse(resource_type: str, pairs: Pairs, *, lenient: bool) -> Asked:
             asked.ignored.append(name)
             continue
         asked.used.append((name, value))
+    if asked.used:
+        asked.link = f"?{urlencode(asked.used)}"
     return asked
 
 
