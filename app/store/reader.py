@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from app.core.actor import Actor
 from app.core.clock import iso
 from app.store.database import Database, Record
-from app.store.statements import RESOURCE_COLUMNS, WRITTEN_PAGE
+from app.store.statements import ENTRY_END, RESOURCE_COLUMNS, WRITTEN_PAGE
 from schemas.served import prefix_of
 
 Operator = Literal["eq", "gt", "ge", "lt", "le", "ne"]
@@ -123,6 +123,7 @@ class WrittenPage:
     changed: int
     count: int
     more: bool
+    """The page is full, so that there may be more."""
     last: int
     """lastUpdated of the last match."""
     entries: bytes
@@ -171,7 +172,7 @@ class Reader:
         return Page(first[_WIDTH], first[_WIDTH + 1] or 0, rows)
 
     async def written_page(self, query: Query, base: str) -> WrittenPage:
-        """``page`` of one row less than ``limit``, as bytes; ``base`` starts every fullUrl.
+        """``page`` as bytes; ``base`` starts every fullUrl.
 
         PostgreSQL puts the bytes together itself: one value comes back instead of fifty rows.
         """
@@ -180,15 +181,22 @@ class Reader:
         args: list[Any] = []
         sql = WRITTEN_PAGE.format(
             matches=self._matches(query, args),
-            order=_order(query),
-            shown=f"{_bind(args, query.limit - 1)}::bigint",
+            last="min" if query.descending else "max",
             url=f"{_bind(args, f'{base}/{query.type}/')}::text",
             type=query.type,
+            between=f"{_bind(args, ENTRY_END + b',')}::bytea",
             organization=_bind(args, self.actor.organization or ""),
         )
-        found = (await self._database.fetch(sql, *args))[0]
-        fresh = tuple((i, int(v), level) for i, v, level in (text.split(" ") for text in found[6] or ()))
-        return WrittenPage(found[0], found[1] or 0, found[2], bool(found[3]), found[4] or 0, found[5] or b"", fresh)
+        stamp, changed, found, last, entries, fresh = (await self._database.fetch(sql, *args))[0]
+        return WrittenPage(
+            stamp=stamp,
+            changed=changed or 0,
+            count=found,
+            more=found == query.limit,
+            last=last or 0,
+            entries=entries + ENTRY_END if found else b"",
+            fresh=tuple((i, int(version), level) for i, version, level in (text.split(" ") for text in fresh or ())),
+        )
 
     async def count(self, query: Query) -> int:
         """How many matches this actor may see."""
@@ -342,16 +350,15 @@ def written_entry(base: str, row: Row, mode: str) -> bytes:
 
 
 def written(page: Page, limit: int, base: str) -> WrittenPage:
-    """A page of up to ``limit`` rows as bytes; the last of them only says that there are more."""
-    rows = page.rows[: limit - 1]
+    """A page of up to ``limit`` rows as bytes."""
     return WrittenPage(
         stamp=page.stamp,
         changed=page.changed,
-        count=len(rows),
-        more=len(page.rows) >= limit,
-        last=rows[-1].last_updated if rows else 0,
-        entries=b",".join([written_entry(base, row, "match") for row in rows]),
-        fresh=tuple((row.id, row.version, row.level) for row in rows if row.disclosed < row.version),
+        count=len(page.rows),
+        more=len(page.rows) == limit,
+        last=page.rows[-1].last_updated if page.rows else 0,
+        entries=b",".join([written_entry(base, row, "match") for row in page.rows]),
+        fresh=tuple((row.id, row.version, row.level) for row in page.rows if row.disclosed < row.version),
     )
 
 
