@@ -126,7 +126,8 @@ def effect_of(before: Task, after: Task) -> dict[str, Any]:
         if name not in _IGNORED and before.get(name) != after.get(name) and not same(before.get(name), after.get(name))
     }
     labels = _labels(after)
-    if labels is not None and not same(labels, _labels(before) or []):
+    held = _labels(before) or []
+    if labels is not None and labels != held and not same(labels, held):
         effect["meta.security"] = labels
     return effect
 
