@@ -122,7 +122,7 @@ class Reads:
         if not asked.tests and not asked.includes and not asked.iterate:
             return await reader.written_page(_query(asked, after, asked.count), base), ()
         page = await _tested_page(reader, asked, after)
-        return written(page, asked.count, base), page.rows
+        return written(page, asked.count, base), page.rows[: asked.count]
 
     async def _included(self, reader: Reader, asked: Asked, matches: Sequence[Row]) -> list[Row]:
         if not asked.includes and not asked.iterate:
@@ -233,17 +233,17 @@ class Reads:
 
 
 async def _tested_page(reader: Reader, asked: Asked, after: int | None) -> Page:
-    """One page; parameters without an index are tested row by row."""
+    """One page and one match more, if there is one; parameters without an index are tested row by row."""
     if not asked.tests:
-        return await reader.page(_query(asked, after, asked.count))
+        return await reader.page(_query(asked, after, asked.count + 1))
     found: list[Row] = []
     first: Page | None = None
     async for page in _pages(reader, asked, after):
         first = first or page
         found += [row for row in page.rows if all(test(decoded(row)) for test in asked.tests)]
-        if len(found) >= asked.count:
+        if len(found) > asked.count:
             break
-    return Page(first.stamp, first.changed, found[: asked.count]) if first else Page(0, 0, [])
+    return Page(first.stamp, first.changed, found[: asked.count + 1]) if first else Page(0, 0, [])
 
 
 async def _pages(reader: Reader, asked: Asked, after: int | None) -> AsyncIterator[Page]:

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.store.tables import metadata
@@ -28,6 +28,9 @@ async def _with_connection(url: str, work: Callable[[Connection], T]) -> T:
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
         try:
+            with engine.connect() as connection:
+                # Stays with the file, so that no process has to change it while others read.
+                connection.execute(text("pragma journal_mode = wal"))
             with engine.begin() as connection:
                 return work(connection)
         finally:

@@ -94,8 +94,7 @@ class AnyOf:
 Condition = ColumnIn | ColumnIs | ColumnMissing | ColumnStarts | IndexIn | IdIn | AnyOf
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A search for one type, ordered by lastUpdated, which no two resources share."""
 
     type: str
@@ -123,7 +122,6 @@ class WrittenPage:
     changed: int
     count: int
     more: bool
-    """The page is full, so that there may be more."""
     last: int
     """lastUpdated of the last match."""
     entries: bytes
@@ -177,24 +175,25 @@ class Reader:
         PostgreSQL puts the bytes together itself: one value comes back instead of fifty rows.
         """
         if self._database.name != "postgresql":
-            return written(await self.page(query), query.limit, base)
+            return written(await self.page(query._replace(limit=query.limit + 1)), query.limit, base)
         args: list[Any] = []
         sql = WRITTEN_PAGE.format(
-            matches=self._matches(query, args),
+            narrow=self._narrow(query, args, query.limit + 1),
+            shown=_bind(args, query.limit),
             last="min" if query.descending else "max",
             url=f"{_bind(args, f'{base}/{query.type}/')}::text",
             type=query.type,
             between=f"{_bind(args, ENTRY_END + b',')}::bytea",
             organization=_bind(args, self.actor.organization or ""),
         )
-        stamp, changed, found, last, entries, fresh = (await self._database.fetch(sql, *args))[0]
+        stamp, changed, found, shown, last, entries, fresh = (await self._database.fetch(sql, *args))[0]
         return WrittenPage(
             stamp=stamp,
             changed=changed or 0,
-            count=found,
-            more=found == query.limit,
+            count=shown,
+            more=found > shown,
             last=last or 0,
-            entries=entries + ENTRY_END if found else b"",
+            entries=entries + ENTRY_END if shown else b"",
             fresh=tuple((i, int(version), level) for i, version, level in (text.split(" ") for text in fresh or ())),
         )
 
@@ -248,13 +247,16 @@ class Reader:
 
     def _matches(self, query: Query, args: list[Any]) -> str:
         """The narrow rows are chosen first; only those that are shown fetch their bodies."""
+        return f"""select m.id, m.type, m.version, m.last_updated, b.content, m.level, m.disclosed
+            from ({self._narrow(query, args, query.limit)}) m
+            join body b on b.id = m.id and b.version = m.version and b.rendition = m.level"""
+
+    def _narrow(self, query: Query, args: list[Any], limit: int) -> str:
         level = "'full'" if self.actor.is_system else "v.level"
         visible = self._probed(args) if self._can_probe(query) else self._visible(args)
-        return f"""select m.id, m.type, m.version, m.last_updated, b.content, m.level, m.disclosed from (
-                select r.id, r.type, r.version, r.last_updated, {level} as level, {self._disclosed()} as disclosed
-                from resource r {visible} {self._where(query, args)}
-                order by r.last_updated {_order(query)} limit {_bind(args, query.limit)}) m
-            join body b on b.id = m.id and b.version = m.version and b.rendition = m.level"""
+        return f"""select r.id, r.type, r.version, r.last_updated, {level} as level, {self._disclosed()} as disclosed
+            from resource r {visible} {self._where(query, args)}
+            order by r.last_updated {_order(query)} limit {_bind(args, limit)}"""
 
     def _can_probe(self, query: Query) -> bool:
         """Whether few resources match at all, so that each may be looked up in ``visibility`` one by one."""
@@ -350,15 +352,16 @@ def written_entry(base: str, row: Row, mode: str) -> bytes:
 
 
 def written(page: Page, limit: int, base: str) -> WrittenPage:
-    """A page of up to ``limit`` rows as bytes."""
+    """A page as bytes; a row beyond ``limit`` only says that there are more."""
+    rows = page.rows[:limit]
     return WrittenPage(
         stamp=page.stamp,
         changed=page.changed,
-        count=len(page.rows),
-        more=len(page.rows) == limit,
-        last=page.rows[-1].last_updated if page.rows else 0,
-        entries=b",".join([written_entry(base, row, "match") for row in page.rows]),
-        fresh=tuple((row.id, row.version, row.level) for row in page.rows if row.disclosed < row.version),
+        count=len(rows),
+        more=len(page.rows) > limit,
+        last=rows[-1].last_updated if rows else 0,
+        entries=b",".join([written_entry(base, row, "match") for row in rows]),
+        fresh=tuple((row.id, row.version, row.level) for row in rows if row.disclosed < row.version),
     )
 
 

@@ -60,6 +60,7 @@ class SqliteDatabase:
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
         self._local = threading.local()
+        self._connecting = threading.Lock()
         self._open: list[sqlite3.Connection] = []
 
     def serve_alone(self) -> None:
@@ -75,7 +76,9 @@ class SqliteDatabase:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _connect(self._path, self._busy_seconds)
+            # The first connection may have to turn the file to WAL, which nobody else may hold open meanwhile.
+            with self._connecting:
+                connection = _connect(self._path, self._busy_seconds)
             self._local.connection = connection
             self._open.append(connection)
         return connection

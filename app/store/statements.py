@@ -301,21 +301,24 @@ on conflict (organization) do update set seq = audience.seq + 1
 
 ENTRY_END = b',"search":{"mode":"match"}}'
 WRITTEN_PAGE = """
+with m as materialized ({narrow})
 select h.stamp, (select a.seq from audience a where a.organization = {organization}),
-    p.found, p.last, p.entries, p.fresh
+    (select count(*) from m), p.shown, p.last, p.entries, p.fresh
 from head h, (
-    select count(*) as found, {last}(m.last_updated) as last,
+    select count(*) as shown, {last}(x.last_updated) as last,
         string_agg(convert_to(
-            '{{"fullUrl":"' || {url} || m.id || '","resource":{{"resourceType":"{type}","id":"' || m.id
-            || '","meta":{{"versionId":"' || m.version || '","lastUpdated":"'
-            || to_char(timestamp 'epoch' + m.last_updated * interval '1 microsecond',
-                       'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'UTF8') || m.content, {between}) as entries,
-        array_agg(m.id || ' ' || m.version || ' ' || m.level) filter (where m.disclosed < m.version) as fresh
-    from ({matches}) m
+            '{{"fullUrl":"' || {url} || x.id || '","resource":{{"resourceType":"{type}","id":"' || x.id
+            || '","meta":{{"versionId":"' || x.version || '","lastUpdated":"'
+            || to_char(timestamp 'epoch' + x.last_updated * interval '1 microsecond',
+                       'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'UTF8') || b.content, {between}) as entries,
+        array_agg(x.id || ' ' || x.version || ' ' || x.level) filter (where x.disclosed < x.version) as fresh
+    from (select * from m limit {shown}) x
+    join body b on b.id = x.id and b.version = x.version and b.rendition = x.level
 ) p
 """
 """A page as the bytes of its entries, ``ENTRY_END`` between them and to be put behind the last.
 
-The entries come in the order of ``matches``: a sort inside the aggregate would copy every body once more,
-and a session plans nothing but nested loops, which keep the order of their outer side.
+``narrow`` gives one row more than is shown, to know whether there are more. The entries come in its order:
+a sort inside the aggregate would copy every body once more, and a session plans nothing but nested loops,
+which keep the order of their outer side.
 """
