@@ -81,5 +81,5 @@ def test_the_development_lock_holds_the_runtime_lock() -> None:
 
 def test_no_key_or_environment_file_can_be_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
-    assert {".env", "var/", ".venv/"} <= set(ignored)
+    assert {".env", "/var/", ".venv/"} <= set(ignored)
     assert not list(Path(ROOT / "app").rglob("*.pem"))
