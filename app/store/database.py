@@ -40,8 +40,11 @@ class Database(Protocol):
     def any_of(self, expression: str, parameter: str) -> str:
         """SQL for "expression is one of the values of parameter"."""
 
+    def pairs(self, first: str, second: str) -> str:
+        """SQL for the values of two parameters side by side, as a table ``pair`` of ``one`` and ``two``."""
+
     def array(self, values: Sequence[str]) -> Any:
-        """A list of texts as a parameter for ``any_of``."""
+        """A list of texts as a parameter for ``any_of`` and ``pairs``."""
 
     async def close(self) -> None:
         """Give everything back."""

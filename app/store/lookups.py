@@ -79,12 +79,12 @@ class IntakeReader:
         if not keys:
             return []
         db = self._database
+        # Membership of scope and of key apart would read every receipt of a sender, each time more of them.
         rows = await db.fetch(
             "select r.scope, r.key, r.mac, l.id, l.state, l.reasons, l.visit, l.referral "
-            f"from receipt r join ledger l on l.id = r.ledger where {db.any_of('r.key', '$1')} "
-            f"and {db.any_of('r.scope', '$2')}",
-            db.array([key for _, key in keys]),
-            db.array(sorted({scope for scope, _ in keys})),
+            f"from {db.pairs('$1', '$2')} join receipt r on r.scope = pair.one and r.key = pair.two "
+            "join ledger l on l.id = r.ledger",
+            *map(db.array, zip(*sorted(set(keys)), strict=True)),
         )
         return [Received(*row) for row in rows]
 

@@ -143,6 +143,10 @@ class PostgresDatabase:
         """Membership in an array."""
         return f"{expression} = any({parameter}::text[])"
 
+    def pairs(self, first: str, second: str) -> str:
+        """Two arrays, unnested together."""
+        return f"unnest({first}::text[], {second}::text[]) as pair(one, two)"
+
     def array(self, values: Sequence[str]) -> Any:
         """A list, as asyncpg takes it."""
         return list(values)

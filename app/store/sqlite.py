@@ -113,6 +113,13 @@ class SqliteDatabase:
         """Membership through json_each."""
         return f"{expression} in (select value from json_each({parameter}))"
 
+    def pairs(self, first: str, second: str) -> str:
+        """Two JSON arrays, joined by position; the limit has them joined before anything else."""
+        return (
+            "(select a.value as one, b.value as two "
+            f"from json_each({first}) a join json_each({second}) b on b.key = a.key limit -1) as pair"
+        )
+
     def array(self, values: Sequence[str]) -> Any:
         """A JSON array."""
         return json.dumps(list(values))

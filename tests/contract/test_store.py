@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -23,6 +24,7 @@ from app.store.changes import (
     VisitChange,
     VisitMoves,
 )
+from app.store.database import Record
 from app.store.reader import ColumnIn, ColumnIs, IdIn, IndexIn, Query, written
 from app.store.store import Store
 
@@ -209,6 +211,32 @@ async def test_a_receipt_is_written_once(store: Store) -> None:
     known = await store.intake(HUB).receipts([("s", "c1")])
     assert [(r.ledger, r.state) for r in known] == [("l1", "not-ours")]
     assert await store.intake(HUB).entry("l2") is None
+
+
+async def test_earlier_receipts_are_found_without_reading_the_others_of_their_sender(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry(number: int) -> Changes:
+        row = LedgerRow(f"l{number}", "s", f"c{number}", "ADT^A01", 1, "not-ours", "[]")
+        return Changes(ledger=(row,), receipts=(Receipt("s", f"c{number}", "mac", f"l{number}"),))
+
+    await store.committer.commit_all([entry(number) for number in range(300)])
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    fetch = store.database.fetch
+
+    async def noted(sql: str, *args: object) -> Sequence[Record]:
+        asked.append((sql, args))
+        return await fetch(sql, *args)
+
+    monkeypatch.setattr(store.database, "fetch", noted)
+    known = await store.intake(HUB).receipts([("s", "c7"), ("t", "c8"), ("s", "c9"), ("s", "c7")])
+    assert sorted(r.ledger for r in known) == ["l7", "l9"]
+    [(sql, args)] = asked
+    explain = "explain query plan" if store.database.name == "sqlite" else "explain"
+    plan = [str(row[-1]).strip() for row in await fetch(f"{explain} {sql}", *args)]
+    wanted = "(scope=? AND key=?)" if store.database.name == "sqlite" else "(key = pair.two)"
+    assert any(wanted in line.replace("(pair.two)::text", "pair.two") for line in plan), plan
+    assert not any(line.startswith(("Filter", "SCAN r")) for line in plan), plan
 
 
 async def test_a_visit_is_found_by_its_numbers_and_guarded_by_its_version(store: Store) -> None:
