@@ -6,22 +6,9 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.hub_fixtures import World
-
-
-@pytest_asyncio.fixture
-async def harbor(world: World, web: httpx.AsyncClient) -> Caller:
-    await discharge(world, web, 1)
-    return await caller(world, web, world.harbor)
-
-
-@pytest_asyncio.fixture
-async def task(harbor: Caller) -> Resource:
-    (only,) = await harbor.search("Task")
-    return only
 
 
 async def test_a_read_carries_a_weak_tag_of_its_version(harbor: Caller, task: Resource) -> None:

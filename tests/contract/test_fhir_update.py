@@ -6,27 +6,14 @@ from collections import Counter
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from app.services import accounts
-from tests.contract.fhir_callers import FHIR, OUTPUT, Caller, Resource, caller, discharge
+from tests.contract.fhir_callers import FHIR, OUTPUT, Caller, Resource, caller
 from tests.hub_fixtures import World
 
 REASON = {"op": "add", "path": "/statusReason", "value": {"text": "HTEST no free place"}}
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 DONE = {"op": "add", "path": "/output", "value": OUTPUT}
-
-
-@pytest_asyncio.fixture
-async def harbor(world: World, web: httpx.AsyncClient) -> Caller:
-    await discharge(world, web, 1)
-    return await caller(world, web, world.harbor)
-
-
-@pytest_asyncio.fixture
-async def task(harbor: Caller) -> Resource:
-    (only,) = await harbor.search("Task")
-    return only
 
 
 def version(task: Resource) -> int:
