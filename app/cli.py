@@ -61,9 +61,8 @@ def serve(
     with_worker: Annotated[bool, typer.Option("--with-worker/--no-worker", help="Also run due jobs.")] = True,  # noqa: FBT002 - typer's form
 ) -> None:
     """Serve HTTP and MLLP, and run due jobs, until interrupted."""
-    import uvicorn
-
     from app.core.settings import Settings
+    from app.entrypoints import processes
     from app.services import faults
 
     settings = Settings()
@@ -84,20 +83,12 @@ def serve(
     if "base_url" not in settings.model_fields_set:
         shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared, not bound
         os.environ["THROUGHLINE_BASE_URL"] = f"http://{shown}:{port}"
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        server_header=False,
-        log_level=settings.log_level.lower(),
-        timeout_graceful_shutdown=15,
-    )
+    try:
+        processes.serve("app.main:create_app", host, port, workers=workers, log_level=settings.log_level.lower())
+    except OSError as error:
+        raise Stop(
+            f"Port {port} of {host} can't be listened on: {error.strerror}.", "choose another one by --port", 1
+        ) from None
 
 
 @app.command(epilog="Example: throughline worker --concurrency 2")

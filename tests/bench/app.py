@@ -6,12 +6,12 @@
 from typing import Any
 from unittest import mock
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app import cli, main
+from app.entrypoints import processes
 
 HELLO = "/bench/hello"
 
@@ -29,12 +29,12 @@ def create_app() -> main.Application:
 
 def serve() -> None:
     """``throughline serve``, which names the application to the server, and here names ours."""
-    started = uvicorn.run
+    started = processes.serve
 
-    def run(_application: str, **options: Any) -> None:
-        started("tests.bench.app:create_app", **options)
+    def ours(_application: str, host: str, port: int, **options: Any) -> None:
+        started("tests.bench.app:create_app", host, port, **options)
 
-    with mock.patch.object(uvicorn, "run", run):
+    with mock.patch.object(processes, "serve", ours):
         cli.main()
 
 
