@@ -7,7 +7,7 @@ time. Nothing but ``Unreadable`` is raised, whatever the bytes, and no error tex
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fhir_mappings.hl7v2_wire import (
@@ -78,7 +78,10 @@ _ENVELOPES = (b"FHS", b"BHS", b"BTS", b"FTS")
 
 
 class Segment:
-    """One line of a message. Fields, components and subcomponents count from 1, repetitions from 0."""
+    """One line of a message. Fields, components and subcomponents count from 1, repetitions from 0.
+
+    The first is MSH: its field 1 is the separator itself, and its field 2 is never cut.
+    """
 
     __slots__ = ("_fields", "_line", "_separators", "index", "name")
 
@@ -91,6 +94,8 @@ class Segment:
 
     def _split(self) -> list[str]:
         fields = self._fields = self._line.split(self._separators.field)
+        if self.index == 0:
+            fields.insert(1, self._separators.field)
         return fields
 
     def extend(self, line: str) -> None:
@@ -112,17 +117,23 @@ class Segment:
 
     def repetitions(self, field: int) -> int:
         """How often the field repeats; 0 when it is empty or absent."""
+        if self.index == 0 and field <= 2:
+            return 1
         value = self.raw(field)
         return value.count(self._separators.repetition) + 1 if value else 0
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 0) -> str:
         """One leaf, unescaped; "" when absent or null."""
         fields = self._fields or self._split()
+        value = fields[field] if field < len(fields) else ""
+        if not value:
+            return ""
+        if component == subcomponent == 1 and not repetition and value.isalnum():
+            return value  # most values; a delimiter is never a letter or a digit
+        if field == 2 and self.index == 0:
+            return value if component == subcomponent == 1 and not repetition else ""
         _, between_components, between_repetitions, escape, between_subcomponents = self._separators
         try:
-            value = fields[field]
-            if not value:
-                return ""
             if repetition or between_repetitions in value:
                 value = value.split(between_repetitions)[repetition]
             if component > 1 or between_components in value:
@@ -136,47 +147,35 @@ class Segment:
         return unescape(value, self._separators) if escape in value else value
 
 
-class _Header(Segment):
-    """MSH, BHS or FHS: field 1 is the separator itself and field 2 is never cut."""
-
-    __slots__ = ()
-
-    def _split(self) -> list[str]:
-        fields = super()._split()
-        fields.insert(1, self._separators.field)
-        return fields
-
-    def repetitions(self, field: int) -> int:
-        return super().repetitions(field) if field > 2 else 1
-
-    def text(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 0) -> str:
-        if field > 2:
-            return super().text(field, component, subcomponent, repetition)
-        return self.raw(field) if component == subcomponent == 1 and repetition == 0 else ""
-
-
 class Message:
     """One message: its segments in order, MSH first."""
 
-    __slots__ = ("charset", "header", "segments", "separators")
+    __slots__ = ("_code_and_trigger", "_named", "charset", "header", "segments", "separators")
 
     def __init__(self, segments: tuple[Segment, ...], separators: Separators, charset: str) -> None:
         self.segments = segments
         self.header = segments[0]
         self.separators = separators
+        named: dict[str, list[Segment]] = {}
+        for segment in segments:
+            named.setdefault(segment.name, []).append(segment)
+        self._named = named
+        self._code_and_trigger: tuple[str, str] | None = None
         self.charset = charset
         """Python codec that the bytes were read with; answers are written with the same."""
 
     def first(self, name: str) -> Segment | None:
         """The first segment of that name."""
-        for segment in self.segments:
-            if segment.name == name:
-                return segment
-        return None
+        named = self._named.get(name)
+        return named[0] if named else None
 
-    def all(self, name: str) -> tuple[Segment, ...]:
+    def all(self, name: str) -> Sequence[Segment]:
         """Every segment of that name, in order."""
-        return tuple([segment for segment in self.segments if segment.name == name])
+        return self._named.get(name, ())
+
+    def has(self, names: frozenset[str]) -> bool:
+        """Whether there is a segment of one of these names."""
+        return not names.isdisjoint(self._named)
 
     @property
     def control_id(self) -> str:
@@ -186,18 +185,23 @@ class Message:
     @property
     def code(self) -> str:
         """Message code, ``ADT``."""
-        return self.header.text(9).partition("_")[0]
+        return (self._code_and_trigger or self._read_type())[0]
 
     @property
     def trigger(self) -> str:
         """Trigger event, ``A03``; "" when the sender gives none."""
-        return self.header.text(9, 2) or self.header.text(9).partition("_")[2]
+        return (self._code_and_trigger or self._read_type())[1]
+
+    def _read_type(self) -> tuple[str, str]:
+        code, _, trigger = self.header.text(9).partition("_")
+        read = self._code_and_trigger = code, self.header.text(9, 2) or trigger
+        return read
 
     @property
     def type(self) -> str:
         """``ADT^A03``, whatever the delimiters, and also where ``ADT_A03`` was sent; ``ORU`` without trigger."""
-        trigger = self.trigger
-        return f"{self.code}^{trigger}" if trigger else self.code
+        code, trigger = self._code_and_trigger or self._read_type()
+        return f"{code}^{trigger}" if trigger else code
 
     @property
     def structure(self) -> str:
@@ -319,8 +323,7 @@ def _segments(lines: list[str], separators: Separators) -> tuple[Segment, ...]:
         if stripped[3:4] in after_name and (name in _COMMON or SEGMENT_NAME.fullmatch(name)):
             if name == "MSH" and segments:
                 raise Unreadable("second-msh", segment="MSH")
-            kind = Segment if segments else _Header
-            segments.append(kind(name, len(segments), stripped, separators))
+            segments.append(Segment(name, len(segments), stripped, separators))
         elif stripped:
             segments[-1].extend(line)
     return tuple(segments)

@@ -136,8 +136,8 @@ Field = Repetition | list[Repetition]
 
 def escape(value: str, separators: Separators) -> str:
     """Text in wire form. Where the message has no escape character, delimiters and controls become spaces."""
-    if isinstance(value, Raw):
-        return value
+    if isinstance(value, Raw) or value.isalnum():
+        return value  # a delimiter is never a letter or a digit
     return value.translate(_escape_table(separators))
 
 
@@ -170,7 +170,7 @@ def write(
         if not isinstance(name, str) or not SEGMENT_NAME.fullmatch(name):
             raise ValueError("a segment starts with its name of three characters")
         head = [name, encoding_characters] if name in {"MSH", "BHS", "FHS"} else [name]
-        line = separators.field.join([*head, *(_written(field, separators) for field in fields)])
+        line = separators.field.join(head + [_written(field, separators) if field else "" for field in fields])
         lines.append(line.rstrip(separators.field) + "\r")
     return "".join(lines).encode(charset, errors="replace")
 
@@ -179,11 +179,11 @@ def _written(field: Field, separators: Separators) -> str:
     if isinstance(field, str):
         return escape(field, separators)
     if isinstance(field, list):
-        return separators.repetition.join(_written(one, separators) for one in field)
-    parts = (
+        return separators.repetition.join([_written(one, separators) for one in field])
+    parts = [
         escape(part, separators)
         if isinstance(part, str)
-        else separators.subcomponent.join(escape(leaf, separators) for leaf in part)
+        else separators.subcomponent.join([escape(leaf, separators) for leaf in part])
         for part in field
-    )
+    ]
     return separators.component.join(parts).rstrip(separators.component)

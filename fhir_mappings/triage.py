@@ -23,7 +23,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import lru_cache
-from itertools import chain
 from re import Pattern
 from re import compile as regex
 from typing import Final, Literal
@@ -75,6 +74,9 @@ class Reason:
 
     code: str
     text: str
+
+
+_REASON: Final = {code: Reason(code, text) for code, text in REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def classify(product: Product) -> Drug | None:
 
     RxNorm decides, whichever of the codes carries it; else an NDC or the text gives a hint.
     """
-    return _classify(_key(product), tuple(_key(other) for other in product.alternates))
+    return _classify(_key(product), tuple([_key(other) for other in product.alternates]))
 
 
 def _key(coding: Coding) -> tuple[str | None, str, str | None]:
@@ -250,8 +252,10 @@ _NOTHING_DIAGNOSED: Final = _Diagnosed((), overdose=False, weak=())
 def _diagnosed(diagnoses: Iterable[Diagnosis], circumstances: Circumstances | None) -> _Diagnosed:
     found = {_role(diagnosis) for diagnosis in diagnoses}
     if circumstances is not None:
-        found |= {"current-otp"} if circumstances.current_otp is not None else set()
-        found |= {"overdose"} if circumstances.clinical.overdose_this_visit is True else set()
+        if circumstances.current_otp is not None:
+            found.add("current-otp")
+        if circumstances.clinical.overdose_this_visit is True:
+            found.add("overdose")
     found.discard(None)
     if not found:
         return _NOTHING_DIAGNOSED
@@ -321,7 +325,8 @@ class _Seen:
 
 
 def _seen(orders: Iterable[Order], doses: Iterable[GivenDose], supplies: Iterable[Supply]) -> _Seen:
-    seen = _Seen([], [], withdrawn=False, deleted=False)
+    standing: list[_Mention] = []
+    ungiven: list[_Mention] = []
     withdrawn = deleted = False
     for order in orders:
         drug = classify(order.product)
@@ -330,7 +335,7 @@ def _seen(orders: Iterable[Order], doses: Iterable[GivenDose], supplies: Iterabl
         if order.withdrawn:
             withdrawn = True
         else:
-            seen.standing.append(_Mention(drug, order.product, None, order.at))
+            standing.append(_Mention(drug, order.product, None, order.at))
     for dose in doses:
         drug = classify(dose.product)
         if drug is None:
@@ -340,12 +345,12 @@ def _seen(orders: Iterable[Order], doses: Iterable[GivenDose], supplies: Iterabl
             continue
         at = moment(dose, dose.charted_at)
         given = is_given(dose)
-        (seen.standing if given else seen.ungiven).append(_Mention(drug, dose.product, at if given else None, at))
+        (standing if given else ungiven).append(_Mention(drug, dose.product, at if given else None, at))
     for supply in supplies:
         drug = classify(supply.product)
         if drug is not None and not supply.withdrawn:
-            seen.standing.append(_Mention(drug, supply.product, None, supply.at))
-    return _Seen(seen.standing, seen.ungiven, withdrawn, deleted)
+            standing.append(_Mention(drug, supply.product, None, supply.at))
+    return _Seen(standing, ungiven, withdrawn, deleted)
 
 
 def _tier(drug: Drug, diagnosed: _Diagnosed) -> int:
@@ -415,7 +420,7 @@ def _signal_reasons(seen: _Seen, diagnosed: _Diagnosed, circumstances: Circumsta
 
 
 def _nothing_reasons(seen: _Seen) -> Iterator[str]:
-    classes = {mention.drug.triage_class for mention in chain(seen.standing, seen.ungiven)}
+    classes = {mention.drug.triage_class for mention in seen.standing + seen.ungiven}
     if seen.withdrawn:
         yield "order-withdrawn"
     if seen.deleted:
@@ -427,7 +432,10 @@ def _nothing_reasons(seen: _Seen) -> Iterator[str]:
 
 
 def _reasons(codes: Iterable[str]) -> tuple[Reason, ...]:
-    return tuple(Reason(code, REASONS[code]) for code in codes)
+    return tuple([_REASON[code] for code in codes])
+
+
+_NO_SIGNAL: Final = Triage("not-ours", _reasons(["no-signal"]))
 
 
 def _judge(seen: _Seen, diagnosed: _Diagnosed, circumstances: Circumstances | None) -> Triage:
@@ -442,7 +450,8 @@ def _judge(seen: _Seen, diagnosed: _Diagnosed, circumstances: Circumstances | No
     signals = [*_signal_reasons(seen, diagnosed, circumstances)]
     if signals:
         return Triage("review", _reasons(signals + withdrawn), evidence=diagnosed.evidence)
-    return Triage("not-ours", _reasons([*_nothing_reasons(seen)] or ["no-signal"]))
+    nothing = [*_nothing_reasons(seen)]
+    return Triage("not-ours", _reasons(nothing)) if nothing else _NO_SIGNAL
 
 
 def judge(record: VisitRecord) -> Triage:

@@ -5,6 +5,7 @@ the ``DischargeEvent`` from it; ``identity`` gives the keys by which a message f
 """
 
 from datetime import datetime
+from functools import lru_cache
 from re import compile as regex
 from typing import Any, Final
 
@@ -27,10 +28,14 @@ from schemas.facts import GivenDose, Order, Supply, VisitRecord
 
 __all__ = ["Identity", "as_event", "identity", "interval_hours", "key_of", "last_dose", "merge", "product_key"]
 
+_CONTINUATION: Final = Need(kind="moud-continuation")
 _DAY_HOURS: Final = 24
+_DOSES_MAX: Final = 1464
+"""What ``Bridge.doses`` may be."""
 _DURATION: Final = regex(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
 
 
+@lru_cache(maxsize=256)
 def interval_hours(interval: str | None) -> float | None:
     """The hours of an ISO 8601 duration as ``schemas.discharge.Interval`` allows; None when there is none."""
     match = _DURATION.fullmatch(interval) if interval else None
@@ -85,7 +90,7 @@ def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> Di
         fields["naloxone_given"] = True
     medications = _medications(record)
     if not stated.needs and any(_is_moud(medication.product) for medication in medications):
-        fields["needs"] = [Need(kind="moud-continuation")]
+        fields["needs"] = [_CONTINUATION]
     return DischargeEvent(
         schema_version="1",
         event_id=event_id,
@@ -120,9 +125,12 @@ def _kind(record: VisitRecord) -> Kind:
 
 
 def _naloxone_supplied(record: VisitRecord) -> bool:
-    handed = (supply for supply in record.supplies.values() if supply.kind != "prescribed" and not supply.withdrawn)
-    drugs = (triage.classify(supply.product) for supply in handed)
-    return any(drug is not None and drug.triage_class == "rescue" for drug in drugs)
+    for supply in record.supplies.values():
+        if supply.kind != "prescribed" and not supply.withdrawn:
+            drug = triage.classify(supply.product)
+            if drug is not None and drug.triage_class == "rescue":
+                return True
+    return False
 
 
 class _Group:
@@ -221,5 +229,7 @@ def _counted(days: int | None, doses: int | None, interval: str | None) -> tuple
     if hours is None or hours >= _DAY_HOURS:
         return days, doses if days is None else None
     if doses is None and days is not None:
-        doses = int(days * _DAY_HOURS / hours)
+        counted = int(days * _DAY_HOURS / hours)
+        # More than any supply holds: the interval is doubtful, the days are what was said.
+        doses = counted if counted <= _DOSES_MAX else None
     return (None, doses) if doses is not None else (days, None)

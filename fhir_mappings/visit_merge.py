@@ -18,12 +18,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from fhir_mappings import triage
-from schemas.base import Model
+from schemas.base import M, Model, changed
 from schemas.discharge import Circumstances, Diagnosis, Identifier, VisitDetails
 from schemas.facts import FactKind, Facts, GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
-M = TypeVar("M", bound=Model)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
@@ -47,6 +46,8 @@ _STANDING: Final = 1 << 53
 _NOTHING_KNOWN: Final = VisitRecord()
 """Built once: its nested defaults cost more than a merge. Records are never changed in place."""
 _OF_THE_DISCHARGE: Final = ("disposition", "discharged_at", "destination")
+_NUMBERS: Final = ("identifiers",)
+_NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
 _VISIT_TYPES: Final = frozenset({"VN", "AN"})
 _PATIENT_TYPES: Final = frozenset({None, "MR", "MRT", "PI", "PT"})
 
@@ -123,7 +124,7 @@ def merge(record: VisitRecord | None, facts: Facts) -> VisitRecord:
     elif triage.message_signal(facts):
         step.change["unhandled_signal"] = True
     step.change["visit"] = visit
-    return old.model_copy(update=step.change)
+    return changed(old, step.change)
 
 
 def _micros(at: datetime) -> int:
@@ -147,16 +148,18 @@ def _canonical(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else repr(value)
 
 
-def _newest(step: _Step, old: M, new: M, prefix: str, without: tuple[str, ...] = ()) -> M:
-    """The fields of ``old``, each replaced where ``new`` states it later. ``unknown`` never replaces what is known."""
+def _newer(step: _Step, old: M, new: M, prefix: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields that ``new`` states later than ``old``, by name. ``unknown`` never replaces what is known."""
     known = vars(old)
     change: dict[str, Any] = {}
     for name, value in vars(new).items():
-        if value is None or value == [] or name in without:
+        # The type comes first: to compare a model with anything is slow.
+        if value is None or (isinstance(value, list) and not value) or name in without:
             continue
-        if step.wins(prefix + name, known[name], value, -1 if value == "unknown" else None):
+        stamp = -1 if isinstance(value, str) and value == "unknown" else None
+        if step.wins(prefix + name, known[name], value, stamp):
             change[name] = value
-    return old.model_copy(update=change) if change else old
+    return change
 
 
 def key_of(identifier: Identifier) -> str:
@@ -167,7 +170,7 @@ def key_of(identifier: Identifier) -> str:
 def _merge_patient(step: _Step) -> None:
     old, facts = step.old, step.facts
     seen = dict(old.identifiers)
-    patient = old.patient
+    change: dict[str, Any] = {}
     for identifier in facts.patient.identifiers if facts.patient is not None else ():
         key = key_of(identifier)
         if step.wins(f"id:{key}", seen.get(key), identifier):
@@ -179,12 +182,11 @@ def _merge_patient(step: _Step) -> None:
         seen.setdefault(key, identifier)
         step.reach(f"gone:{key}", step.stamp)
     if facts.patient is not None:
-        patient = _newest(step, patient, facts.patient, "patient.", ("identifiers",))
+        change = _newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
         step.change["patient_at"] = _later(old.patient_at, facts.at)
-    current, former = _current(seen, step.stamps)
+    change["identifiers"], step.change["former_identifiers"] = _current(seen, step.stamps)
     step.change["identifiers"] = seen
-    step.change["former_identifiers"] = former
-    step.change["patient"] = patient.model_copy(update={"identifiers": current})
+    step.change["patient"] = changed(old.patient, change)
 
 
 def _current(seen: Mapping[str, Identifier], stamps: Mapping[str, int]) -> tuple[list[Identifier], list[Identifier]]:
@@ -210,16 +212,16 @@ def _merge_visit(step: _Step) -> VisitDetails:
         return old
     step.change["visit_at"] = _later(step.old.visit_at, facts.at)
     ends = facts.handled and facts.kind != "cancel-discharge" and facts.visit_status_ended is not False
-    visit = _newest(step, old, facts.visit, "visit.", ("identifiers",) if ends else ("identifiers", *_OF_THE_DISCHARGE))
+    change = _newer(step, old, facts.visit, "visit.", _NUMBERS if ends else _NUMBERS_AND_DISCHARGE)
     known = {key_of(identifier): identifier for identifier in old.identifiers}
     joined = dict(known)
     for identifier in facts.visit.identifiers:
         key = key_of(identifier)
         if step.wins(f"visit-id:{key}", known.get(key), identifier):
             joined[key] = identifier
-    if joined == known:
-        return visit
-    return visit.model_copy(update={"identifiers": [joined[key] for key in sorted(joined)]})
+    if joined != known:
+        change["identifiers"] = [joined[key] for key in sorted(joined)]
+    return changed(old, change) if change else old
 
 
 def _states_end(facts: Facts) -> bool:
@@ -253,7 +255,7 @@ def _merge_course(step: _Step, visit: VisitDetails) -> VisitDetails:
         for name in _OF_THE_DISCHARGE
         if getattr(visit, name) is not None and stamps[f"visit.{name}"] >> _RANK_BITS <= taken_back
     }
-    return visit.model_copy(update=void) if void else visit
+    return changed(visit, void) if void else visit
 
 
 def _merge_clinical(step: _Step) -> None:
@@ -296,16 +298,16 @@ def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: _I
         step.reach(f"{'no-' if taken_back else ''}{what}:{item.key}", at)
         known = merged.get(item.key)
         if known is not None and getattr(known, flag):
-            known = known.model_copy(update={flag: False})
+            known = changed(known, {flag: False})
         content = known
         if triage.classify(item.product) is not None:
             weight = at + _DETAILED * _detailed(item) + _STANDING * (not taken_back)
-            plain = item.model_copy(update={flag: False}) if taken_back else item
+            plain = changed(item, {flag: False}) if taken_back else item
             if step.wins(f"{what}-said:{item.key}", known, plain, weight):
                 content = plain
         if content is not None:
             stands = step.stamps.get(f"{what}:{item.key}", -1) > step.stamps.get(f"no-{what}:{item.key}", -1)
-            merged[item.key] = content if stands else content.model_copy(update={flag: True})
+            merged[item.key] = content if stands else changed(content, {flag: True})
     return merged
 
 
@@ -318,9 +320,11 @@ def _detailed(item: Order | GivenDose | Supply) -> bool:
 
 def _merge_circumstances(step: _Step, new: Circumstances) -> Circumstances:
     old = step.old.circumstances
-    clinical = _newest(step, old.clinical, new.clinical, "clinical.")
-    merged = _newest(step, old, new, "circumstances.", ("clinical",))
-    return merged if clinical is old.clinical else merged.model_copy(update={"clinical": clinical})
+    clinical = _newer(step, old.clinical, new.clinical, "clinical.")
+    change = _newer(step, old, new, "circumstances.", ("clinical",))
+    if clinical:
+        change["clinical"] = changed(old.clinical, clinical)
+    return changed(old, change) if change else old
 
 
 def identity(source: VisitRecord | Facts) -> Identity:
@@ -337,6 +341,10 @@ def identity(source: VisitRecord | Facts) -> Identity:
     else:
         patients = [*(source.patient.identifiers if source.patient is not None else ()), *source.merged_identifiers]
     numbers = {key_of(identifier) for identifier in visits}
-    numbers.update(key_of(identifier) for identifier in patients if identifier.type in _VISIT_TYPES)
-    people = {key_of(identifier) for identifier in patients if identifier.type in _PATIENT_TYPES}
+    people = set()
+    for identifier in patients:
+        if identifier.type in _VISIT_TYPES:
+            numbers.add(key_of(identifier))
+        elif identifier.type in _PATIENT_TYPES:
+            people.add(key_of(identifier))
     return Identity(tuple(sorted(numbers)), tuple(sorted(people)))

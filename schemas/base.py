@@ -3,17 +3,36 @@
 No I/O. Standard library and pydantic only.
 """
 
-from datetime import date, datetime
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
 
 
 class Model(BaseModel):
     """A strict shape: unknown names are refused by name, values are not silently dropped."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+
+
+M = TypeVar("M", bound=Model)
+_assign = object.__setattr__
+_MINUTE = timedelta(minutes=1)
+
+
+def changed(model: M, change: Mapping[str, object]) -> M:
+    """A copy with other values, unchecked: ``model_copy(update=change)`` in half its time, for strict shapes only.
+
+    They have neither extra nor private fields, so a copy has nothing else to look after.
+    """
+    copy = object.__new__(type(model))
+    _assign(copy, "__dict__", {**vars(model), **change})
+    _assign(copy, "__pydantic_fields_set__", model.__pydantic_fields_set__ | change.keys())
+    _assign(copy, "__pydantic_extra__", None)
+    _assign(copy, "__pydantic_private__", None)
+    return copy
 
 
 def zone_of(info: ValidationInfo) -> ZoneInfo | None:
@@ -29,13 +48,18 @@ def _instant(value: object, info: ValidationInfo) -> datetime:
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         raise ValueError("expected an instant as text")  # noqa: TRY004 - pydantic wants ValueError
-    if value.tzinfo is None:
+    offset = value.utcoffset()
+    if offset is None:
         zone = zone_of(info)
         if zone is None:
             raise ValueError("time needs an offset, or a sender with a time zone")
         # An ambiguous hour takes fold=0, the earlier instant; a time that does not exist moves on.
         value = value.replace(tzinfo=zone)
         value = datetime.fromisoformat(value.isoformat())
+        offset = value.utcoffset() or timedelta()
+    if offset.seconds % 60:
+        # Local mean time, until 1883: FHIR and RFC 3339 have no seconds in an offset.
+        value = value.replace(tzinfo=timezone(timedelta(minutes=round(offset / _MINUTE))))
     return value
 
 
@@ -60,10 +84,17 @@ def _iso(value: date | datetime) -> str:
     return value.isoformat()
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant), PlainSerializer(_iso, return_type=str)]
+# Plain validators: what the functions above return needs no second look by pydantic.
+Instant = Annotated[
+    datetime, PlainValidator(_instant, json_schema_input_type=datetime), PlainSerializer(_iso, return_type=str)
+]
 """A moment with offset. Text without offset takes the sender's zone, never UTC."""
 
-When = Annotated[date | datetime, BeforeValidator(_when), PlainSerializer(_iso, return_type=str)]
+When = Annotated[
+    date | datetime,
+    PlainValidator(_when, json_schema_input_type=date | datetime),
+    PlainSerializer(_iso, return_type=str),
+]
 """A moment, or a day where only the day is known."""
 
-Day = Annotated[date, BeforeValidator(_day), PlainSerializer(_iso, return_type=str)]
+Day = Annotated[date, PlainValidator(_day, json_schema_input_type=date), PlainSerializer(_iso, return_type=str)]

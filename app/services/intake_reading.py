@@ -61,8 +61,7 @@ class Refusal:
     """(path, rule) of everything that is wrong with an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A message that can be filed: its facts and the keyed hashes that find its visit."""
 
     ledger: str
@@ -105,7 +104,7 @@ def of_peer(senders: Iterable[Sender], address: str) -> tuple[Sender, ...]:
 def of_header(senders: Iterable[Sender], application: str, facility: str) -> tuple[Sender, ...]:
     """Senders that ``MSH-3|MSH-4`` leaves; one without ``--match-msh`` matches any."""
     said = f"{application}|{facility}"
-    return tuple(s for s in senders if not s.match_msh or said in s.match_msh)
+    return tuple([s for s in senders if not s.match_msh or said in s.match_msh])
 
 
 def read_hl7(inbound: Inbound, keys: Keys) -> Arrival | Refusal:
@@ -126,7 +125,8 @@ def read_hl7(inbound: Inbound, keys: Keys) -> Arrival | Refusal:
 def _filed(
     inbound: Inbound, message: hl7v2.Message, header: acks.Header, sender: Sender, keys: Keys
 ) -> Arrival | Refusal:
-    wrong = _wrong_header(message)
+    key, processing = message.control_id, message.processing_id
+    wrong = _wrong_header(key, processing, message.version)
     if wrong:
         return _refused(inbound, wrong, header, message.type, sender.id)
     dialect = find(sender.dialect)
@@ -143,8 +143,8 @@ def _filed(
         source="hl7v2",
         facts=reading.facts,
         signal=triage.message_signal(reading.facts),
-        test=message.processing_id in {"T", "D"} and sender.mode == "production",
-        key=message.control_id,
+        test=processing in {"T", "D"} and sender.mode == "production",
+        key=key,
         mac=keys.mac(f"content:{sender.id}", hl7v2.fingerprint(message)),
         numbers=numbers,
         persons=persons,
@@ -153,13 +153,13 @@ def _filed(
     )
 
 
-def _wrong_header(message: hl7v2.Message) -> _Fault | None:
-    if not message.control_id:
+def _wrong_header(control_id: str, processing: str, version: str) -> _Fault | None:
+    if not control_id:
         error = acks.AckError("101", "MSH-10 message control id is missing", "MSH", 1, 10)
         return _Fault("AE", "control-id-missing", error)
-    if message.processing_id not in _PROCESSING:
+    if processing not in _PROCESSING:
         return _Fault("AR", "processing-id", acks.AckError("202", "MSH-11 must be P, T or D", "MSH", 1, 11))
-    if message.version and not message.version.startswith("2."):
+    if version and not version.startswith("2."):
         return _Fault("AR", "version", acks.AckError("203", "MSH-12 must be a version 2 release", "MSH", 1, 12))
     return None
 
@@ -169,8 +169,8 @@ def identity_macs(facts: Facts, organization: str, keys: Keys) -> tuple[tuple[st
     numbers, persons = visit.identity(facts)
     scope = f"visit:{organization}"
     return (
-        tuple(keys.mac(scope, "number", number) for number in numbers),
-        tuple(keys.mac(scope, "person", person) for person in persons),
+        tuple([keys.mac(scope, "number", number) for number in numbers]),
+        tuple([keys.mac(scope, "person", person) for person in persons]),
     )
 
 

@@ -290,6 +290,12 @@ def test_a_diagnosis_is_read_from_every_layout(dg1: str, system: str | None, cod
     assert (diagnosis.system, diagnosis.code) == (system, code)
 
 
+@pytest.mark.parametrize("code", ["F11" + "2" * 253, "ŉ" * 200, "9" * 2000])
+def test_a_diagnosis_code_of_any_length_is_read(code: str) -> None:
+    (diagnosis,) = facts("ADT^A01", f"DG1|1||{code}^Opioid^I10").diagnoses
+    assert len(diagnosis.code) <= fields.TOKEN_MAX
+
+
 def test_dg1_21_d_takes_a_diagnosis_back() -> None:
     found = facts("ADT^A08", "DG1|1||F11.20^^I10" + "|" * 18 + "D")
     assert (found.diagnoses, [one.code for one in found.removed_diagnoses]) == ([], ["F11.20"])

@@ -117,6 +117,7 @@ def test_an_inpatient_order_and_a_withdrawn_prescription_are_no_bridge() -> None
         ("PT12H", None, None, (None, None)),
         ("PT24H", None, 3, (None, 3)),
         ("PT24H", 3, 3, (3, None)),
+        ("PT1H", 300, None, (300, None)),  # more doses than any supply holds: the days are what was said
     ],
 )
 def test_a_bridge_counts_days_or_where_doses_are_split_doses(

@@ -37,6 +37,8 @@ _KINDS: Final[dict[str, FactKind]] = {
     "RDS^O13": "supply",
     "RDS^O01": "supply",
 }
+_PREGNANT: Final = Clinical(pregnant=True)
+_NOTHING_CLINICAL: Final = Clinical()
 _FILED_CODES: Final = frozenset({"ADT", "RDE", "RAS", "RDS"})
 _FILED_SEGMENTS: Final = drugs.DRUG_SEGMENTS | {"DG1"}
 _TEST_IDS: Final = frozenset({"T", "D"})
@@ -91,7 +93,7 @@ class AdtGeneric:
         """
         if not message.control_id.strip():
             return Problem("101", "message control id is missing", "MSH", 10)
-        needed = message.code in _FILED_CODES or any(segment.name in _FILED_SEGMENTS for segment in message.segments)
+        needed = message.code in _FILED_CODES or message.has(_FILED_SEGMENTS)
         if needed and not _identified(facts):
             return Problem("101", "neither a patient identifier nor a visit identifier", "PID", 3)
         return None
@@ -142,5 +144,5 @@ def _circumstances(source: Source, message: Message) -> Circumstances | None:
         contacts=contacts,
         coverage=coverage,
         allergies=allergies,
-        clinical=Clinical(pregnant=True) if pregnant else Clinical(),
+        clinical=_PREGNANT if pregnant else _NOTHING_CLINICAL,
     )

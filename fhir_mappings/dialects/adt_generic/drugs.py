@@ -5,7 +5,7 @@ RXD tells a supply, any other tells an order, and so does one whose dose or supp
 of treatment, never something in hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -46,27 +46,27 @@ class Drugs(NamedTuple):
 class _Group:
     """One order with everything that follows it until the next, and the event time of its message."""
 
-    __slots__ = ("at", "segments")
+    __slots__ = ("_named", "at")
 
-    def __init__(self, segments: list[Segment], at: datetime) -> None:
-        self.segments = segments
+    def __init__(self, named: dict[str, list[Segment]], at: datetime) -> None:
+        self._named = named
         self.at = at
 
     def first(self, name: str) -> Segment | None:
         """The first segment of that name in this group."""
-        for segment in self.segments:
-            if segment.name == name:
-                return segment
-        return None
+        named = self._named.get(name)
+        return named[0] if named else None
 
-    def all(self, name: str) -> list[Segment]:
+    def all(self, name: str) -> Sequence[Segment]:
         """Every segment of that name in this group."""
-        return [segment for segment in self.segments if segment.name == name]
+        return self._named.get(name, ())
 
     def after(self, segment: Segment, name: str) -> Segment | None:
         """The next segment of that name, else the first of the group."""
-        later = (other for other in self.segments if other.name == name and other.index > segment.index)
-        return next(later, None) or self.first(name)
+        for other in self.all(name):
+            if other.index > segment.index:
+                return other
+        return self.first(name)
 
 
 class _Timing(NamedTuple):
@@ -80,6 +80,8 @@ class _Timing(NamedTuple):
 def drugs(source: Source, message: Message, at: datetime) -> Drugs:
     """All orders, doses and supplies of a message; ``at`` is its event time."""
     found = Drugs([], [], [])
+    if not message.has(DRUG_SEGMENTS):
+        return found
     for group in _groups(message, at):
         key = _order_key(source, group)
         timing = _timing(source, group)
@@ -96,19 +98,17 @@ def drugs(source: Source, message: Message, at: datetime) -> Drugs:
 
 def _groups(message: Message, at: datetime) -> Iterator[_Group]:
     """Cut at each ORC; without ORC each RXE, RXO, RXA or RXD that would come twice opens one."""
-    current: list[Segment] = []
-    seen: set[str] = set()
+    named: dict[str, list[Segment]] = {}
     for segment in message.segments:
         name = segment.name
-        again = name in DRUG_SEGMENTS and name in seen and "ORC" not in seen
+        again = name in DRUG_SEGMENTS and name in named and "ORC" not in named
         if name == "ORC" or again:
-            if DRUG_SEGMENTS & seen:
-                yield _Group(current, at)
-            current, seen = [], set()
-        current.append(segment)
-        seen.add(name)
-    if DRUG_SEGMENTS & seen:
-        yield _Group(current, at)
+            if not DRUG_SEGMENTS.isdisjoint(named):
+                yield _Group(named, at)
+            named = {}
+        named.setdefault(name, []).append(segment)
+    if not DRUG_SEGMENTS.isdisjoint(named):
+        yield _Group(named, at)
 
 
 def _order_key(source: Source, group: _Group) -> str | None:

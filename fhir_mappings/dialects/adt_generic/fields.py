@@ -4,7 +4,7 @@ Source: HL7 v2.5.1 chapter 2A (data types CX, CWE, DTM, HD, XCN, XPN, XTN), tabl
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -43,6 +43,18 @@ _INTERVALS: Final = {
 """Repeat patterns of table 0335 and what is written in the field for the same."""
 
 
+class Triplet(NamedTuple):
+    """A code of a CWE, as long as it isn't settled what becomes of it."""
+
+    system: str | None
+    code: str
+    display: str | None
+
+    def coding(self) -> Coding:
+        """The same as it is kept."""
+        return Coding(system=self.system, code=self.code, display=self.display)
+
+
 class Source:
     """One message being read for one sender: its delimiters, zone and maps, and the notes made on the way."""
 
@@ -52,7 +64,7 @@ class Source:
         self.sender = sender
         self.separators = separators
         self.zone: ZoneInfo = sender.zone
-        self.organization = quote(sender.organization, safe="")
+        self.organization = _quoted(sender.organization)
         self.notes: list[Note] = []
 
     def note(self, segment: Segment, field: int, rule: str) -> None:
@@ -69,15 +81,33 @@ class Source:
         value = segment.text(field, component)
         return self._clean(segment, field, value, TOKEN_MAX) if value else None
 
-    def parts(self, segment: Segment, field: int, repetition: int = 0) -> list[str]:
-        """The components of one repetition as sent, cut once (a name or an address is read in six pieces)."""
+    def parts(self, segment: Segment, field: int) -> Sequence[str]:
+        """The components of the first repetition as sent, cut once (a name or an address is read in six pieces)."""
         value = segment.raw(field)
+        if not value:
+            return _ABSENT
         if self.separators.repetition in value:
-            value = value.split(self.separators.repetition)[repetition]
+            value = value.split(self.separators.repetition, maxsplit=1)[0]
         return [*value.split(self.separators.component), *_ABSENT]
+
+    def repetitions(self, segment: Segment, field: int) -> list[list[str]]:
+        """The components of every repetition as sent."""
+        value = segment.raw(field)
+        if not value:
+            return []
+        return [[*one.split(self.separators.component), *_ABSENT] for one in value.split(self.separators.repetition)]
+
+    def leaves(self, segment: Segment, field: int, parts: Sequence[str]) -> list[str | None]:
+        """Several of ``parts``, each as ``leaf``; most are absent, or plain letters and digits."""
+        return [
+            (part if part.isalnum() and len(part) <= TOKEN_MAX else self.leaf(segment, field, part)) if part else None
+            for part in parts
+        ]
 
     def leaf(self, segment: Segment, field: int, part: str, limit: int = TOKEN_MAX) -> str | None:
         """One of ``parts`` as text: first subcomponent, unescaped, or None."""
+        if part.isalnum() and len(part) <= limit:
+            return part  # letters and digits: no delimiter, blank or control character is among them
         if not part or part == _NULL:
             return None
         if self.separators.subcomponent in part:
@@ -128,11 +158,20 @@ class Source:
         """
         return _authority(hd, self.separators, self.organization, fallback)
 
-    def identifier(
-        self, segment: Segment, field: int, type_code: str, repetition: int = 0, authority: str = ""
+    def identifier(self, segment: Segment, field: int, type_code: str) -> Identifier | None:
+        """A CX. Its type is component 5, else ``type_code``."""
+        parts = self.parts(segment, field)
+        return self._identifier(segment, field, parts, type_code, "") if parts[0] else None
+
+    def identifiers(self, segment: Segment, field: int, type_code: str, authority: str = "") -> list[Identifier]:
+        """Every repetition of a CX that holds a number; ``authority`` names the field where none was sent."""
+        repetitions = self.repetitions(segment, field)
+        found = [self._identifier(segment, field, parts, type_code, authority) for parts in repetitions]
+        return [identifier for identifier in found if identifier is not None]
+
+    def _identifier(
+        self, segment: Segment, field: int, parts: Sequence[str], type_code: str, authority: str
     ) -> Identifier | None:
-        """A CX. Its type is component 5, else ``type_code``; ``authority`` names the field where none was sent."""
-        parts = self.parts(segment, field, repetition)
         value = self.leaf(segment, field, parts[0])
         if value is None:
             return None
@@ -142,17 +181,10 @@ class Source:
             return None
         return Identifier(system=system, value=value, type=self.leaf(segment, field, parts[4]) or type_code)
 
-    def identifiers(self, segment: Segment, field: int, type_code: str, authority: str = "") -> Iterator[Identifier]:
-        """Every repetition of a CX that holds a number."""
-        for repetition in range(segment.repetitions(field)):
-            identifier = self.identifier(segment, field, type_code, repetition, authority)
-            if identifier is not None:
-                yield identifier
-
     def clinician(self, segment: Segment, field: int) -> Clinician | None:
         """An XCN: name, and number with its authority."""
         parts = self.parts(segment, field)
-        number, family, given = (self.leaf(segment, field, part) for part in parts[:3])
+        number, family, given = self.leaves(segment, field, parts[:3])
         who = name(family, given)
         if number is None:
             return Clinician(name=who) if who is not None else None
@@ -164,21 +196,23 @@ class Source:
 
     def clinician_name(self, segment: Segment, field: int) -> str | None:
         """An XCN as one text: given and family name, else the number."""
-        number, family, given = (self.leaf(segment, field, part) for part in self.parts(segment, field)[:3])
+        number, family, given = self.leaves(segment, field, self.parts(segment, field)[:3])
         return " ".join(part for part in (given, family) if part) or number
 
-    def codings(self, segment: Segment, field: int) -> list[Coding]:
+    def codings(self, segment: Segment, field: int) -> list[Triplet]:
         """The coded triplets of a CWE (components 1-3, 4-6, 10-12); one without code or text is left out."""
         parts = self.parts(segment, field)
         found = []
         for first in (0, 3, 9):
+            if not (parts[first] or parts[first + 1]):
+                continue
             code = self.leaf(segment, field, parts[first])
             display = self.leaf(segment, field, parts[first + 1], TEXT_MAX)
             if code is not None or display is not None:
                 system = self.system(self.leaf(segment, field, parts[first + 2]))
                 # A text without code stands for itself; the text match of triage needs it.
                 code = code if code is not None else (display or "")[:TOKEN_MAX]
-                found.append(Coding(system=system, code=code, display=display))
+                found.append(Triplet(system, code, display))
         return found
 
     def product(self, segment: Segment, field: int) -> Product | None:
@@ -188,16 +222,21 @@ class Source:
             return None
         chosen = next((coding for coding in codings if coding.system == tables.RXNORM), None) or self._mapped(codings)
         chosen = chosen or codings[0]
-        alternates = [coding for coding in codings if coding is not chosen]
+        alternates = [coding.coding() for coding in codings if coding is not chosen]
         return Product(system=chosen.system, code=chosen.code, display=chosen.display, alternates=alternates)
 
-    def _mapped(self, codings: list[Coding]) -> Coding | None:
+    def _mapped(self, codings: list[Triplet]) -> Triplet | None:
         local = self.sender.maps.local_drugs
         for coding in codings:
             drug = local.get(coding.code) if coding.system not in (tables.NDC, tables.RXNORM) else None
             if drug is not None:
-                return Coding(system=self.system(drug.system), code=drug.code, display=drug.display)
+                return Triplet(self.system(drug.system), drug.code, drug.display)
         return None
+
+
+@lru_cache(maxsize=64)
+def _quoted(organization: str) -> str:
+    return quote(organization, safe="")
 
 
 class Path(NamedTuple):
@@ -253,7 +292,7 @@ def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
     try:
         if value[8:9].isdigit():
             read = datetime.fromisoformat(f"{value[:8]}T{value[8:]}")
-            return read if read.tzinfo is not None else read.replace(tzinfo=_offset_in(zone, read))
+            return read if read.tzinfo is not None else datetime.combine(read, read.time(), _offset_in(zone, read))
         return date.fromisoformat(value[:8])
     except (ValueError, OverflowError):
         return None
@@ -261,7 +300,7 @@ def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
 
 def _offset_in(zone: ZoneInfo, local: datetime) -> timezone:
     # A time that the clock skips gets the offset before the change, so it moves on by the hour.
-    return _fixed(local.replace(tzinfo=zone).utcoffset() or timedelta())
+    return _fixed(zone.utcoffset(local) or timedelta())
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ Source: HL7 v2.5.1 chapter 3 (PID, MRG, NK1, AL1) and 6 (IN1); tables 0001 (sex)
 0201-0202 (telecommunication use and equipment).
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -48,7 +49,7 @@ def patient(source: Source, pid: Segment) -> Patient:
 
 def merged(source: Source, mrg: Segment) -> list[Identifier]:
     """MRG-1: numbers that no longer stand for the person. An unnamed authority is that of PID-3."""
-    return list(source.identifiers(mrg, 1, "MR", "PID-3"))[:64]
+    return source.identifiers(mrg, 1, "MR", "PID-3")[:64]
 
 
 def contacts(source: Source, message: Message) -> list[Contact]:
@@ -81,15 +82,17 @@ def coverage(source: Source, message: Message) -> list[Coverage]:
 
 def allergies(source: Source, message: Message) -> list[Coding]:
     """AL1-3, as sent."""
-    return [codings[0] for al1 in message.all("AL1")[:200] if (codings := source.codings(al1, 3))]
+    return [codings[0].coding() for al1 in message.all("AL1")[:200] if (codings := source.codings(al1, 3))]
 
 
 def _legal_name(source: Source, segment: Segment, field: int) -> Name | None:
-    repetitions = [source.parts(segment, field, number) for number in range(segment.repetitions(field))]
+    repetitions = source.repetitions(segment, field)
     if not repetitions:
         return None
-    legal = next((parts for parts in repetitions if parts[6] == "L"), repetitions[0])
-    return name(*(source.leaf(segment, field, part) for part in legal[:3]))
+    legal = repetitions[0]
+    if len(repetitions) > 1:
+        legal = next((parts for parts in repetitions if parts[6] == "L"), legal)
+    return name(*source.leaves(segment, field, legal[:3]))
 
 
 def _birth_date(source: Source, pid: Segment) -> date | None:
@@ -106,19 +109,18 @@ def _sex(source: Source, pid: Segment) -> Sex | None:
 
 
 def _phones(source: Source, segment: Segment, field: int) -> list[str]:
-    numbers = (_phone(source, segment, field, number) for number in range(segment.repetitions(field)))
-    return list(dict.fromkeys(number for number in numbers if number))
+    numbers = [_phone(source, segment, field, parts) for parts in source.repetitions(segment, field)]
+    return list(dict.fromkeys([number for number in numbers if number]))
 
 
-def _phone(source: Source, segment: Segment, field: int, repetition: int) -> str | None:
+def _phone(source: Source, segment: Segment, field: int, parts: Sequence[str]) -> str | None:
     """An XTN as it was typed (1, else 12), else put together of country, area, local number and extension."""
-    parts = source.parts(segment, field, repetition)
     if parts[2].strip().upper() in _NOT_A_PHONE:
         return None
     typed = source.leaf(segment, field, parts[0]) or source.leaf(segment, field, parts[11])
     if typed is not None:
         return typed
-    country, area, local, extension = (source.leaf(segment, field, part) for part in parts[4:8])
+    country, area, local, extension = source.leaves(segment, field, parts[4:8])
     if local is None:
         return None
     if len(local) == 7 and local.isdigit():
@@ -130,11 +132,10 @@ def _phone(source: Source, segment: Segment, field: int, repetition: int) -> str
 
 def _address(source: Source, pid: Segment) -> tuple[Address | None, bool | None]:
     """The first address that is lived at, and whether it says that there is none."""
-    for repetition in range(pid.repetitions(11)):
-        parts = source.parts(pid, 11, repetition)
+    for parts in source.repetitions(pid, 11):
         if parts[6].strip().upper() in _NOT_LIVED_AT:
             continue
-        street, other, city, state, code, country = (source.leaf(pid, 11, part) for part in parts[:6])
+        street, other, city, state, code, country = source.leaves(pid, 11, parts[:6])
         if not (street or other or city or state or code or country):
             continue
         lines = [line for line in (street, other) if line]

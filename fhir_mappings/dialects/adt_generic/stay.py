@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Final, get_args
 
-from fhir_mappings.dialects.adt_generic.fields import TOKEN_MAX, Source
+from fhir_mappings.dialects.adt_generic.fields import TOKEN_MAX, Source, Triplet
 from fhir_mappings.hl7v2 import Message, Segment
 from schemas.codes import tables
-from schemas.discharge import Coding, Diagnosis, Disposition, Identifier, VisitClass, VisitDetails
+from schemas.discharge import Diagnosis, Disposition, Identifier, VisitClass, VisitDetails
 from schemas.facts import FactKind
 
 _NOT_A_DISCHARGE: Final = "not-a-discharge"
@@ -136,17 +136,17 @@ def _diagnosis(source: Source, dg1: Segment) -> Diagnosis | None:
     if coding is None:
         return None
     rank = dg1.text(15).strip()
-    code = tables.dotted(coding.code) if coding.system == tables.ICD10CM else coding.code
+    dotted = tables.dotted(coding.code) if coding.system == tables.ICD10CM else coding.code
     return Diagnosis(
         system=coding.system,
-        code=code,
+        code=dotted if len(dotted) <= TOKEN_MAX else coding.code,
         display=coding.display or source.text(dg1, 4),
         rank=int(rank) if rank.isascii() and rank.isdigit() and len(rank) < 4 else None,
         recorded_at=source.when(dg1, 19) or source.when(dg1, 5),
     )
 
 
-def _coded(source: Source, dg1: Segment) -> Coding | None:
+def _coded(source: Source, dg1: Segment) -> Triplet | None:
     """DG1-3: the ICD-10-CM triplet, else SNOMED CT, else the first; the old layout has its system in DG1-2."""
     codings = source.codings(dg1, 3)
     for system in (tables.ICD10CM, tables.SNOMED):
@@ -155,7 +155,7 @@ def _coded(source: Source, dg1: Segment) -> Coding | None:
                 return coding
     if not codings:
         text = source.text(dg1, 4)
-        return Coding(code=text[:TOKEN_MAX], display=text) if text else None
+        return Triplet(None, text[:TOKEN_MAX], text) if text else None
     first = codings[0]
     if first.system is not None:
         return first
@@ -163,4 +163,4 @@ def _coded(source: Source, dg1: Segment) -> Coding | None:
     if method is None and _ICD10_SHAPE.fullmatch(first.code.upper()):
         source.note(dg1, 3, "no code system: read as ICD-10-CM because of its shape")
         method = tables.ICD10CM
-    return Coding(system=method, code=first.code, display=first.display)
+    return first._replace(system=method)
