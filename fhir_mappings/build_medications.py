@@ -186,6 +186,8 @@ def _recent(course: _Course) -> list[tuple[str, Dose]]:
     """The doses of the last seven days, held and refused ones too, and always the last given one."""
     stated_at = course.frame.event.occurred_at
     doses = course.medication.doses
+    if not doses:
+        return []
     last = last_given(doses, stated_at)
     since = stated_at - _HISTORY
     keys = keyed(doses, lambda one: f"{course.key}|{one.at.isoformat()}")

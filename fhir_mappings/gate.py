@@ -20,7 +20,7 @@ import jsonschema_rs
 import orjson
 
 from schemas.resources import ALL
-from schemas.resources.base import Invariant, Resource
+from schemas.resources.base import Resource, Rules
 from schemas.resources.times import date_range
 
 MAX_PROBLEMS = 100
@@ -29,6 +29,8 @@ MAX_EXPLAINED = 64 * 1024
 """Bytes of JSON up to which all structural problems are listed; of a larger resource only the first, because each
 costs time and memory, and a hostile body could hold a million."""
 
+_HOLDERS = frozenset({"Bundle", "Parameters"})
+"""Types that hold resources besides contained ones."""
 _UNSAFE_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
@@ -45,24 +47,30 @@ class Problem:
     """FHIR issue type: ``required``, ``structure``, ``value``, ``code-invalid``, ``invariant``."""
 
 
-def check(resource: Resource) -> list[Problem]:
+def check(resource: Resource, text: bytes | None = None) -> list[Problem]:
     """All problems of one resource, nested ones included; empty = valid.
 
     Invariants and profiles are judged only where the structure is sound.
+
+    Args:
+        resource: a FHIR resource as a dict.
+        text: its JSON, of a caller who has it already.
     """
-    try:
-        text = orjson.dumps(resource, default=_number)
-    except TypeError:
-        return [Problem("Resource", "json", "JSON of at most 254 levels, 64-bit integers, UTF-8 text", "structure")]
+    if text is None:
+        try:
+            text = orjson.dumps(resource, default=_number)
+        except TypeError:
+            return [Problem("Resource", "json", "JSON of at most 254 levels, 64-bit integers, UTF-8 text", "structure")]
     problems = [] if _validator().is_valid(resource) else _structure(resource, everything=len(text) <= MAX_EXPLAINED)
     # Most resources hold no primitive extension, no local reference: one look at the bytes saves the walk.
-    if b'"_' in text:
+    if b"_" in text and b'"_' in text:
         problems += _misaligned(resource)
     if problems:
         return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
-    if b'"#' in text or b'"contained"' in text:
+    kind = resource["resourceType"]
+    if "contained" in resource or kind in _HOLDERS or (b"#" in text and b'"#' in text):
         problems += _contained(resource)
-    problems += _rules(resource, resource["resourceType"])
+    problems += _rules(resource, kind)
     return problems[:MAX_PROBLEMS]
 
 
@@ -322,23 +330,28 @@ def _parameters(parameters: Iterable[Resource], prefix: str) -> Iterator[tuple[R
 
 def _rules(resource: Resource, prefix: str) -> list[Problem]:
     problems: list[Problem] = []
-    spec = ALL.get(resource["resourceType"])
+    kind = resource["resourceType"]
+    spec = ALL.get(kind)
     if spec:
-        for rule in spec.invariants:
-            if not rule.keeps(resource):
-                problems += _broken(rule, resource, prefix)
+        if not spec.rules.kept_by(resource):
+            problems += _broken(spec.rules, resource, prefix)
         for claim in resource.get("meta", _NOTHING).get("profile", ()):
-            for rule in spec.rules_of(claim):
-                if not rule.keeps(resource):
-                    problems += _broken(rule, resource, prefix)
-    for child, path in _members(resource, prefix):
-        problems += _rules(child, path)
+            rules = spec.claims.get(claim)
+            if rules and not rules.kept_by(resource):
+                problems += _broken(rules, resource, prefix)
+    if "contained" in resource or kind in _HOLDERS:
+        for child, path in _members(resource, prefix):
+            problems += _rules(child, path)
     return problems
 
 
 _NOTHING: dict[str, Any] = {}
 
 
-def _broken(rule: Invariant, resource: Resource, prefix: str) -> list[Problem]:
+def _broken(rules: Rules, resource: Resource, prefix: str) -> list[Problem]:
     kind = resource["resourceType"]
-    return [Problem(prefix + path.removeprefix(kind), rule.key, rule.text, rule.code) for path in rule.broken(resource)]
+    return [
+        Problem(prefix + path.removeprefix(kind), rule.key, rule.text, rule.code)
+        for rule in rules.invariants
+        for path in rule.broken(resource)
+    ]

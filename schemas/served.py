@@ -21,6 +21,30 @@ def _number(value: Any) -> orjson.Fragment:
     raise TypeError("a resource holds only what JSON knows: text, finite numbers, booleans, lists and objects")
 
 
+def to_text(resource: Mapping[str, Any]) -> bytes:
+    """The whole resource as JSON; a Decimal keeps its own digits (1.10 stays 1.10).
+
+    Raises:
+        TypeError: the resource holds a value that JSON doesn't know (NaN, a date object ...).
+    """
+    return orjson.dumps(resource, default=_number)
+
+
+def cut_body(resource: Mapping[str, Any], text: bytes) -> bytes:
+    """``to_body`` of a resource whose ``to_text`` is known: where nothing stands between, the body is a part of it.
+
+    Args:
+        resource: a FHIR resource as a dict.
+        text: what ``to_text`` gave for it.
+    """
+    meta = resource.get("meta")
+    if meta and _META_IN_PREFIX.isdisjoint(meta):
+        start = f'{{"resourceType":"{resource.get("resourceType")}","id":"{resource.get("id")}","meta":{{'.encode()
+        if text.startswith(start):
+            return b"," + text[len(start) :]
+    return to_body(resource)
+
+
 def to_body(resource: Mapping[str, Any]) -> bytes:
     """The stored body of a resource: its JSON without resourceType, id, versionId and lastUpdated.
 

@@ -38,6 +38,14 @@ _TEXTS: Final = {
 }
 
 
+_DRUGS: Final[tuple[Drug, ...]] = ("methadone", "buprenorphine", "naltrexone")
+
+
+def drug_of(name: str) -> Drug | None:
+    """What of a product a partner must have: ``buprenorphine/naloxone`` is buprenorphine."""
+    return next((drug for drug in _DRUGS if name.startswith(drug)), None)
+
+
 def choose(
     *, need: str, product: Drug | None, routes: Mapping[str, str], partners: Sequence[PartnerChoice]
 ) -> RouteVerdict:

@@ -12,7 +12,7 @@ from typing import Literal
 from app.core.ids import uuid7
 from app.rules import consent, coverage, lifecycle, routing
 from app.services.visit_file import VisitFile
-from app.services.writing import Resource, change_of, digest, last_modified, without_server_meta
+from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.accounts import Directory
 from app.store.changes import Grant, ResourceChange, Revocation
 from fhir_mappings import build, gate, visit
@@ -20,7 +20,6 @@ from fhir_mappings.triage import Triage
 from schemas.discharge import DischargeEvent, Need
 from schemas.facts import VisitRecord
 from schemas.sender import Sender
-from schemas.served import to_body
 from schemas.stub import Child, Held, NeedLink, ReferralLink
 
 Reason = tuple[str, str]
@@ -38,9 +37,9 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
 class NotConforming(Exception):
     """What would be written does not pass the gate; (path, rule) of every problem."""
 
-    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, problems: Sequence[gate.Problem]) -> None:
         super().__init__("a resource does not pass the gate")
-        self.problems = problems
+        self.problems = tuple((problem.path, problem.rule) for problem in problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +131,10 @@ class _Work:
             event_id=situation.file.id,
             occurred_at=self.record.ended_at or situation.origin.occurred,
         )
+        self.needs = self.event.needs or [Need(kind=MOUD)]
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
+        self.drafts: list[Draft] = []
         self.coverage = self._coverage()
 
     # ---- the course of the visit
@@ -152,6 +153,7 @@ class _Work:
             self._when_ended(clinical)
         self._write_tasks()
         self._write_provenance()
+        self._pass_the_gate()
         current = self.link.needs or self.link.former[-1:]
         self.result.referral = current[0].service_request if current else None
 
@@ -181,15 +183,12 @@ class _Work:
 
     def _open(self, clinical: list[Resource]) -> None:
         self.result.opened = True
-        for need in self._needs():
+        for need in self.needs:
             opened = NeedLink(need=need.kind, service_request=uuid7(), task=uuid7())
             self.link.needs.append(opened)
             request, task = self._source(opened, clinical, "draft")
             self._put(request)
             self._put(task)
-
-    def _needs(self) -> list[Need]:
-        return self.event.needs or [Need(kind=MOUD)]
 
     def _request(self, need: NeedLink, clinical: list[Resource]) -> None:
         """Ask a partner, where a human need not decide first, a route is known and consent permits."""
@@ -197,9 +196,10 @@ class _Work:
         if held:
             self._hold(need, "needs-a-person", [held])
             return
+        product = self.now.triage.product
         route = routing.choose(
             need=need.need,
-            product=_drug(self.now.triage) if need.need == MOUD else None,
+            product=routing.drug_of(product.drug) if product and need.need == MOUD else None,
             routes=self.now.sender.routes,
             partners=_choices(self.now.directory),
         )
@@ -245,24 +245,27 @@ class _Work:
     # ---- resources
 
     def _ids(self, resource_type: str, key: str) -> str:
-        held = self.link.resources.get(f"{resource_type}|{key}")
+        name = f"{resource_type}|{key}"
+        held = self.link.resources.get(name)
         if held is None:
-            held = self.link.resources[f"{resource_type}|{key}"] = Held(id=uuid7(), version=0, digest="")
+            held = self.link.resources[name] = Held(id=uuid7(), version=0, digest="")
         return held.id
 
     def _clinical(self) -> list[Resource]:
         resources = build.clinical(self.event, parties=self.parties, ids=self._ids, labels=self.labels)
         by_id = {held.id: held for held in self.link.resources.values()}
+        # A new resource is seen by the hospital, and by every partner that was asked and is still in it.
+        viewers = (self.now.file.organization, *self._partners())
         for resource in resources:
-            content = to_body(resource)
             held = by_id[resource["id"]]
-            if held.digest == (fingerprint := digest(content)):
+            draft = _draft(resource, held.version + 1)
+            if held.digest == (fingerprint := digest(draft.body)):
                 continue
             if not held.digest:
-                self._show_new(resource["id"])
-            held.version += 1
+                self.result.grants += [Grant(viewer, held.id) for viewer in viewers]
+            held.version = draft.version
             held.digest = fingerprint
-            self._write(resource, held.version, content)
+            self.drafts.append(draft)
         self._hide_retracted({resource["id"] for resource in resources})
         return resources
 
@@ -274,19 +277,13 @@ class _Work:
                 viewers = {self.now.file.organization, *self._partners()}
                 self.result.revocations += [Revocation(viewer, held.id) for viewer in sorted(viewers)]
 
-    def _write(
-        self, resource: Resource, version: int, content: bytes | None = None, before: Resource | None = None
-    ) -> None:
-        """Every new version passes the gate."""
-        problems = gate.check(resource)
-        if problems:
-            raise NotConforming(tuple((problem.path, problem.rule) for problem in problems))
-        self.result.resources.append(change_of(resource, version, content=content, before=before))
-
-    def _show_new(self, resource_id: str) -> None:
-        """A new resource is seen by the hospital, and by every partner that was asked and is still in it."""
-        self.result.grants.append(Grant(self.now.file.organization, resource_id))
-        self.result.grants += [Grant(partner, resource_id) for partner in self._partners()]
+    def _pass_the_gate(self) -> None:
+        """Every new version passes the gate, all in a row: the second one finds the rules in the processor's cache."""
+        for draft in self.drafts:
+            problems = gate.check(draft.resource, draft.text)
+            if problems:
+                raise NotConforming(problems)
+        self.result.resources = [draft.change() for draft in self.drafts]
 
     def _partners(self) -> set[str]:
         return {
@@ -310,10 +307,10 @@ class _Work:
                 return need.service_request if resource_type == "ServiceRequest" else need.task
             return self._ids(resource_type, key)
 
-        stated = next((one for one in self._needs() if one.kind == need.need), Need.model_validate({"kind": need.need}))
+        stated = next((one for one in self.needs if one.kind == need.need), None)
         return build.source(
             self.event,
-            need=stated,
+            need=stated or Need.model_validate({"kind": need.need}),
             resources=clinical,
             parties=self.parties,
             ids=ids,
@@ -392,24 +389,28 @@ class _Work:
         sent = {i for need in self.link.needs for child in need.children for i in (child.task, child.service_request)}
         for resource_id, resource in self.tasks.items():
             stored = self.now.rows.get(resource_id)
+            if stored is not None and resource is stored.resource:
+                continue
             plain = without_server_meta(resource)
             if stored is not None and _same(without_server_meta(stored.resource), plain):
                 continue
             if resource["resourceType"] == "Task":
                 plain["lastModified"] = last_modified(plain, stamp)
-            if stored is None:
-                self._write(plain, 1)
-            else:
-                self._write(plain, stored.version + 1, before=stored.resource)
+            before = stored.resource if stored else None
+            self.drafts.append(_draft(plain, stored.version + 1 if stored else 1, before))
             if stored is None and resource_id not in sent:
                 self.result.grants.append(Grant(self.now.file.organization, resource_id))
 
     def _write_provenance(self) -> None:
         """One for all who see the visit; where several are asked, one more for each, and one for the sources."""
+        asked = [child for need in self.link.needs for child in need.children]
+        all_may_know = len(self.link.needs) == 1 and len(asked) < 2
         audiences: dict[str, list[str]] = {}
-        for change in self.result.resources:
-            target = f"{change.type}/{change.id}/_history/{change.version}"
-            audiences.setdefault(self._audience(change.id), []).append(target)
+        for draft in self.drafts:
+            resource_id = draft.resource["id"]
+            target = f"{draft.resource['resourceType']}/{resource_id}/_history/{draft.version}"
+            audience = "" if all_may_know or resource_id not in self.tasks else _audience(resource_id, asked)
+            audiences.setdefault(audience, []).append(target)
         for audience, targets in audiences.items():
             provenance = build.provenance(
                 targets,
@@ -426,17 +427,9 @@ class _Work:
             )
             held = self.link.resources[f"Provenance|{self.now.origin.ledger}{audience}"]
             held.version += 1
-            self._write(provenance, held.version)
+            self.drafts.append(_draft(provenance, held.version))
             readers = self._partners() if not audience else self._partners() & {audience[1:]}
             self.result.grants += [Grant(reader, held.id) for reader in (self.now.file.organization, *sorted(readers))]
-
-    def _audience(self, resource_id: str) -> str:
-        """``|partner`` for what only that one is asked, ``|`` for the hospital's own, nothing for what all may know."""
-        asked = [child for need in self.link.needs for child in need.children]
-        if resource_id not in self.tasks or (len(self.link.needs) == 1 and len(asked) < 2):
-            return ""
-        mine = (one.partner for one in asked if resource_id in {one.task, one.service_request})
-        return f"|{next(mine, '')}"
 
     def _coverage(self) -> build.CoverageView | None:
         # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
@@ -458,16 +451,22 @@ def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
     return stored.resource if stored else None
 
 
+def _draft(resource: Resource, version: int, before: Resource | None = None) -> Draft:
+    try:
+        return Draft.of(resource, version, before)
+    except TypeError:
+        # What JSON can't hold does not pass the gate, which says so in its own words.
+        raise NotConforming(gate.check(resource)) from None
+
+
+def _audience(resource_id: str, asked: Sequence[Child]) -> str:
+    """``|partner`` for what only that one is asked, ``|`` for the hospital's own."""
+    mine = (one.partner for one in asked if resource_id in {one.task, one.service_request})
+    return f"|{next(mine, '')}"
+
+
 def _same(before: Resource, after: Resource) -> bool:
     return {**before, "lastModified": ""} == {**after, "lastModified": ""}
-
-
-def _drug(triage: Triage) -> routing.Drug | None:
-    name = triage.product.drug if triage.product else ""
-    for drug in ("methadone", "buprenorphine", "naltrexone"):
-        if name.startswith(drug):
-            return drug
-    return None
 
 
 def _choices(directory: Directory) -> list[routing.PartnerChoice]:

@@ -88,11 +88,8 @@ class Invariant:
     holds: Callable[[Resource], bool]
     element: str = ""
     code: str = "invariant"
-    keeps: Callable[[Resource], bool] = field(init=False, repr=False, compare=False)
-    """Whether a resource of the type keeps the rule: the quick question; ``broken`` says where it does not."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "keeps", _everywhere(self.path.split(".")[1:], self.holds))
+    given: str = ""
+    """Where set, an element that is enough: whatever has it keeps the rule."""
 
     def broken(self, resource: Resource) -> list[str]:
         """FHIR expressions (``Patient.name[0]``) of the elements that break the rule; empty = it holds."""
@@ -124,6 +121,44 @@ def _everywhere(steps: list[str], holds: Callable[[Resource], bool]) -> Callable
         return holds(found)
 
     return one
+
+
+def _all_of(tests: list[Callable[[Resource], bool]]) -> Callable[[Resource], bool]:
+    if len(tests) == 1:
+        return tests[0]
+
+    def hold(item: Resource) -> bool:
+        for holds in tests:  # noqa: SIM110 - see Rules.kept_by
+            if not holds(item):
+                return False
+        return True
+
+    return hold
+
+
+class Rules:
+    """Invariants that are asked together: of a resource that keeps them all, each is soon asked."""
+
+    def __init__(self, invariants: Iterable[Invariant]) -> None:
+        self.invariants = tuple(invariants)
+        given: set[str] = set()
+        by_path: dict[str, list[Callable[[Resource], bool]]] = {}
+        for rule in self.invariants:
+            if rule.given and "." not in rule.path:
+                given.add(rule.given)
+            else:
+                by_path.setdefault(rule.path, []).append(rule.holds)
+        self._given = frozenset(given)
+        self._tests = tuple(_everywhere(path.split(".")[1:], _all_of(holds)) for path, holds in by_path.items())
+
+    def kept_by(self, resource: Resource) -> bool:
+        """True: every rule holds. False: one may be broken; ``broken`` of each says whether and where."""
+        if not self._given <= resource.keys():
+            return False
+        for keeps in self._tests:  # noqa: SIM110 - most rules cost less than the generator of an ``all``
+            if not keeps(resource):
+                return False
+        return True
 
 
 def _children(expression: str, item: Resource, step: str) -> Iterator[tuple[str, Any]]:
@@ -161,13 +196,20 @@ class ResourceSpec:
         return {f"{self.type}:{p.name}": _local(p.extract) for p in self.search if p.kind == "reference"}
 
     @cached_property
-    def _by_claim(self) -> dict[str, tuple[Invariant, ...]]:
-        bare = {url.partition("|")[0]: rules for url, rules in self.profiles.items()}
-        return {**bare, **self.profiles}
+    def rules(self) -> Rules:
+        """The invariants of the type."""
+        return Rules(self.invariants)
+
+    @cached_property
+    def claims(self) -> dict[str, Rules]:
+        """Rules of each profile by what ``meta.profile`` may say: its URL with or without version."""
+        versioned = {url: Rules(rules) for url, rules in self.profiles.items()}
+        return {**{url.partition("|")[0]: rules for url, rules in versioned.items()}, **versioned}
 
     def rules_of(self, claim: str) -> tuple[Invariant, ...]:
         """Rules of a profile that ``meta.profile`` claims; of another version or a profile unknown here, none."""
-        return self._by_claim.get(claim, ())
+        found = self.claims.get(claim)
+        return found.invariants if found else ()
 
     @cached_property
     def _by_column(self) -> tuple[tuple[str, bool, Extract], ...]:
@@ -196,8 +238,10 @@ class ResourceSpec:
         """Rows of the generic index: (parameter name, value), each once."""
         rows: list[tuple[str, Value]] = []
         for name, skip, only, extract in self._by_index:
-            values = dict.fromkeys(extract(resource)[skip:])
-            rows += [(name, value) for value in values if not only or str(value).startswith(only)]
+            found = extract(resource)
+            if len(found) > skip:
+                values = dict.fromkeys(found[skip:])
+                rows += [(name, value) for value in values if not only or str(value).startswith(only)]
         return rows
 
 
@@ -393,9 +437,12 @@ def has(item: Resource, name: str) -> bool:
 def has_choice(item: Resource, name: str) -> bool:
     """FHIRPath ``exists()`` of a choice: ``value`` finds valueString, valueQuantity, ..."""
     size = len(name)
-    return any(
-        key.startswith(name) and key[size : size + 1].isupper() for key in (key.removeprefix("_") for key in item)
-    )
+    for key in item:
+        if name in key:
+            plain = key.removeprefix("_")
+            if plain.startswith(name) and plain[size : size + 1].isupper():
+                return True
+    return False
 
 
 def any_of(*names: str) -> Callable[[Resource], bool]:
@@ -405,5 +452,7 @@ def any_of(*names: str) -> Callable[[Resource], bool]:
 
 def coded(concept: Resource | None, system: str, *codes: str) -> bool:
     """Whether a CodeableConcept holds one of the codes of a system."""
-    codings = concept.get("coding", ()) if concept else ()
-    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+    for coding in concept.get("coding", ()) if concept else ():
+        if coding.get("system") == system and coding.get("code") in codes:
+            return True
+    return False

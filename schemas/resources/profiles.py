@@ -46,8 +46,10 @@ def _need(path: str) -> Invariant:
     def holds_choice(item: Resource) -> bool:
         return has_choice(item, name.removesuffix("[x]"))
 
-    rule = holds_choice if name.endswith("[x]") else holds
-    return Invariant("required", "an element that the profile requires", parent, rule, element=name, code="required")
+    text = "an element that the profile requires"
+    if name.endswith("[x]"):
+        return Invariant("required", text, parent, holds_choice, element=name, code="required")
+    return Invariant("required", text, parent, holds, element=name, code="required", given=name)
 
 
 def at_most(path: str, count: int, which: Callable[[Resource], bool] | None = None, what: str = "") -> Invariant:
