@@ -38,6 +38,8 @@ from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
 from app.services.readiness import SchemaWatch
+from app.services.reads import Reads
+from app.services.searches import Searches
 from app.store.database import Doubt, Gone
 from app.store.sqlite import AlreadyServed, SqliteDatabase
 
@@ -66,15 +68,13 @@ class Doors:
         """ASGI, HTTP only."""
         polled = fhir.polled(scope)
         if polled is not None:
-            # The guard around all of this tells every fault, so Starlette's own layers are not needed.
             scope["route"] = polled
-            response: Response = await polled.endpoint(Request(scope, receive, send))
-            await response(scope, receive, send)
+            await self._answer(polled, scope, receive, send)
             return
         route = self._fixed.get(scope["path"])
-        if route is not None:
-            scope.update(route=route, endpoint=route.endpoint, path_params={})
-            await route.handle(scope, receive, send)
+        if route is not None and scope["method"] in (route.methods or ()):
+            scope.update(route=route, path_params={})
+            await self._answer(route, scope, receive, send)
             return
         try:
             await self._routes(scope, receive, send)
@@ -83,6 +83,12 @@ class Doors:
                 raise
             raise HTTPException(405, headers={"Allow": self._allowed(scope)}) from None
 
+    @staticmethod
+    async def _answer(route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        """The guard around all of this tells every fault, so Starlette's own layers are not needed."""
+        response: Response = await route.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
     def _allowed(self, scope: Scope) -> str:
         """Every method of the path: one path may have several routes."""
         routes = [r for r in self._routes.routes if isinstance(r, Route) and r.matches(scope)[0] is not Match.NONE]
@@ -90,7 +96,7 @@ class Doors:
 
 
 class Application(FastAPI):
-    """FastAPI serves the documentation; every other route is a plain one in front of it, for speed."""
+    """FastAPI frames the OpenAPI document and the life of a process; every route is a plain one in front, for speed."""
 
     def __init__(self, **described: Any) -> None:
         super().__init__(**described)
@@ -125,10 +131,12 @@ def create_app(settings: Settings | None = None) -> Application:
         summary="Carries a hospital discharge on medication for opioid use disorder to the partner of the next dose.",
         lifespan=_running,
         redirect_slashes=False,
+        openapi_url=None,
         exception_handlers={HTTPException: _told},
     )
     app.state.settings = settings or Settings()
     app.state.fault = None
+    app.state.openapi = {}
     return app
 
 
@@ -142,6 +150,8 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.intake = Intake(hub)
     app.state.disclosures = Disclosures(hub.store)
     app.state.feed = Feed(hub.store)
+    app.state.reads = Reads(hub, app.state.disclosures)
+    app.state.searches = Searches(hub, app.state.reads, app.state.disclosures, app.state.feed)
     app.state.schema = SchemaWatch()
     app.state.checks = {}
     app.state.gauges = {}

@@ -36,15 +36,28 @@ class Feed:
         self._name = _BEAT + uuid7()
         self._sent: dict[str, float] = {}
         self._known_as_of = float("-inf")
+        self._doubted: dict[str, float] = {}
 
     def changed(self, organization: str) -> int | None:
         """The change number of ``organization`` (as ``Page.changed`` and ``Reader.last_change`` give it).
 
-        None while it is not known here: on SQLite, and without a living connection to the channel.
+        None while it is not known here: on SQLite, without a living connection to the channel, and in doubt.
         """
-        if monotonic() - self._known_as_of > _FRESH_SECONDS:
+        if self._lost.is_set() or monotonic() - self._known_as_of > _FRESH_SECONDS:
             return None
+        if organization in self._doubted:
+            if self._known_as_of <= self._doubted[organization]:
+                return None
+            del self._doubted[organization]
         return self._numbers.get(organization, 0)
+
+    def doubt(self, organization: str) -> None:
+        """``organization`` has just changed something here: its number is not known until that was surely heard.
+
+        That is when a beat comes back that was sent from now on.
+        """
+        if self._keeper is not None:
+            self._doubted[organization] = monotonic()
 
     async def start(self) -> None:
         """Listen, where the database can tell, and listen again whenever the connection is lost."""

@@ -24,7 +24,7 @@ from app.services.visit_file import VisitFile
 from app.services.writing import decoded
 from app.store.accounts import Directory
 from app.store.database import Gone
-from app.store.lookups import StoredVisit, Waiting
+from app.store.lookups import Found, StoredVisit, Waiting
 from fhir_mappings import hl7v2
 from schemas.sender import Sender
 
@@ -53,8 +53,8 @@ class Intake:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        runners = 1 if hub.store.database.name == "sqlite" else 2
-        self._batcher: Batcher[Reading, Outcome] = Batcher(self._work, size=64, runners=runners)
+        # One batch at a time: of two that overlap each is half as large, and costs as many round trips.
+        self._batcher: Batcher[Reading, Outcome] = Batcher(self._work, size=64)
 
     async def receive_hl7(self, data: bytes, senders: Sequence[Sender]) -> Outcome:
         """One HL7 v2 message of one of ``senders``.
@@ -155,25 +155,41 @@ class Intake:
     async def _look_up(self, batch: Sequence[Reading]) -> list[Known]:
         reader = self._hub.store.intake(_SYSTEM)
         arrivals = [r for r in batch if isinstance(r, Arrival)]
-        copies = await reader.receipts([(a.scope, a.key) for a in arrivals])
         live = [a for a in arrivals if not a.test]
-        by_number = await reader.visits_by_number(sorted({n for a in live for n in a.numbers}))
-        without = sorted({p for a in live if not a.numbers for p in a.persons})
-        by_person = await reader.visits_by_person(without)
-        waiting = await reader.waiting(sorted({p for a in live for p in a.persons}))
-        rows = await self._referral_rows([*by_number, *by_person])
+        found = await reader.known(
+            receipts=[(a.scope, a.key) for a in arrivals],
+            numbers=[n for a in live for n in a.numbers],
+            persons=[p for a in live if not a.numbers for p in a.persons],
+            waiting=[p for a in live for p in a.persons],
+        )
+        files = [self._opened(r, found) for r in batch]
+        rows = await self._referral_rows([file for numbered, of_person in files for file in (*numbered, *of_person)])
         return [
             Known(
-                copies=tuple(c for c in copies if (c.scope, c.key) == (r.scope, r.key)),
-                by_number=tuple(v for v in by_number if v.mac in r.numbers),
-                by_person=() if r.numbers else tuple(v for v in by_person if v.mac in r.persons),
-                waiting=tuple(self._read_again(r, w) for w in waiting if w.person in r.persons),
+                copies=tuple(c for c in found.receipts if (c.scope, c.key) == (r.scope, r.key)),
+                by_number=numbered,
+                by_person=of_person,
+                waiting=tuple(self._read_again(r, w) for w in found.waiting if w.person in r.persons),
                 rows=rows,
             )
             if isinstance(r, Arrival)
             else Known()
-            for r in batch
+            for r, (numbered, of_person) in zip(batch, files, strict=True)
         ]
+
+    def _opened(self, reading: Reading, found: Found) -> tuple[tuple[VisitFile, ...], tuple[VisitFile, ...]]:
+        """The visits of one message, by its visit identifiers and by its person."""
+        if isinstance(reading, Refusal):
+            return (), ()
+        numbered = [v for v in found.by_number if v.mac in reading.numbers]
+        of_person = [] if reading.numbers else [v for v in found.by_person if v.mac in reading.persons]
+        return self._files(reading, numbered), self._files(reading, of_person)
+
+    def _files(self, arrival: Arrival, stored: Sequence[StoredVisit]) -> tuple[VisitFile, ...]:
+        """Each visit once, opened for this message alone: a decision changes what it holds."""
+        distinct = {visit.id: visit for visit in stored}
+        files = (VisitFile.opened(self._hub.keys, arrival.sender.organization, v) for v in distinct.values())
+        return tuple(file for file in files if file is not None)
 
     def _read_again(self, arrival: Arrival, waiting: Waiting) -> WaitingFacts:
         data = self._hub.keys.open_raw(waiting.ledger, waiting.raw)
@@ -183,16 +199,15 @@ class Intake:
             raise Unprocessable("A waiting message can no longer be read with its sender's settings.")
         return WaitingFacts(waiting.ledger, again.facts)
 
-    async def _referral_rows(self, visits: Sequence[StoredVisit]) -> dict[str, Stored]:
+    async def _referral_rows(self, files: Sequence[VisitFile]) -> dict[str, Stored]:
         """ServiceRequests and Tasks of the referrals that these visits have, as they are now."""
-        ids: list[str] = []
-        for stored in {v.id: v for v in visits if v.expires_at is None}.values():
-            file = VisitFile.opened(self._hub.keys, "", stored)
-            link = file.content.referral if file else None
+        ids: set[str] = set()
+        for file in files:
+            link = file.content.referral
             for need in (*link.needs, *link.former) if link else ():
-                ids += [need.service_request, need.task]
-                ids += [i for child in need.children for i in (child.service_request, child.task)]
-        found = await self._hub.store.reader(_SYSTEM).by_ids(ids)
+                ids.update((need.service_request, need.task))
+                ids.update(i for child in need.children for i in (child.service_request, child.task))
+        found = await self._hub.store.reader(_SYSTEM).by_ids(sorted(ids))
         return {row.id: Stored(row.version, decoded(row)) for row in found}
 
 

@@ -25,7 +25,7 @@ from app.store.changes import (
     ReviewItem,
     VisitMoves,
 )
-from app.store.lookups import Received, StoredVisit
+from app.store.lookups import Received
 from fhir_mappings import triage, visit
 from schemas.facts import Facts
 
@@ -53,8 +53,10 @@ class Known:
 
     copies: tuple[Received, ...] = ()
     """Earlier messages with the same identity."""
-    by_number: tuple[StoredVisit, ...] = ()
-    by_person: tuple[StoredVisit, ...] = ()
+    by_number: tuple[VisitFile, ...] = ()
+    """Visits that carry one of its visit identifiers, each once."""
+    by_person: tuple[VisitFile, ...] = ()
+    """Visits of its person; asked for only where the message names no visit."""
     waiting: tuple[WaitingFacts, ...] = ()
     rows: Mapping[str, Stored] = field(default_factory=dict)
 
@@ -210,14 +212,14 @@ class _Filing:
 
     def _find(self) -> VisitFile | Decision:
         arrival = self.arrival
-        by_number = self._opened(self.known.by_number)
+        by_number = self.known.by_number
         if len(by_number) == 1:
             return by_number[0]
         if len(by_number) > 1:
             return self._without_visit("visit-ambiguous", "Its identifiers belong to more than one visit.")
         if arrival.numbers:
             return self._new()
-        open_then = [f for f in self._opened(self.known.by_person) if is_open_at(f.content.record, arrival.facts.at)]
+        open_then = [f for f in self.known.by_person if is_open_at(f.content.record, arrival.facts.at)]
         if len(open_then) == 1:
             return open_then[0]
         if not open_then and arrival.facts.kind in _FOLLOWS and arrival.facts.handled:
@@ -225,11 +227,6 @@ class _Filing:
         if open_then:
             return self._without_visit("visit-ambiguous", "More than one visit of this person was open then.")
         return self._without_visit("visit-unknown", "No visit of this person is known to have been open then.")
-
-    def _opened(self, stored: Sequence[StoredVisit]) -> list[VisitFile]:
-        distinct = {visit.id: visit for visit in stored}
-        files = [VisitFile.opened(self.keys, self.arrival.sender.organization, v) for v in distinct.values()]
-        return [file for file in files if file is not None]
 
     def _new(self) -> VisitFile:
         return VisitFile.new(self.keys, self.arrival.sender.organization, self.arrival.sender.id)

@@ -152,7 +152,7 @@ async def _original(hub: Hub, arrival: Arrival) -> LedgerLine | None:
     """The entry of the first copy, as it stands now."""
     reader = hub.store.intake(_SYSTEM)
     try:
-        copies = await reader.receipts([(arrival.scope, arrival.key)])
+        copies = (await reader.known(receipts=[(arrival.scope, arrival.key)])).receipts
         first = next((copy.ledger for copy in copies if copy.mac == arrival.mac), None)
         entry = None if first is None else await reader.entry(first)
     except Gone as error:

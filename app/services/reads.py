@@ -23,7 +23,21 @@ from app.services.scopes import require
 from app.services.search_params import Asked, Pairs, parse
 from app.services.writing import Rendition, Resource, decoded, served
 from app.store.database import Gone
-from app.store.reader import ColumnIs, IndexIn, Page, Query, Reader, Row, WrittenPage, written, written_entry
+from app.store.reader import (
+    ColumnIs,
+    Counted,
+    IndexIn,
+    Page,
+    Query,
+    Reader,
+    Row,
+    WrittenPage,
+    earliest,
+    first_end,
+    written,
+    written_entry,
+)
+from app.store.together import ReadsTogether
 from fhir_mappings.packet import packet as packet_of
 from schemas.resources import ALL
 
@@ -40,11 +54,20 @@ class Found:
 
     body: bytes
     changed: int
+    until: int | None
+    """When the first of what it shows ceases to be visible (microseconds); None: never."""
 
 
 def not_found() -> NoReturn:
     """The one answer for what is not known and what is not visible."""
     raise NotFound("Not known here.")
+
+
+def admit(actor: Actor, resource_type: str, letter: str) -> None:
+    """NotFound for what is no type here, Forbidden where the scopes do not cover it."""
+    if resource_type not in ALL:
+        not_found()
+    require(actor, resource_type, letter)
 
 
 class Reads:
@@ -53,17 +76,17 @@ class Reads:
     def __init__(self, hub: Hub, disclosures: Disclosures) -> None:
         self._hub = hub
         self._disclosures = disclosures
+        self._together = ReadsTogether(hub.store)
 
     def _reader(self, actor: Actor, resource_type: str, letter: str) -> Reader:
-        if resource_type not in ALL:
-            not_found()
-        require(actor, resource_type, letter)
+        admit(actor, resource_type, letter)
         return self._hub.store.reader(actor)
 
     async def read(self, actor: Actor, resource_type: str, resource_id: str) -> Rendition:
         """The current version of one resource."""
+        admit(actor, resource_type, "r")
         try:
-            row = await self._reader(actor, resource_type, "r").read(resource_type, resource_id)
+            row = await self._together.read(actor, resource_type, resource_id)
         except Gone as error:
             raise _away() from error
         if row is None:
@@ -105,16 +128,18 @@ class Reads:
         if asked.count_only:
             counted = await _count(reader, asked)
             self._disclosures.access(actor, "search")
-            return Found(self._bundle(asked, None, [], total=counted), 0)
+            return Found(self._bundle(asked, None, [], total=counted.number), 0, counted.until)
         page, matches = await self._page(reader, asked, after)
         included = await self._included(reader, asked, matches)
+        until = earliest((page.until, first_end(included)))
         total = None if page.more or after is not None else page.count
         if asked.total:
-            total = await _count(reader, asked)
+            total, first_of_all = await _count(reader, asked)
+            until = earliest((until, first_of_all))
         cursor = self._cursor(actor, asked, page.last) if page.more else None
         fresh = [*page.fresh, *((row.id, row.version, row.level) for row in included if row.disclosed < row.version)]
         await self._disclosures.record_fresh(actor, fresh, "search")
-        return Found(self._bundle(asked, page, included, total=total, cursor=cursor), page.changed)
+        return Found(self._bundle(asked, page, included, total=total, cursor=cursor), page.changed, until)
 
     async def _page(self, reader: Reader, asked: Asked, after: int | None) -> tuple[WrittenPage, Sequence[Row]]:
         """One page, and its rows where something else must be looked up from them."""
@@ -256,13 +281,15 @@ async def _pages(reader: Reader, asked: Asked, after: int | None) -> AsyncIterat
     raise NotSupported("Too many resources to look through; name a patient, an identifier or ids as well.")
 
 
-async def _count(reader: Reader, asked: Asked) -> int:
+async def _count(reader: Reader, asked: Asked) -> Counted:
     if not asked.tests:
         return await reader.count(_query(asked, None, 0))
-    total = 0
+    number, until = 0, None
     async for page in _pages(reader, asked, None):
-        total += sum(all(test(decoded(row)) for test in asked.tests) for row in page.rows)
-    return total
+        rows = [row for row in page.rows if all(test(decoded(row)) for test in asked.tests)]
+        number += len(rows)
+        until = earliest((until, first_end(rows)))
+    return Counted(number, until)
 
 
 def _query(asked: Asked, after: int | None, limit: int) -> Query:

@@ -1,8 +1,8 @@
 """What intake must know before it decides, for a whole batch of messages at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.actor import Actor
 from app.store.database import Database
@@ -62,6 +62,30 @@ class LedgerEntry:
     referral: str | None
 
 
+class Found(NamedTuple):
+    """What is known to messages that arrive together."""
+
+    receipts: list[Received]
+    by_number: list[StoredVisit]
+    by_person: list[StoredVisit]
+    waiting: list[Waiting]
+    """Messages that still look for their visit, oldest first."""
+
+
+_KNOWN = """
+select 1, r.scope, r.key, r.mac, null, null, null, l.id, l.state, l.reasons, l.visit, l.referral
+    from {receipts} join receipt r on r.scope = pair.one and r.key = pair.two join ledger l on l.id = r.ledger
+union all select 2, n.mac, v.id, null, v.key, v.content, v.expires_at, cast(v.version as text), null, null, null, null
+    from visit_number n join visit v on v.id = n.visit where {numbers}
+union all select 3, n.mac, v.id, null, v.key, v.content, v.expires_at, cast(v.version as text), null, null, null, null
+    from visit_person n join visit v on v.id = n.visit where {persons}
+union all select 4, person, id, sender, raw, null, received_at, control_id, null, null, null, null
+    from ledger where state = 'waiting' and visit is null and raw is not null and {waiting}
+"""
+"""Four look-ups as one question: which one, three texts, two contents, a number, five texts more.
+
+Receipts are joined by scope and key together: membership of each apart would read every receipt of a sender.
+"""
 _ENTRY = "id, sender, control_id, message_type, received_at, state, reasons, visit, referral"
 
 
@@ -74,38 +98,47 @@ class IntakeReader:
         self.actor = actor
         self._database = database
 
-    async def receipts(self, keys: Sequence[tuple[str, str]]) -> list[Received]:
-        """Earlier messages with one of these (scope, key) identities."""
-        if not keys:
-            return []
+    async def known(
+        self,
+        *,
+        receipts: Iterable[tuple[str, str]] = (),
+        numbers: Iterable[str] = (),
+        persons: Iterable[str] = (),
+        waiting: Iterable[str] = (),
+    ) -> Found:
+        """Everything that bears on some messages, in one question.
+
+        Args:
+            receipts: (scope, key) identities of which earlier messages are looked for.
+            numbers: keyed hashes of visit identifiers.
+            persons: keyed hashes of patient identifiers whose visits are looked for.
+            waiting: those whose messages without a visit are looked for.
+        """
         db = self._database
-        # Membership of scope and of key apart would read every receipt of a sender, each time more of them.
+        asked = sorted(set(receipts))
         rows = await db.fetch(
-            "select r.scope, r.key, r.mac, l.id, l.state, l.reasons, l.visit, l.referral "
-            f"from {db.pairs('$1', '$2')} join receipt r on r.scope = pair.one and r.key = pair.two "
-            "join ledger l on l.id = r.ledger",
-            *map(db.array, zip(*sorted(set(keys)), strict=True)),
+            _KNOWN.format(
+                receipts=db.pairs("$1", "$2"),
+                numbers=db.any_of("n.mac", "$3"),
+                persons=db.any_of("n.mac", "$4"),
+                waiting=db.any_of("person", "$5"),
+            ),
+            db.array([scope for scope, _ in asked]),
+            db.array([key for _, key in asked]),
+            *(db.array(sorted(set(one))) for one in (numbers, persons, waiting)),
         )
-        return [Received(*row) for row in rows]
-
-    async def visits_by_number(self, macs: Sequence[str]) -> list[StoredVisit]:
-        """Visits that carry one of these visit identifiers."""
-        return await self._visits("visit_number", macs)
-
-    async def visits_by_person(self, macs: Sequence[str]) -> list[StoredVisit]:
-        """Visits of one of these persons."""
-        return await self._visits("visit_person", macs)
-
-    async def _visits(self, table: str, macs: Sequence[str]) -> list[StoredVisit]:
-        if not macs:
-            return []
-        db = self._database
-        rows = await db.fetch(
-            f"select n.mac, v.id, v.version, v.key, v.content, v.expires_at from {table} n "
-            f"join visit v on v.id = n.visit where {db.any_of('n.mac', '$1')}",
-            db.array(macs),
-        )
-        return [StoredVisit(*row) for row in rows]
+        found = Found([], [], [], [])
+        for which, a, b, c, x, y, number, *more in rows:
+            match which:
+                case 1:
+                    found.receipts.append(Received(a, b, c, *more))
+                case 2 | 3:
+                    visits = found.by_number if which == 2 else found.by_person
+                    visits.append(StoredVisit(a, b, int(more[0]), x, y, number))
+                case _:
+                    found.waiting.append(Waiting(a, b, c, more[0], number, x))
+        found.waiting.sort(key=lambda message: message.ledger)
+        return found
 
     async def visit(self, visit_id: str) -> StoredVisit | None:
         """One visit by its id."""
@@ -113,18 +146,6 @@ class IntakeReader:
             "select '', id, version, key, content, expires_at from visit where id = $1", visit_id
         )
         return StoredVisit(*rows[0]) if rows else None
-
-    async def waiting(self, persons: Sequence[str]) -> list[Waiting]:
-        """Messages of these persons that still look for their visit, oldest first."""
-        if not persons:
-            return []
-        db = self._database
-        rows = await db.fetch(
-            "select person, id, sender, control_id, received_at, raw from ledger where state = 'waiting' "
-            f"and visit is null and raw is not null and {db.any_of('person', '$1')} order by id",
-            db.array(persons),
-        )
-        return [Waiting(*row) for row in rows]
 
     async def entry(self, ledger_id: str) -> LedgerEntry | None:
         """One ledger entry."""

@@ -13,7 +13,7 @@ import asyncpg
 
 from app.store import statements as sql
 from app.store.database import Doubt, Gone, Record, VersionMiss
-from app.store.writes import Batch, joined, stamp_rows
+from app.store.writes import Batch, Group, joined, stamp_rows
 
 _NOT_WRITTEN = (
     asyncpg.PostgresConnectionError,
@@ -29,7 +29,15 @@ _NOT_WRITTEN = (
     OSError,
     TimeoutError,
 )
+_REFUSED = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""The server's own word that it did not do the statement."""
 _MISSED = (
+    asyncpg.DivisionByZeroError,  # how a guarded part of a statement tells, see statements.together
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -107,26 +115,29 @@ class PostgresDatabase:
                 raise Gone from error
 
     async def write(self, batch: Batch, offset_us: int) -> dict[str, int]:
-        """One durable transaction."""
+        """One durable transaction: one statement where that can be, else several between BEGIN and COMMIT."""
+        *earlier, last = batch.groups()
         async with self._connection() as connection:
+            if earlier:
+                await _begin_with(connection, earlier)
             try:
-                await connection.execute("begin")
-                stamps = await _write_batch(connection, batch, offset_us)
-            except (*_MISSED, VersionMiss) as error:
+                rows = await connection.fetch(*_statement(last, batch, offset_us))
+                if earlier:
+                    await connection.execute("commit")
+            except _MISSED as error:
                 await _roll_back(connection)
                 raise VersionMiss from error
-            except _NOT_WRITTEN as error:
+            except _REFUSED as error:
                 connection.terminate()
                 raise Gone from error
+            except _NOT_WRITTEN as error:
+                # The server may have committed before the connection was lost.
+                connection.terminate()
+                raise Doubt from error
             except BaseException:
                 connection.terminate()
                 raise
-            try:
-                await connection.execute("commit")
-            except BaseException as error:
-                connection.terminate()
-                raise Doubt from error
-            return stamps
+        return {row[0]: row[1] for row in rows} if batch.stamps else {}
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends. Raises Gone."""
@@ -162,22 +173,33 @@ class PostgresDatabase:
         self._listener = None
 
 
-async def _write_batch(
-    connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch, offset_us: int
-) -> dict[str, int]:
-    for statement, rows in batch.writes:
-        status = await connection.execute(
-            statement.postgresql, *_columns(rows, [kind for _, kind in statement.columns])
-        )
-        if statement.guarded and _touched(status) != len(rows):
-            raise VersionMiss
-    if not batch.stamps:
-        return {}
-    rows = stamp_rows(batch.resources)
-    stamped = await connection.fetch(
-        sql.STAMP_POSTGRESQL, len(rows), offset_us, batch.tell, *_columns(rows, sql.STAMP_KINDS)
-    )
-    return {row[0]: row[1] for row in stamped}
+async def _begin_with(connection: "asyncpg.Connection[asyncpg.Record]", groups: Sequence[Group]) -> None:
+    """All but the last statement of a transaction; what fails here was not written."""
+    try:
+        await connection.execute("begin")
+        for group in groups:
+            await connection.execute(*_statement(group))
+    except _MISSED as error:
+        await _roll_back(connection)
+        raise VersionMiss from error
+    except _NOT_WRITTEN as error:
+        connection.terminate()
+        raise Gone from error
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+def _statement(group: Group, stamping: Batch | None = None, offset_us: int = 0) -> list[Any]:
+    """SQL and parameters of one statement, which also stamps where ``stamping`` has something to stamp."""
+    stamped = stamping is not None and stamping.stamps
+    asked: list[Any] = [sql.together(tuple(statement for statement, _ in group), stamped=stamped)]
+    for statement, rows in group:
+        asked += _columns(rows, [kind for _, kind in statement.columns])
+    if stamping is not None and stamped:
+        rows = stamp_rows(stamping.resources)
+        asked += [len(rows), offset_us, stamping.tell, *_columns(rows, sql.STAMP_KINDS)]
+    return asked
 
 
 def _columns(rows: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Any]:
@@ -185,7 +207,7 @@ def _columns(rows: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Any]:
     if not rows:
         return ["" for _ in kinds]
     return [
-        list(column) if kind == "bytes" else joined(column)
+        list(column) if kind == "bytes" else joined(column, kind)
         for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
     ]
 
@@ -195,6 +217,8 @@ def _touched(status: str) -> int:
 
 
 async def _roll_back(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    if not connection.is_in_transaction():
+        return
     try:
         await connection.execute("rollback")
     except _NOT_WRITTEN:

@@ -4,7 +4,7 @@ What an organisation may see is a row in ``visibility``; what it may not see doe
 in reads, searches, includes, histories and counts alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -31,6 +31,8 @@ class Row(NamedTuple):
     level: str
     disclosed: int
     """Highest version that this organisation was already given at this level."""
+    until: int | None = None
+    """When it ceases to be visible (microseconds); None: no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,15 @@ class WrittenPage:
     """``{"fullUrl":…,"resource":…,"search":{"mode":"match"}},…``"""
     fresh: tuple[tuple[str, int, str], ...]
     """(id, version, level) of the matches that this organisation has not been given yet."""
+    until: int | None = None
+    """When the first of the matches, or of those that tell of a further page, ceases to be visible; None: never."""
+
+
+class Counted(NamedTuple):
+    """How many there are, and when the first of them ceases to be visible (None: never)."""
+
+    number: int
+    until: int | None
 
 
 class Reader:
@@ -186,7 +197,7 @@ class Reader:
             between=f"{_bind(args, ENTRY_END + b',')}::bytea",
             organization=_bind(args, self.actor.organization or ""),
         )
-        stamp, changed, found, shown, last, entries, fresh = (await self._database.fetch(sql, *args))[0]
+        stamp, changed, found, until, shown, last, entries, fresh = (await self._database.fetch(sql, *args))[0]
         return WrittenPage(
             stamp=stamp,
             changed=changed or 0,
@@ -195,13 +206,14 @@ class Reader:
             last=last or 0,
             entries=entries + ENTRY_END if shown else b"",
             fresh=tuple((i, int(version), level) for i, version, level in (text.split(" ") for text in fresh or ())),
+            until=until,
         )
 
-    async def count(self, query: Query) -> int:
+    async def count(self, query: Query) -> Counted:
         """How many matches this actor may see."""
         args: list[Any] = []
-        sql = f"select count(*) from resource r {self._visible(args)} {self._where(query, args)}"
-        return int((await self._database.fetch(sql, *args))[0][0])
+        sql = f"select count(*), min({self._until()}) from resource r {self._visible(args)} {self._where(query, args)}"
+        return Counted._make((await self._database.fetch(sql, *args))[0])
 
     async def by_ids(self, ids: Sequence[str]) -> list[Row]:
         """The visible ones of ``ids``, of any type."""
@@ -217,7 +229,7 @@ class Reader:
         args: list[Any] = []
         level = "'full'" if self.actor.is_system else "v.level"
         sql = f"""
-            select r.id, r.type, c.version, c.last_updated, b.content, {level}, {self._disclosed()}
+            select r.id, r.type, c.version, c.last_updated, b.content, {level}, {self._disclosed()}, {self._until()}
             from resource r {self._visible(args)}
             join change c on c.id = r.id
             join body b on b.id = c.id and b.version = c.version and b.rendition = {level}
@@ -238,23 +250,27 @@ class Reader:
     def _disclosed(self) -> str:
         return "0" if self.actor.is_system else "v.disclosed"
 
+    def _until(self) -> str:
+        return "cast(null as bigint)" if self.actor.is_system else "v.until"
+
     def _select(self, args: list[Any]) -> str:
         level = "'full'" if self.actor.is_system else "v.level"
         return f"""select r.id, r.type, r.version, r.last_updated, b.content,
-                {level} as level, {self._disclosed()} as disclosed
+                {level} as level, {self._disclosed()} as disclosed, {self._until()} as until
             from resource r {self._visible(args)}
             join body b on b.id = r.id and b.version = r.version and b.rendition = {level}"""
 
     def _matches(self, query: Query, args: list[Any]) -> str:
         """The narrow rows are chosen first; only those that are shown fetch their bodies."""
-        return f"""select m.id, m.type, m.version, m.last_updated, b.content, m.level, m.disclosed
+        return f"""select m.id, m.type, m.version, m.last_updated, b.content, m.level, m.disclosed, m.until
             from ({self._narrow(query, args, query.limit)}) m
             join body b on b.id = m.id and b.version = m.version and b.rendition = m.level"""
 
     def _narrow(self, query: Query, args: list[Any], limit: int) -> str:
         level = "'full'" if self.actor.is_system else "v.level"
         visible = self._probed(args) if self._can_probe(query) else self._visible(args)
-        return f"""select r.id, r.type, r.version, r.last_updated, {level} as level, {self._disclosed()} as disclosed
+        return f"""select r.id, r.type, r.version, r.last_updated, {level} as level, {self._disclosed()} as disclosed,
+                {self._until()} as until
             from resource r {visible} {self._where(query, args)}
             order by r.last_updated {_order(query)} limit {_bind(args, limit)}"""
 
@@ -270,7 +286,7 @@ class Reader:
         """``_visible`` in a form that keeps the order of an index: the planner can't start with the other table."""
         organization, now = _bind(args, self.actor.organization), _bind(args, self._now)
         return (
-            "cross join lateral (select v.level, v.disclosed from visibility v "
+            "cross join lateral (select v.level, v.disclosed, v.until from visibility v "
             f"where v.organization = {organization} and v.id = r.id and (v.until is null or v.until > {now}) limit 1) v"
         )
 
@@ -362,7 +378,18 @@ def written(page: Page, limit: int, base: str) -> WrittenPage:
         last=rows[-1].last_updated if rows else 0,
         entries=b",".join([written_entry(base, row, "match") for row in rows]),
         fresh=tuple((row.id, row.version, row.level) for row in rows if row.disclosed < row.version),
+        until=first_end(page.rows),
     )
+
+
+def first_end(rows: Iterable[Row]) -> int | None:
+    """When the first of ``rows`` ceases to be visible; None: never."""
+    return earliest(row.until for row in rows)
+
+
+def earliest(ends: Iterable[int | None]) -> int | None:
+    """The first of some ends, of which None is none."""
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _bind(args: list[Any], value: Any) -> str:

@@ -1,14 +1,15 @@
 """The statements of a commit, side by side for both databases.
 
-PostgreSQL takes one parameter per column and writes a table's rows by one ``unnest``; SQLite takes the
-rows one by one inside the same transaction. A column of texts or numbers travels as one text with
-separators, because asyncpg looks at each element of an array by slow general tests, which cost more
-than the insert itself; an empty text becomes NULL there. A statement with ``guarded`` must touch as many rows as
-it was given: fewer means that somebody else changed one of them first.
+PostgreSQL takes one parameter per column and writes a table's rows by one ``unnest``; all tables of a batch are parts
+of one statement (``together``), which is a transaction of its own: one round trip, and the lock on ``head`` is held
+while the server commits, not while a busy process finds time to say so. SQLite takes the rows one by one inside a
+transaction. A column of texts or numbers travels as one text with separators, because asyncpg looks at each element
+of an array by slow general tests, which cost more than the insert itself; an empty text becomes NULL there. A
+statement with ``guarded`` must touch as many rows as it was given: fewer means that somebody else changed one first.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 RESOURCE_COLUMNS = (
     "status",
@@ -52,16 +53,17 @@ class Statement:
     """SQL with ``{rows}``: a relation of the given rows (PostgreSQL) or their values (SQLite)."""
     sqlite: str
     guarded: bool = False
+    after: tuple["Statement", ...] = ()
+    """Statements that may touch the same rows: their effect must be there first, so not within one statement."""
 
-    @cached_property
-    def postgresql(self) -> str:
-        """The statement over arrays, one parameter per column."""
-        arrays = ", ".join(array(kind, i) for i, (_, kind) in enumerate(self.columns, 1))
+    def postgresql(self, first: int) -> str:
+        """The statement over arrays, one parameter per column, the first of them ``$first``."""
+        arrays = ", ".join(array(kind, i) for i, (_, kind) in enumerate(self.columns, first))
         names = ", ".join(name for name, _ in self.columns)
         return self.template.format(rows=f"unnest({arrays}) as u({names})", names=names)
 
 
-def _insert(table: str, *columns: tuple[str, str], suffix: str = "", guarded: bool = False) -> Statement:
+def _insert(table: str, *columns: tuple[str, str], suffix: str = "", after: tuple[Statement, ...] = ()) -> Statement:
     names = ", ".join(name for name, _ in columns)
     marks = ", ".join(f"?{i}" for i in range(1, len(columns) + 1))
     return Statement(
@@ -69,7 +71,7 @@ def _insert(table: str, *columns: tuple[str, str], suffix: str = "", guarded: bo
         columns=columns,
         template=f"insert into {table} ({names}) select {names} from {{rows}} {suffix}",
         sqlite=f"insert into {table} ({names}) values ({marks}) {suffix}",
-        guarded=guarded,
+        after=after,
     )
 
 
@@ -151,6 +153,7 @@ VISIT_MOVES_HISTORY = Statement(
     + " on conflict do nothing",
     sqlite=_HISTORY.format(at="?2")
     + " where l.visit = ?1 and l.state <> 'not-ours' and instr(?3, l.state) > 0 on conflict do nothing",
+    after=(MOVES,),
 )
 VISIT_MOVES = Statement(
     name="ledger",
@@ -164,6 +167,7 @@ VISIT_MOVES = Statement(
         "update ledger set state = ?2, reasons = ?3, referral = coalesce(?4, referral) "
         "where visit = ?1 and state <> 'not-ours' and instr(?5, state) > 0"
     ),
+    after=(MOVES,),
 )
 REVIEWS = _insert(
     "review",
@@ -197,10 +201,14 @@ JOBS = _insert(
 BODIES = _insert("body", ("id", "text"), ("version", "int"), ("rendition", "text"), ("content", "bytes"))
 INDEX_CLEARED = Statement(
     name="search_index",
-    columns=(("id", "text"),),
-    template="delete from search_index where id in (select id from {rows})",
-    sqlite="delete from search_index where id = ?1",
+    columns=(("id", "text"), ("name", "text"), ("value", "text")),
+    template=(
+        "delete from search_index i where i.id in (select id from {rows}) "
+        "and not exists (select from {rows} where u.id = i.id and u.name = i.name and u.value = i.value)"
+    ),
+    sqlite="delete from search_index where id = ?1 and (name, value) is not (?2, ?3)",
 )
+"""Rows of these resources other than the given ones. SQLite may take away more, which INDEX then writes again."""
 INDEX = _insert(
     "search_index",
     ("id", "text"),
@@ -208,6 +216,14 @@ INDEX = _insert(
     ("value", "text"),
     ("type", "text"),
     suffix="on conflict do nothing",
+)
+REVOCATIONS = Statement(
+    name="visibility",
+    columns=(("organization", "text"), ("id", "text")),
+    template=(
+        "delete from visibility using {rows} where visibility.organization = u.organization and visibility.id = u.id"
+    ),
+    sqlite="delete from visibility where organization = ?1 and id = ?2",
 )
 GRANTS = _insert(
     "visibility",
@@ -222,14 +238,7 @@ GRANTS = _insert(
         "until = excluded.until, disclosed = case when visibility.level = excluded.level "
         "then visibility.disclosed else 0 end"
     ),
-)
-REVOCATIONS = Statement(
-    name="visibility",
-    columns=(("organization", "text"), ("id", "text")),
-    template=(
-        "delete from visibility using {rows} where visibility.organization = u.organization and visibility.id = u.id"
-    ),
-    sqlite="delete from visibility where organization = ?1 and id = ?2",
+    after=(REVOCATIONS,),
 )
 DISCLOSURES = _insert(
     "disclosure",
@@ -248,38 +257,67 @@ DISCLOSED = Statement(
         "and visibility.id = u.id and visibility.disclosed < u.version"
     ),
     sqlite="update visibility set disclosed = ?3 where organization = ?1 and id = ?2 and disclosed < ?3",
+    after=(REVOCATIONS, GRANTS),
 )
 
 _INCOMING = ", ".join(("id", "type", "version", "deleted", *RESOURCE_COLUMNS))
 _ASSIGNED = ", ".join(f"{name} = excluded.{name}" for name in ("version", "last_updated", "deleted", *RESOURCE_COLUMNS))
 STAMP_KINDS = ("text", "text", "int", "bool", *("text",) * (len(RESOURCE_COLUMNS) - 1), "big")
 
-STAMP_POSTGRESQL = f"""
-with locked as (
-    update head set seq = head.seq + $1, stamp = greatest(
-        head.stamp + $1, (extract(epoch from clock_timestamp()) * 1000000)::bigint + $2)
-    where id = 1 returning seq - $1 as seq, stamp - $1 as stamp
+
+@lru_cache(maxsize=512)
+def together(parts: tuple[Statement, ...], *, stamped: bool) -> str:
+    """``parts`` as one statement; where ``stamped``, it then takes the one lock, and numbers, stamps and tells.
+
+    Parameters: the columns of every part, then those of ``_stamp``. Rows: (id, lastUpdated), or one without meaning.
+    The parts are done one after the other because something asks for their counts in this order, the lock last of all.
+    """
+    names = [f"part{n}" for n in range(len(parts))]
+    first, written, counts = 1, [], []
+    for name, part in zip(names, parts, strict=True):
+        written.append(f"{name} as ({part.postgresql(first)} returning 1)")
+        count = f"(select count(*) from {name})"
+        if part.guarded:
+            # Divides by zero where a row was missed, which undoes the whole statement.
+            count = f"1 / ({count} = cardinality({array('text', first)}))::int"
+        counts.append(count)
+        first += len(part.columns)
+    done = " + ".join(counts) or "0"
+    if stamped:
+        return f"with {', '.join((*written, _stamp(first, done)))} {_STAMPED}"
+    return f"with {', '.join(written)} select {done}"
+
+
+def _stamp(first: int, done: str) -> str:
+    """Parameters: the number of resources, clock offset, further organisations to tell, then a column each."""
+    count, offset, tell = (f"${first + n}" for n in range(3))
+    columns = ", ".join(array(kind, i) for i, kind in enumerate(STAMP_KINDS, first + 3))
+    return f"""
+locked as (
+    update head set seq = head.seq + {count}, stamp = greatest(
+        head.stamp + {count}, (extract(epoch from clock_timestamp()) * 1000000)::bigint + {offset})
+    where id = 1 and {done} >= 0 returning seq - {count} as seq, stamp - {count} as stamp
 ), incoming as (
     select u.*, locked.seq + u.n as seq, locked.stamp + u.n as last_updated
-    from locked, unnest({", ".join(array(kind, i) for i, kind in enumerate(STAMP_KINDS, 4))})
-        with ordinality as u({_INCOMING}, n)
+    from locked, unnest({columns}) with ordinality as u({_INCOMING}, n)
 ), logged as (
     insert into change (seq, type, id, version, last_updated)
     select seq, type, id, version, last_updated from incoming
-), written as (
+), current as (
     insert into resource ({_INCOMING}, last_updated) select {_INCOMING}, last_updated from incoming
     on conflict (id) do update set {_ASSIGNED}
 ), told as (
     insert into audience (organization, seq)
     select distinct organization, 1 from (
-        select organization from visibility where id = any({array("text", 4)}) union all select unnest($3::text[])) a
+        select organization from visibility where id = any({_LIST.format(first + 3)})
+        union all select unnest({tell}::text[])) a
     on conflict (organization) do update set seq = audience.seq + 1 returning organization, seq
 ), notified as (
     select pg_notify('throughline_audience', organization || ' ' || seq) from told
-)
-select id, last_updated, (select count(*) from notified) from incoming
-"""
-"""Takes the one lock, last: $1 count, $2 clock offset, $3 further organisations to tell, $4.. columns."""
+)"""
+
+
+_STAMPED = "select id, last_updated, (select count(*) from notified) from incoming"
 
 STAMP_SQLITE_HEAD = """
 update head set seq = seq + ?1, stamp = max(
@@ -303,8 +341,8 @@ ENTRY_END = b',"search":{"mode":"match"}}'
 WRITTEN_PAGE = """
 with m as materialized ({narrow})
 select h.stamp, (select a.seq from audience a where a.organization = {organization}),
-    (select count(*) from m), p.shown, p.last, p.entries, p.fresh
-from head h, (
+    c.found, c.until, p.shown, p.last, p.entries, p.fresh
+from head h, (select count(*) as found, min(m.until) as until from m) c, (
     select count(*) as shown, {last}(x.last_updated) as last,
         string_agg(convert_to(
             '{{"fullUrl":"' || {url} || x.id || '","resource":{{"resourceType":"{type}","id":"' || x.id

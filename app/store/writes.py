@@ -10,6 +10,8 @@ from app.store.changes import Changes, ResourceChange
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 
 Row = tuple[Any, ...]
+Group = list[tuple[Statement, list[Row]]]
+"""Statements that may be parts of one, with their rows."""
 _NOT_IN_TEXT = {ord(SEPARATOR): " ", ord(NULL): " ", 0: " "}
 
 
@@ -17,7 +19,7 @@ _NOT_IN_TEXT = {ord(SEPARATOR): " ", ord(NULL): " ", 0: " "}
 class Batch:
     """The rows of one transaction, statement by statement, and what is stamped at its end."""
 
-    writes: list[tuple[Statement, list[Row]]]
+    writes: Group
     resources: list[ResourceChange]
     tell: list[str]
     """Organisations whose view changed without a changed resource (grants and revocations)."""
@@ -26,6 +28,15 @@ class Batch:
     def stamps(self) -> bool:
         """Whether the lock is needed at all."""
         return bool(self.resources or self.tell)
+
+    def groups(self) -> list[Group]:
+        """The writes in as few groups as keep the order of those that may touch the same rows; at least one group."""
+        groups: list[Group] = [[]]
+        for statement, rows in self.writes:
+            if any(earlier in statement.after for earlier, _ in groups[-1]):
+                groups.append([])
+            groups[-1].append((statement, rows))
+        return groups
 
 
 def rows_of(members: Sequence[Changes], now: int) -> Batch:
@@ -103,9 +114,16 @@ def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
 def _resource_rows(resources: Sequence[ResourceChange]) -> list[tuple[Statement, Iterable[Row]]]:
     return [
         (sql.BODIES, ((r.id, r.version, "full", r.content) for r in resources)),
-        (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1 and r.found_by is not None)),
+        (sql.INDEX_CLEARED, (row for r in resources if r.version > 1 for row in _kept_rows(r))),
         (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.found_by or ())),
     ]
+
+
+def _kept_rows(resource: ResourceChange) -> Sequence[Row]:
+    """What stays of a resource in the index, where that changes at all."""
+    if resource.found_by is None:
+        return ()
+    return [(resource.id, name, value) for name, value in resource.found_by] or [(resource.id, None, None)]
 
 
 def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
@@ -136,23 +154,27 @@ def _states(names: Sequence[str]) -> str:
     return " ".join(names) or "any"
 
 
-def joined(values: Iterable[Any]) -> str:
-    """A column as one text, for PostgreSQL to split (see ``statements``)."""
-    return SEPARATOR.join([NULL if value is None or value == "" else _text(value) for value in values])
-
-
-def _text(value: Any) -> str:
-    text = str(value)
-    if SEPARATOR in text or NULL in text or "\x00" in text:
-        return text.translate(_NOT_IN_TEXT)
-    return text
+def joined(values: Sequence[Any], kind: str = "text") -> str:
+    """A column of ``kind`` as one text, for PostgreSQL to split (see ``statements``)."""
+    if kind != "text":
+        return SEPARATOR.join([NULL if value is None else str(value) for value in values])
+    texts = [value or NULL for value in values]
+    text = SEPARATOR.join(texts)
+    # Counted in the whole, because nearly no text holds one of these.
+    if text.count(SEPARATOR) == len(texts) - 1 and text.count(NULL) == texts.count(NULL) and "\x00" not in text:
+        return text
+    return SEPARATOR.join([value.translate(_NOT_IN_TEXT) if value else NULL for value in values])
 
 
 def stamp_rows(resources: Sequence[ResourceChange]) -> list[Row]:
     """The narrow current rows, in the order of the stamp statement."""
     return [
-        (r.id, r.type, r.version, r.deleted, *(r.columns.get(name) for name in RESOURCE_COLUMNS)) for r in resources
+        (r.id, r.type, r.version, r.deleted, *(map(r.columns.get, RESOURCE_COLUMNS) if r.columns else _NO_COLUMNS))
+        for r in resources
     ]
+
+
+_NO_COLUMNS = (None,) * len(RESOURCE_COLUMNS)
 
 
 def disjoint(members: Sequence[Changes]) -> list[list[int]]:

@@ -39,11 +39,12 @@ class _Caller:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    requests: Sequence[bytes]
+    requests: Iterator[bytes]
+    """Without end."""
     status: int
 
     def jobs(self) -> Iterator[Job]:
-        return cycle([(one,) for one in self.requests])
+        return ((one,) for one in self.requests)
 
     def check(self, status: int, _body: bytes) -> bool:
         return status == self.status
@@ -89,13 +90,22 @@ async def _questions(target: Target, callers: Sequence[_Caller]) -> dict[str, _Q
         tag = headers["etag"]
         unchanged.append(request("GET", _poll(caller), token=caller.token, headers=[("If-None-Match", tag)]))
     reads = [request("GET", f"/fhir/R4/Task/{i}", token=c.token) for c in callers for i in c.tasks]
+    empty = [request("GET", _poll(c) + later, token=c.token) for c in callers]
     return {
-        "bare route": _Question([request("GET", "/bench/hello")], 200),
-        "page of 50": _Question(pages, 200),
-        "empty poll": _Question([request("GET", _poll(c) + later, token=c.token) for c in callers], 200),
-        "304": _Question(unchanged, 304),
-        "read by id": _Question(reads, 200),
+        "bare route": _Question(cycle([request("GET", "/bench/hello")]), 200),
+        "page of 50": _Question(cycle(pages), 200),
+        "page of 50, new": _Question(_never_asked_before(callers), 200),
+        "empty poll": _Question(cycle(empty), 200),
+        "304": _Question(cycle(unchanged), 304),
+        "read by id": _Question(cycle(reads), 200),
     }
+
+
+def _never_asked_before(callers: Sequence[_Caller]) -> Iterator[bytes]:
+    """The same page since an ever later instant, long before the Tasks: no answer that was kept fits."""
+    for number, caller in enumerate(cycle(callers)):
+        instant = f"2020-01-01T00:{number // 60_000_000:02d}:{number / 1_000_000 % 60:09.6f}Z"
+        yield request("GET", f"{_poll(caller)}&_lastUpdated=gt{instant}", token=caller.token)
 
 
 def _poll(caller: _Caller) -> str:

@@ -3,6 +3,7 @@
 The seam is outside the product: the real database classes run, only their connections are watched.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from app.store.writes import Batch
 
 Tap = Callable[[str], None]
 """Called with the name of the step: ``before commit``, ``after insert into ledger``; it may raise or kill."""
+_UNDER_WAY_SECONDS = 0.0005
+"""After that a statement is with the server, which has hardly answered yet."""
 _ENDS = frozenset({"begin", "begin immediate", "commit"})
 
 
@@ -69,9 +72,14 @@ class TappedSqlite(SqliteDatabase):
 
 
 class _TappedPostgres:
+    """A statement that writes outside of a transaction is one, and is its own commit."""
+
     def __init__(self, real: "asyncpg.Connection[asyncpg.Record]", tap: Tap) -> None:
         self._real = real
         self._tap = tap
+
+    def is_in_transaction(self) -> bool:
+        return self._real.is_in_transaction()
 
     async def execute(self, statement: str, *args: Any) -> str:
         told = (self._real.is_in_transaction() or statement in _ENDS) and statement != "rollback"
@@ -83,10 +91,18 @@ class _TappedPostgres:
         return status
 
     async def fetch(self, statement: str, *args: Any) -> Any:
-        told = self._real.is_in_transaction()
-        rows = await self._real.fetch(statement, *args)
-        if told:
+        if self._real.is_in_transaction():
+            rows = await self._real.fetch(statement, *args)
             self._tap(f"after {step(statement)}")
+            return rows
+        if "insert into" not in statement:
+            return await self._real.fetch(statement, *args)
+        self._tap("before commit")
+        asked = asyncio.ensure_future(self._real.fetch(statement, *args))
+        await asyncio.sleep(_UNDER_WAY_SECONDS)
+        self._tap("during commit")
+        rows = await asked
+        self._tap("after commit")
         return rows
 
     def terminate(self) -> None:

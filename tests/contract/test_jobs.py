@@ -98,8 +98,8 @@ async def test_a_visit_whose_time_has_lapsed_is_destroyed_with_all_that_finds_it
     await hub.store.commit(Changes(visits=(visit("v1", now - 1), visit("v2", now + DAY)), jobs=(due("v1", now - 1),)))
     assert await DueWork(hub).run() == 1
     assert await hub.store.intake(HUB).visit("v1") is None
-    assert await hub.store.intake(HUB).visits_by_number(["n-v1"]) == []
-    assert await hub.store.intake(HUB).visits_by_person(["p-v1"]) == []
+    assert (await hub.store.intake(HUB).known(numbers=["n-v1"])).by_number == []
+    assert (await hub.store.intake(HUB).known(persons=["p-v1"])).by_person == []
     assert await hub.store.intake(HUB).visit("v2") is not None
     assert await done(hub.store) == {"v1": "destroyed"}
     rest = await hub.store.database.fetch(
@@ -156,7 +156,7 @@ async def test_a_visit_that_changes_while_its_job_runs_is_not_destroyed(
     monkeypatch.setattr(Jobs, "destroy_visit", late)
     await DueWork(hub).run()
     assert await hub.store.intake(HUB).visit("v1") is not None
-    assert await hub.store.intake(HUB).visits_by_number(["n-v1"]) != []
+    assert (await hub.store.intake(HUB).known(numbers=["n-v1"])).by_number != []
     assert await done(hub.store) == {}
     await DueWork(replace(hub, clock=replace(hub.clock, offset_us=DAY))).run()
     assert await done(hub.store) == {"v1": "kept"}

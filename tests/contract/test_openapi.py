@@ -14,6 +14,7 @@ from fastapi.openapi.models import OpenAPI
 from starlette.routing import Match, Route
 
 from app.core.settings import Settings
+from app.entrypoints.ops.docs import with_named_types
 from app.entrypoints.ops.examples import exchanges, resolved, weave
 from app.main import ROUTES, create_app
 from schemas.resources import ALL
@@ -21,7 +22,7 @@ from tools.build_examples import DOORS, by_file, recorded
 from tools.example_world import BASE, HOSPITAL, PARTNER, World, world
 
 Json = dict[str, Any]
-_PAGES: Final = {"/", "/openapi.json"}
+_PAGES: Final = {"/", "/openapi.json", "/docs", "/redoc"}
 """Routes that are documentation."""
 _IDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _KEY: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -420,13 +421,22 @@ async def _accepted(reader: Reader, task: Json, way: str) -> httpx.Response:
 
 async def test_the_document_is_made_when_asked_for_kept_and_not_sent_twice() -> None:
     app: FastAPI = create_app(Settings(_env_file=None))
-    assert not hasattr(app.state, "openapi")
+    assert app.state.openapi == {}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as web:
         answer = await web.get("/openapi.json")
-        made = app.state.openapi
+        made = app.state.openapi[False]
         again = await web.get("/openapi.json", headers={"if-none-match": answer.headers["etag"]})
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert answer.json()["openapi"].startswith("3.1.")
     assert (again.status_code, again.content) == (304, b"")
-    assert app.state.openapi is made
+    assert app.state.openapi == {False: made}
     assert len(made) < 1_000_000
+
+
+def test_in_the_document_of_redoc_fhir_types_are_names_with_a_link_and_all_else_is_the_same(document: Json) -> None:
+    named = with_named_types(document)
+    schemas = named["components"]["schemas"]
+    assert schemas["Task"]["externalDocs"] == {"url": "https://hl7.org/fhir/R4/task.html"}
+    assert schemas["DischargeEvent"] == document["components"]["schemas"]["DischargeEvent"]
+    assert named["paths"] == document["paths"]
+    assert set(re.findall(r"#/components/schemas/([\w.-]+)", json.dumps(named))) <= schemas.keys()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.core.clock import Clock
 from app.core.crypto import create_key_file
+from app.core.errors import Unavailable
 from app.entrypoints.mllp.framing import frame
 from app.entrypoints.mllp.server import MllpServer
 from app.main import attach, create_app
@@ -24,6 +25,7 @@ from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
 from app.store import migrate
+from app.store.changes import Changes, Grant, Revocation
 from app.store.sqlite import SqliteDatabase
 from app.store.store import Store
 from tests.chaos import verdict
@@ -195,7 +197,7 @@ async def test_a_whole_batch_in_doubt_is_settled_message_by_message(
 
 @ON_POSTGRES
 @pytest.mark.usefixtures("world")
-async def test_a_server_that_ends_the_connection_at_any_step_costs_no_message_and_doubles_none(
+async def test_a_server_that_ends_every_connection_costs_no_message_and_doubles_none(
     postgres_server: PostgresServer, database_url: str
 ) -> None:
     name = database_url.rpartition("/")[2]
@@ -204,9 +206,9 @@ async def test_a_server_that_ends_the_connection_at_any_step_costs_no_message_an
     broken = hub_over(store, database_url)
     intake = Intake(broken)
     await send(broken, intake, "RDS", 0)
-    for n, at in enumerate(("before begin", "after insert into body", "after with locked as", "before commit"), 1):
+    for n in range(1, 4):
         await acknowledged(broken, intake, "RDS", n)
-        victim.arm(at)
+        victim.arm("before commit")
         assert await send(broken, intake, "A03", n) is None
         assert victim.cuts == n
         async with started(database_url) as fresh:
@@ -305,20 +307,41 @@ async def test_while_the_server_is_away_nothing_is_acknowledged_and_soon_after_a
         assert await verdict.faults(hub) == []
 
 
-@ON_POSTGRES
-@pytest.mark.parametrize(
+CANNOT_WRITE = pytest.mark.parametrize(
     "error", [asyncpg.DiskFullError("no space left"), asyncpg.PostgresIOError("could not fsync"), TimeoutError()]
 )
-@pytest.mark.parametrize("at", ["after begin", "after insert into ledger", "before commit"])
+
+
+@ON_POSTGRES
+@CANNOT_WRITE
+@pytest.mark.parametrize("at", ["before begin", "after begin", "after with part0 as", "before commit"])
+async def test_of_a_write_that_takes_several_statements_nothing_is_kept_when_one_fails(
+    broken: Hub, breaker: Breaker, at: str, error: Exception
+) -> None:
+    def shown_to(organization: str) -> Changes:
+        return Changes(revocations=(Revocation("a", "t1"), Revocation("b", "t1")), grants=(Grant(organization, "t1"),))
+
+    await broken.store.commit(shown_to("a"))
+    breaker.arm(at, error)
+    with pytest.raises(Unavailable):
+        await broken.store.commit(shown_to("b"))
+    assert breaker.at is None
+    assert await broken.store.database.fetch("select organization from visibility") == [("a",)]
+    await broken.store.commit(shown_to("b"))
+    assert await broken.store.database.fetch("select organization from visibility") == [("b",)]
+
+
+@ON_POSTGRES
+@CANNOT_WRITE
 async def test_a_server_that_cannot_write_is_an_outage_not_a_fault(
-    world: World, broken: Hub, breaker: Breaker, at: str, error: Exception
+    world: World, broken: Hub, breaker: Breaker, error: Exception
 ) -> None:
     headers = await bearer(world.hub, world.mercy)
     async with door(broken) as web:
-        breaker.arm(at, error)
+        breaker.arm("before commit", error)
         assert await told(web, headers, "RDS", 1) == (503, None)
         assert await verdict.kept(world.hub, 1) == {}
-        breaker.arm(at, error)
+        breaker.arm("before commit", error)
         assert await mllp(broken, message("RDS", 1)) == b""
         assert await told(web, headers, "RDS", 1) == (200, "AA")
     assert await verdict.kept(world.hub, 1) == {"RDS-1": 1}

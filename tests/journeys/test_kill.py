@@ -38,10 +38,10 @@ async def test_a_hub_killed_at_any_step_of_any_commit_loses_nothing_and_doubles_
     lives = await kill_everywhere(database_url, world.harbor, SHORT)
     points = lives[-1].points
     assert [life.killed_at for life in lives] == [*points, None]
-    began = [point for point in points if point.startswith("before begin")]
-    assert len(began) == points.count("before commit") == points.count("after commit") == points.count("written") == 4
+    assert points.count("before commit") == points.count("after commit") == points.count("written") == 4
     assert points.count("answer formed") == 3
-    assert {"after insert into receipt", "after insert into ledger", "after insert into body"} <= set(points)
+    if database_url.startswith("sqlite"):
+        assert {"after insert into receipt", "after insert into ledger", "after insert into body"} <= set(points)
     async with started(database_url) as hub:
         made = await verdict.types(hub)
         visits = len(lives)

@@ -5,21 +5,42 @@ and only once that second has begun, so that no later change can hide behind it.
 """
 
 import re
+from collections.abc import Sequence
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from app.core.errors import BadRequest
 from app.entrypoints.base import header
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SECOND: Final = 1_000_000
+_PRIVATE: Final = (b"cache-control", b"private, no-cache")
 
 
-def version_tag(version: int) -> str:
-    """The weak ETag of a version."""
-    return f'W/"{version}"'
+class FhirAnswer(Response):
+    """A FHIR answer, not to be given without asking again; no body means 304.
+
+    Its headers are put together as they are sent: Starlette's own translates each from text for every answer.
+    """
+
+    def __init__(
+        self, body: bytes | None, content_type: str, *, tag: str | None = None, last_modified: str | None = None
+    ) -> None:
+        self.status_code = 304 if body is None else 200
+        self.body = body or b""
+        self.background = None
+        self.raw_headers = [_PRIVATE]
+        if tag is not None:
+            self.raw_headers.append((b"etag", f'W/"{tag}"'.encode("latin-1")))
+        if last_modified is not None:
+            self.raw_headers.append((b"last-modified", last_modified.encode("latin-1")))
+        if body is not None:
+            self.raw_headers.append((b"content-length", b"%d" % len(body)))
+            self.raw_headers.append((b"content-type", content_type.encode("latin-1")))
 
 
 def if_match(request: Request) -> int | None:
@@ -33,14 +54,13 @@ def if_match(request: Request) -> int | None:
     return int(found[1])
 
 
-def matches(request: Request, tag: str) -> bool:
-    """Whether ``If-None-Match`` holds ``tag`` (weak comparison, RFC 9110 section 13.1.2)."""
+def none_match(request: Request) -> Sequence[str]:
+    """What ``If-None-Match`` names, without quotes and weakness (RFC 9110 section 13.1.2); ``*`` stands for any."""
     value = header(request.scope, b"if-none-match")
     if value is None:
-        return False
-    wanted = tag.removeprefix("W/").strip('"')
+        return ()
     text = value.decode("latin-1")
-    return text.strip() == "*" or wanted in _TAG.findall(text)
+    return ("*",) if text.strip() == "*" else _TAG.findall(text)
 
 
 def not_modified_since(request: Request, changed: int, now: int) -> bool:
@@ -57,9 +77,14 @@ def not_modified_since(request: Request, changed: int, now: int) -> bool:
     return since.timestamp() >= changed // _SECOND + 1
 
 
-def last_modified(changed: int, now: int) -> dict[str, str]:
-    """The header, where it can be given without hiding a later change."""
-    return {"last-modified": formatdate(changed // _SECOND + 1, usegmt=True)} if _settled(changed, now) else {}
+def last_modified(changed: int, now: int) -> str | None:
+    """The date to give, where it can be given without hiding a later change."""
+    return _http_date(changed // _SECOND + 1) if _settled(changed, now) else None
+
+
+@lru_cache(maxsize=4096)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _settled(changed: int, now: int) -> bool:

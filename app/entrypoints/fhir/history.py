@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from app.core.errors import BadRequest
 from app.entrypoints.base import authenticate, fhir_type
+from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.read import reads_of
 from schemas.resources.times import date_range
 
@@ -26,4 +27,4 @@ async def history(request: Request) -> Response:
         since = found[0]
     params = request.path_params
     body = await reads_of(request).history(actor, params["type"], params["id"], since)
-    return Response(body, headers={"cache-control": "private, no-cache"}, media_type=content_type)
+    return FhirAnswer(body, content_type)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.entrypoints.base import authenticate, fhir_type
+from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.read import reads_of
 
 
@@ -15,4 +16,4 @@ async def packet(request: Request) -> Response:
     actor = await authenticate(request)
     content_type = fhir_type(request)
     body = await reads_of(request).packet(actor, request.path_params["id"])
-    return Response(body, headers={"cache-control": "private, no-cache"}, media_type=content_type)
+    return FhirAnswer(body, content_type)

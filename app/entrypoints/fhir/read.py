@@ -3,15 +3,16 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of
-from app.entrypoints.fhir.headers import last_modified, matches, not_modified_since, version_tag
+from app.entrypoints.base import authenticate, fhir_type, hub_of
+from app.entrypoints.fhir.headers import FhirAnswer, last_modified, none_match, not_modified_since
 from app.services.reads import Reads
 from app.services.writing import Rendition
 
 
 def reads_of(request: Request) -> Reads:
     """The reading service."""
-    return Reads(hub_of(request), disclosures_of(request))
+    reads: Reads = request.app.state.reads
+    return reads
 
 
 async def read(request: Request) -> Response:
@@ -34,8 +35,8 @@ async def vread(request: Request) -> Response:
 def shown(request: Request, found: Rendition, content_type: str) -> Response:
     """A version with its validators, or 304."""
     now = hub_of(request).clock.now_us()
-    tag = version_tag(found.version)
-    headers = {"etag": tag, "cache-control": "private, no-cache", **last_modified(found.last_updated, now)}
-    if matches(request, tag) or not_modified_since(request, found.last_updated, now):
-        return Response(status_code=304, headers=headers)
-    return Response(found.body, headers=headers, media_type=content_type)
+    tag = str(found.version)
+    has = none_match(request)
+    held = tag in has or "*" in has or not_modified_since(request, found.last_updated, now)
+    body = None if held else found.body
+    return FhirAnswer(body, content_type, tag=tag, last_modified=last_modified(found.last_updated, now))

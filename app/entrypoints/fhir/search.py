@@ -1,5 +1,6 @@
 """search: https://hl7.org/fhir/R4/http.html#search, by GET and by POST ``_search``."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -8,9 +9,9 @@ from starlette.responses import Response
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest
-from app.entrypoints.base import authenticate, disclosures_of, feed_of, fhir_type, hub_of, media_type, read_body
-from app.entrypoints.fhir.headers import matches, prefers
-from app.entrypoints.fhir.read import reads_of
+from app.entrypoints.base import authenticate, fhir_type, media_type, read_body
+from app.entrypoints.fhir.headers import FhirAnswer, none_match, prefers
+from app.services.searches import Searches
 
 _FORM = frozenset({"application/x-www-form-urlencoded"})
 _MAX_QUERY = 64 * 1024
@@ -20,12 +21,7 @@ async def search(request: Request) -> Response:
     """Matches as a searchset; 304 for a client whose view has not changed since."""
     actor = await authenticate(request)
     content_type = fhir_type(request)
-    query: bytes = request.scope["query_string"]
-    known = await _known_tag(request, actor, query)
-    if known is not None:
-        disclosures_of(request).access(actor, "search")
-        return Response(status_code=304, headers={"cache-control": "private, no-cache", "etag": known})
-    return await _answer(request, actor, query, content_type)
+    return await _answer(request, actor, request.scope["query_string"], content_type, has=none_match(request))
 
 
 async def search_by_post(request: Request) -> Response:
@@ -38,13 +34,13 @@ async def search_by_post(request: Request) -> Response:
     return await _answer(request, actor, query, content_type)
 
 
-async def _answer(request: Request, actor: Actor, query: bytes, content_type: str) -> Response:
+async def _answer(
+    request: Request, actor: Actor, query: bytes, content_type: str, *, has: Sequence[str] = ()
+) -> Response:
+    searches: Searches = request.app.state.searches
     lenient = prefers(request, "handling") == "lenient"
-    found = await reads_of(request).search(actor, request.path_params["type"], _pairs(query), lenient=lenient)
-    headers = {"cache-control": "private, no-cache"}
-    if found.changed:
-        headers["etag"] = _tag(request, actor, query, found.changed)
-    return Response(found.body, headers=headers, media_type=content_type)
+    found = await searches.search(actor, request.path_params["type"], query, _pairs(query), lenient=lenient, has=has)
+    return FhirAnswer(found.body, content_type, tag=found.tag)
 
 
 @lru_cache(maxsize=1024)
@@ -57,23 +53,3 @@ def _pairs(query: bytes) -> tuple[tuple[str, str], ...]:
         )
     except ValueError as error:
         raise BadRequest("The query is not name=value pairs in UTF-8.", path="http.query") from error
-
-
-def _tag(request: Request, actor: Actor, query: bytes, changed: int) -> str:
-    """Bound to who asks, to what is asked, and to the last change of what that organisation may see."""
-    resource_type = request.path_params["type"]
-    tag = hub_of(request).keys.etag(
-        actor.organization or "", actor.client, resource_type, query.decode("latin-1"), str(changed)
-    )
-    return f'W/"{tag}"'
-
-
-async def _known_tag(request: Request, actor: Actor, query: bytes) -> str | None:
-    """The validator of this search, where the client sent it and it still holds."""
-    if not any(name == b"if-none-match" for name, _ in request.scope["headers"]) or actor.organization is None:
-        return None
-    changed = feed_of(request).changed(actor.organization)
-    if changed is None:
-        changed = await reads_of(request).last_change(actor)
-    tag = _tag(request, actor, query, changed)
-    return tag if changed > 0 and matches(request, tag) else None

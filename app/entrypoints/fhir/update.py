@@ -6,8 +6,17 @@ from starlette.responses import Response
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import BadRequest, NotSupported
-from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of, intake_of, media_type, read_body
-from app.entrypoints.fhir.headers import if_match, last_modified, prefers, version_tag
+from app.entrypoints.base import (
+    authenticate,
+    disclosures_of,
+    feed_of,
+    fhir_type,
+    hub_of,
+    intake_of,
+    media_type,
+    read_body,
+)
+from app.entrypoints.fhir.headers import FhirAnswer, if_match, last_modified, prefers
 from app.services import tasks
 from app.services.writing import Rendition
 
@@ -45,13 +54,14 @@ def _only_tasks(request: Request) -> None:
 
 async def _written(request: Request, actor: Actor, wanted: tasks.Wanted, content_type: str) -> Response:
     hub = hub_of(request)
-    found = await tasks.update(hub, intake_of(request), disclosures_of(request), actor, wanted)
-    headers = {
-        "etag": version_tag(found.version),
-        "cache-control": "private, no-cache",
-        **last_modified(found.last_updated, hub.clock.now_us()),
-    }
-    return Response(_body(request, found), headers=headers, media_type=content_type)
+    try:
+        found = await tasks.update(hub, intake_of(request), disclosures_of(request), actor, wanted)
+    finally:
+        # Whatever came of it: what failed on its way back may have been written.
+        if actor.organization is not None:
+            feed_of(request).doubt(actor.organization)
+    modified = last_modified(found.last_updated, hub.clock.now_us())
+    return FhirAnswer(_body(request, found), content_type, tag=str(found.version), last_modified=modified)
 
 
 def _body(request: Request, found: Rendition) -> bytes:

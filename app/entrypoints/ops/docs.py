@@ -1,21 +1,27 @@
-"""What a developer reads: JSON Schemas, and the OpenAPI document put together from what each door says of itself."""
+"""What a developer reads: JSON Schemas, and the OpenAPI document put together from what each door says of itself.
+
+The scripts of the pages come from this hub, not from a network that a hospital may not reach.
+"""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from app.core import json
 from app.entrypoints import base
 from app.entrypoints.ops import examples
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
+from schemas.resources import ALL
 from schemas.sender import SenderFile
 
 Document = dict[str, Any]
@@ -49,22 +55,56 @@ async def home(_request: Request) -> Response:
 
 
 async def openapi(request: Request) -> Response:
-    """The OpenAPI document. Made when it is first asked for, and kept as bytes: as objects it is ten times as large."""
-    state = request.app.state
-    if not hasattr(state, "openapi"):
-        # In a thread: it takes long enough to keep messages waiting.
-        made = json.dumps(await run_in_threadpool(request.app.openapi))
-        state.openapi_tag = f'"{sha256(made).hexdigest()[:16]}"'
-        state.openapi = made
-    headers = {"etag": state.openapi_tag, "cache-control": "public, max-age=300"}
-    if base.header(request.scope, b"if-none-match") == state.openapi_tag.encode():
-        return Response(status_code=304, headers=headers)
-    return Response(state.openapi, headers=headers, media_type=base.JSON)
+    """The OpenAPI document; ``?fhir=named`` gives the one whose FHIR types are names with a link.
 
+    Made when it is first asked for, and kept as bytes: as objects it is ten times as large.
+    """
+    kept: dict[bool, bytes] = request.app.state.openapi
+    named = request.query_params.get("fhir") == "named"
+    if named not in kept:
+        # In a thread: it takes long enough to keep messages waiting.
+        made = await run_in_threadpool(request.app.openapi)
+        kept[named] = json.dumps(with_named_types(made) if named else made)
+    tag = f'"{sha256(kept[named]).hexdigest()[:16]}"'
+    headers = {"etag": tag, "cache-control": "public, max-age=300"}
+    if base.header(request.scope, b"if-none-match") == tag.encode():
+        return Response(status_code=304, headers=headers)
+    return Response(kept[named], headers=headers, media_type=base.JSON)
+
+
+async def swagger(_request: Request) -> Response:
+    """The document to read and to try."""
+    return get_swagger_ui_html(
+        openapi_url=_OPENAPI,
+        title=_PAGE_TITLE,
+        swagger_js_url=f"{_ASSETS}/swagger/swagger-ui-bundle.js",
+        swagger_css_url=f"{_ASSETS}/swagger/swagger-ui.css",
+        swagger_favicon_url=_ICON,
+    )
+
+
+async def redoc(_request: Request) -> Response:
+    """The document to read. ReDoc lays out all types at once, and FHIR's contain each other without end."""
+    return get_redoc_html(
+        openapi_url=f"{_OPENAPI}?fhir=named",
+        title=_PAGE_TITLE,
+        redoc_js_url=f"{_ASSETS}/redoc/redoc.standalone.js",
+        redoc_favicon_url=_ICON,
+        with_google_fonts=False,
+    )
+
+
+_OPENAPI: Final = "/openapi.json"
+_ASSETS: Final = "/docs/assets"
+_ICON: Final = f"{_ASSETS}/fastapi/favicon.png"
+_PAGE_TITLE: Final = "Throughline"
 
 routes: list[BaseRoute] = [
     Route("/schemas/{name}.json", schema),
-    Route("/openapi.json", openapi),
+    Route(_OPENAPI, openapi),
+    Route("/docs", swagger),
+    Route("/redoc", redoc),
+    Mount(_ASSETS, StaticFiles(packages=[("fastapi_standalone_docs", "static")])),
     Route("/", home),
 ]
 
@@ -119,6 +159,25 @@ def document(described: Document, paths: Sequence[Mapping[str, Document]], compo
     copy: Document = json.loads(json.dumps(found))
     examples.weave(copy, examples.exchanges())
     return copy
+
+
+def with_named_types(document: Document) -> Document:
+    """The same document with each FHIR type as a name and the address of its definition."""
+    known = document["components"]["schemas"]
+    types = {name: _named(name) for name in (*ALL, "Composition")}
+    kept = {name: schema for name, schema in known.items() if name.startswith(_PLAIN)}
+    schemas = {**kept, **types, "AnyResource": {"oneOf": [{"$ref": _SCHEMA + name} for name in types]}}
+    return {**document, "components": {**document["components"], "schemas": schemas}}
+
+
+_PLAIN: Final = ("LedgerEntry", _TITLE, "JsonPatch", "CommonSearch", "p-")
+"""How the names of shapes of our own begin, and those of FHIR primitives."""
+_SCHEMA: Final = "#/components/schemas/"
+
+
+def _named(name: str) -> Document:
+    page = {"url": f"https://hl7.org/fhir/R4/{name.lower()}.html"}
+    return {"type": "object", "title": name, "description": f"FHIR R4 {name}", "externalDocs": page}
 
 
 def _tags(paths: Document) -> list[str]:

@@ -1,0 +1,99 @@
+"""Searches that are asked again and again: a poll without news costs no question to the database.
+
+An answer is valid as long as the change number of its organisation stays and nothing in it has ceased to
+be visible. Both stand in its validator, so that any process can tell whether what a client has still holds;
+the process that made an answer also keeps it and gives it again.
+"""
+
+from collections.abc import Sequence
+
+from app.core.actor import Actor
+from app.services.disclosures import Disclosures
+from app.services.feed import Feed
+from app.services.hub import Hub
+from app.services.kept import Answer, Kept, Question
+from app.services.reads import Reads, admit
+from app.services.search_params import Pairs
+
+
+class Searches:
+    """Answers searches, from memory where that is certain to be the same."""
+
+    def __init__(self, hub: Hub, reads: Reads, disclosures: Disclosures, feed: Feed) -> None:
+        self._hub = hub
+        self._reads = reads
+        self._disclosures = disclosures
+        self._feed = feed
+        self._kept = Kept()
+
+    async def search(
+        self, actor: Actor, resource_type: str, query: bytes, pairs: Pairs, *, lenient: bool, has: Sequence[str] = ()
+    ) -> Answer:
+        """The searchset; without a body where the client ``has`` it (the tags that it sent, ``*`` for any)."""
+        admit(actor, resource_type, "s")
+        if actor.organization is None:
+            found = await self._reads.search(actor, resource_type, pairs, lenient=lenient)
+            return Answer(found.body, None)
+        question = Question(actor.organization, actor.client, resource_type, query, lenient)
+        answer = self._at_hand(question, has) or await self._still_held(actor, question, has)
+        if answer is not None:
+            self._disclosures.access(actor, "search")
+        else:
+            answer = await self._new(actor, question, pairs)
+        if answer.tag is not None and (answer.tag in has or "*" in has):
+            return Answer(None, answer.tag)
+        return answer
+
+    def _at_hand(self, question: Question, has: Sequence[str]) -> Answer | None:
+        """What this process has kept; without a body it is an answer only for a client that has the same."""
+        changed = self._feed.changed(question.organization)
+        answer = self._kept.find(question, changed, self._hub.clock.now_us()) if changed else None
+        return None if answer is not None and answer.body is None and answer.tag not in has else answer
+
+    async def _still_held(self, actor: Actor, question: Question, has: Sequence[str]) -> Answer | None:
+        """The word that what the client has still holds, whichever process gave it; kept for the next time."""
+        if not has:
+            return None
+        heard = self._feed.changed(question.organization)
+        changed = await self._reads.last_change(actor) if heard is None else heard
+        if changed == 0:
+            return None
+        state = self._state(question, changed)
+        now = self._hub.clock.now_us()
+        for tag in has:
+            said, until = _parts(tag)
+            if said == state and (until is None or until > now):
+                answer = Answer(None, tag)
+                if heard is not None:
+                    self._kept.keep(question, answer, changed, until)
+                return answer
+        return None
+
+    async def _new(self, actor: Actor, question: Question, pairs: Pairs) -> Answer:
+        found = await self._reads.search(actor, question.type, pairs, lenient=question.lenient)
+        if found.changed == 0:
+            return Answer(found.body, None)
+        tag = self._state(question, found.changed)
+        if found.until is not None:
+            tag = f"{tag}.{found.until}"
+        answer = Answer(found.body, tag)
+        if self._feed.changed(question.organization) is not None:
+            self._kept.keep(question, answer, found.changed, found.until)
+        return answer
+
+    def _state(self, question: Question, changed: int) -> str:
+        """Bound to who asks, to what is asked, and to the last change of what that organisation may see."""
+        query = question.query.decode("latin-1")
+        parts = (question.organization, question.client, question.type, query, str(question.lenient), str(changed))
+        return self._hub.keys.etag(*parts)
+
+
+def _parts(tag: str) -> tuple[str, int | None]:
+    """The state that ``tag`` names, and its end; one that can't be read has long come.
+
+    The end may be read in it: it is about nothing but the client's own view, and who moves it deceives nobody else.
+    """
+    state, dot, end = tag.partition(".")
+    if not dot:
+        return state, None
+    return state, int(end) if end.isdecimal() and len(end) < 20 else 0
