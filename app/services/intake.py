@@ -5,7 +5,7 @@ entry and its own answer, and one that fails harms no other. Nothing is acknowle
 commit; what is not durable is not acknowledged at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
 from app.core.ids import uuid7
 from app.services import intake_reading
 from app.services.hub import Hub
-from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, refused
+from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, gated, indexed, refused
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
 from app.services.referrals import Stored
 from app.services.visit_file import VisitFile
@@ -32,6 +32,7 @@ _SYSTEM = Actor.system("intake")
 _TRIES = 6
 
 Reading = Arrival | Refusal
+"""One message that was read."""
 
 
 class _Deferred(Conflict):
@@ -54,14 +55,14 @@ class Intake:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         # One batch at a time: of two that overlap each is half as large, and costs as many round trips.
-        self._batcher: Batcher[Reading, Outcome] = Batcher(self._work, size=64)
+        self._batcher: Batcher[Inbound | Reading, Outcome] = Batcher(self._work, size=64)
 
     async def receive_hl7(self, data: bytes, senders: Sequence[Sender]) -> Outcome:
         """One HL7 v2 message of one of ``senders``.
 
         Raises Unavailable when it could not be made durable: then there is no acknowledgement.
         """
-        return await self.receive(read_hl7(self.inbound(data, senders), self._hub.keys))
+        return await self._batcher.submit(self.inbound(data, senders))
 
     def inbound(self, data: bytes, senders: Sequence[Sender], replay_of: str | None = None) -> Inbound:
         """The bytes as they came in, now."""
@@ -95,7 +96,8 @@ class Intake:
 
     # ---- one batch
 
-    async def _work(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
+    async def _work(self, arrived: Sequence[Inbound | Reading]) -> Sequence[Outcome | BaseException]:
+        batch = [read_hl7(one, self._hub.keys) if isinstance(one, Inbound) else one for one in arrived]
         results: list[Outcome | BaseException] = [Unavailable("Too many others changed the same visit.")] * len(batch)
         tries = [0] * len(batch)
         pending = list(range(len(batch)))
@@ -119,30 +121,39 @@ class Intake:
             known = await self._look_up([batch[p] for p in first])
         except Gone:
             return [Unavailable("The database can't be reached; nothing was kept.")] * len(batch)
-        decided: dict[int, Decision | BaseException] = {}
-        for position, found in zip(first, known, strict=True):
-            decided[position] = self._decide(batch[position], found, directory)
-        written = {p: d for p, d in decided.items() if isinstance(d, Decision)}
-        committed = await self._hub.store.committer.commit_all([d.changes for d in written.values()])
+        decided = self._decided([batch[p] for p in first], known, directory)
+        written = [(p, d) for p, d in zip(first, decided, strict=True) if isinstance(d, Decision)]
+        committed = await self._hub.store.committer.commit_all([d.changes for _, d in written])
         results: list[Outcome | BaseException] = [_Deferred("Another message of the same visit goes first.")] * len(
             batch
         )
-        for position, fault in decided.items():
+        for position, fault in zip(first, decided, strict=True):
             if isinstance(fault, BaseException):
                 results[position] = fault
-        for (position, decision), result in zip(written.items(), committed, strict=True):
+        for (position, decision), result in zip(written, committed, strict=True):
             answer = partial(self._answer, batch[position], decision)
             results[position] = result if isinstance(result, BaseException) else answer()
         return results
 
-    def _decide(self, reading: Reading, known: Known, directory: Directory) -> Decision | BaseException:
-        if isinstance(reading, Refusal):
-            return refused(reading, self._hub.keys)
-        try:
-            return decide(reading, known, directory, self._hub.keys)
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not stop the others
-            log.error("intake.decision-failed", error, sender=reading.sender.id, ledger=reading.ledger)
-            return Unavailable("This message could not be decided; nothing was kept.")
+    def _decided(
+        self, readings: Sequence[Reading], known: Sequence[Known], directory: Directory
+    ) -> list[Decision | BaseException]:
+        """What becomes of each; stage by stage, since the next message then finds code and tables in the caches."""
+        keys = self._hub.keys
+        decided = [
+            _safely(reading, partial(decide, reading, found, directory, keys))
+            if isinstance(reading, Arrival)
+            else refused(reading, keys)
+            for reading, found in zip(readings, known, strict=True)
+        ]
+        for stage in (partial(gated, keys), indexed):
+            decided = [
+                _safely(reading, partial(stage, reading, decision))
+                if isinstance(reading, Arrival) and isinstance(decision, Decision) and decision.drafts
+                else decision
+                for reading, decision in zip(readings, decided, strict=True)
+            ]
+        return decided
 
     def _answer(self, reading: Reading, decision: Decision) -> Outcome:
         at = from_micros(self._hub.clock.now_us())
@@ -209,6 +220,15 @@ class Intake:
                 ids.update(i for child in need.children for i in (child.service_request, child.task))
         found = await self._hub.store.reader(_SYSTEM).by_ids(sorted(ids))
         return {row.id: Stored(row.version, decoded(row)) for row in found}
+
+
+def _safely(arrival: Arrival, work: Callable[[], Decision]) -> Decision | BaseException:
+    """A fault of ours in one message must not stop the others."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        log.error("intake.decision-failed", error, sender=arrival.sender.id, ledger=arrival.ledger)
+        return Unavailable("This message could not be decided; nothing was kept.")
 
 
 def _first_of_each(batch: Sequence[Reading]) -> list[int]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
 from app.services.intake_reading import AckCode, Arrival, Refusal
 from app.services.referrals import NotConforming, Origin, Reason, Settlement, Situation, Stored, settle
 from app.services.visit_file import VisitFile, is_open_at, reasons_json
+from app.services.writing import Draft
 from app.store.accounts import Directory
 from app.store.changes import (
     Changes,
@@ -26,7 +27,7 @@ from app.store.changes import (
     VisitMoves,
 )
 from app.store.lookups import Received
-from fhir_mappings import triage, visit
+from fhir_mappings import gate, triage, visit
 from schemas.facts import Facts
 
 _OPEN_DAYS: Final = 90
@@ -61,8 +62,7 @@ class Known:
     rows: Mapping[str, Stored] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is written for one message, and how it is answered."""
 
     changes: Changes
@@ -71,6 +71,10 @@ class Decision:
     code: AckCode = "AA"
     visit: str | None = None
     referral: str | None = None
+    notes: tuple[Reason, ...] = ()
+    """What is said of the message whatever becomes of it."""
+    drafts: tuple[Draft, ...] = ()
+    """Resources that it writes as well, once they have passed the gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,27 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
     try:
         return _Filing(arrival, known, directory, keys, notes).decide()
     except NotConforming as error:
-        problems = tuple(("not-conforming", f"{path}: {rule}") for path, rule in error.problems)
-        return _plain(arrival, "review", (*notes, *problems), keys)
+        return _unfit(arrival, notes, error.problems, keys)
+
+
+def gated(keys: Keys, arrival: Arrival, decision: Decision) -> Decision:
+    """``decision``; or, where one of its resources does not pass the gate, a review that says why."""
+    for draft in decision.drafts:
+        problems = gate.check(draft.resource, draft.text)
+        if problems:
+            return _unfit(arrival, decision.notes, [(problem.path, problem.rule) for problem in problems], keys)
+    return decision
+
+
+def indexed(_arrival: Arrival, decision: Decision) -> Decision:
+    """A decision that passed the gate, with its resources as they are written."""
+    resources = tuple([draft.change() for draft in decision.drafts])
+    return decision._replace(changes=decision.changes._replace(resources=resources), drafts=())
+
+
+def _unfit(arrival: Arrival, notes: tuple[Reason, ...], problems: Sequence[tuple[str, str]], keys: Keys) -> Decision:
+    reasons = [("not-conforming", f"{path}: {rule}") for path, rule in problems]
+    return _plain(arrival, "review", (*notes, *reasons), keys)
 
 
 def _duplicate(arrival: Arrival, same: Received) -> Decision:
@@ -272,6 +295,8 @@ class _Filing:
             standing.reasons,
             visit=file.id,
             referral=settlement.referral if standing.state in {"referral", "updated", "review"} else None,
+            notes=self.notes,
+            drafts=tuple(settlement.drafts),
         )
 
     def _situation(self, file: VisitFile, verdict: triage.Triage) -> Situation:
@@ -310,7 +335,6 @@ class _Filing:
             scope=frozenset({file.id}),
             visits=(change,),
             jobs=jobs,
-            resources=tuple(settlement.resources),
             grants=tuple(settlement.grants),
             revocations=tuple(settlement.revocations),
         )

@@ -14,7 +14,7 @@ from app.rules import consent, coverage, lifecycle, routing
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.accounts import Directory
-from app.store.changes import Grant, ResourceChange, Revocation
+from app.store.changes import Grant, Revocation
 from fhir_mappings import build, gate, visit
 from fhir_mappings.triage import Triage
 from schemas.discharge import DischargeEvent, Need
@@ -35,7 +35,7 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
 
 
 class NotConforming(Exception):
-    """What would be written does not pass the gate; (path, rule) of every problem."""
+    """What would be written can't even be put before the gate; (path, rule) of every problem."""
 
     def __init__(self, problems: Sequence[gate.Problem]) -> None:
         super().__init__("a resource does not pass the gate")
@@ -82,7 +82,8 @@ class Settlement:
     referral: str | None = None
     """Id of the source ServiceRequest that holds (the first one)."""
     review: list[Reason] = field(default_factory=list)
-    resources: list[ResourceChange] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    """New versions of resources; each has yet to pass the gate."""
     grants: list[Grant] = field(default_factory=list)
     revocations: list[Revocation] = field(default_factory=list)
 
@@ -134,7 +135,6 @@ class _Work:
         self.needs = self.event.needs or [Need(kind=MOUD)]
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
-        self.drafts: list[Draft] = []
         self.coverage = self._coverage()
 
     # ---- the course of the visit
@@ -153,7 +153,6 @@ class _Work:
             self._when_ended(clinical)
         self._write_tasks()
         self._write_provenance()
-        self._pass_the_gate()
         current = self.link.needs or self.link.former[-1:]
         self.result.referral = current[0].service_request if current else None
 
@@ -265,7 +264,7 @@ class _Work:
                 self.result.grants += [Grant(viewer, held.id) for viewer in viewers]
             held.version = draft.version
             held.digest = fingerprint
-            self.drafts.append(draft)
+            self.result.drafts.append(draft)
         self._hide_retracted({resource["id"] for resource in resources})
         return resources
 
@@ -276,14 +275,6 @@ class _Work:
                 held.digest = ""
                 viewers = {self.now.file.organization, *self._partners()}
                 self.result.revocations += [Revocation(viewer, held.id) for viewer in sorted(viewers)]
-
-    def _pass_the_gate(self) -> None:
-        """Every new version passes the gate, all in a row: the second one finds the rules in the processor's cache."""
-        for draft in self.drafts:
-            problems = gate.check(draft.resource, draft.text)
-            if problems:
-                raise NotConforming(problems)
-        self.result.resources = [draft.change() for draft in self.drafts]
 
     def _partners(self) -> set[str]:
         return {
@@ -397,7 +388,7 @@ class _Work:
             if resource["resourceType"] == "Task":
                 plain["lastModified"] = last_modified(plain, stamp)
             before = stored.resource if stored else None
-            self.drafts.append(_draft(plain, stored.version + 1 if stored else 1, before))
+            self.result.drafts.append(_draft(plain, stored.version + 1 if stored else 1, before))
             if stored is None and resource_id not in sent:
                 self.result.grants.append(Grant(self.now.file.organization, resource_id))
 
@@ -406,7 +397,7 @@ class _Work:
         asked = [child for need in self.link.needs for child in need.children]
         all_may_know = len(self.link.needs) == 1 and len(asked) < 2
         audiences: dict[str, list[str]] = {}
-        for draft in self.drafts:
+        for draft in self.result.drafts:
             resource_id = draft.resource["id"]
             target = f"{draft.resource['resourceType']}/{resource_id}/_history/{draft.version}"
             audience = "" if all_may_know or resource_id not in self.tasks else _audience(resource_id, asked)
@@ -427,7 +418,7 @@ class _Work:
             )
             held = self.link.resources[f"Provenance|{self.now.origin.ledger}{audience}"]
             held.version += 1
-            self.drafts.append(_draft(provenance, held.version))
+            self.result.drafts.append(_draft(provenance, held.version))
             readers = self._partners() if not audience else self._partners() & {audience[1:]}
             self.result.grants += [Grant(reader, held.id) for reader in (self.now.file.organization, *sorted(readers))]
 
