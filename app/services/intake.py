@@ -5,6 +5,7 @@ entry and its own answer, and one that fails harms no other. Nothing is acknowle
 commit; what is not durable is not acknowledged at all.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -62,15 +63,15 @@ class Intake:
 
         Raises Unavailable when it could not be made durable: then there is no acknowledgement.
         """
-        return await self._batcher.submit(self.inbound(data, senders))
+        return await self.receive(self.inbound(data, senders))
 
     def inbound(self, data: bytes, senders: Sequence[Sender], replay_of: str | None = None) -> Inbound:
         """The bytes as they came in, now."""
         return Inbound(data, tuple(senders), self._hub.clock.now_us(), replay_of)
 
-    async def receive(self, reading: Reading) -> Outcome:
-        """One message that was read already."""
-        return await self._batcher.submit(reading)
+    async def receive(self, arrived: Inbound | Reading) -> Outcome:
+        """One message, HL7 v2 or read already."""
+        return await self._batcher.submit(arrived)
 
     async def replay(self, ledger_id: str) -> Outcome:
         """Decide a kept message again, with the registrations and rules of today."""
@@ -97,21 +98,28 @@ class Intake:
     # ---- one batch
 
     async def _work(self, arrived: Sequence[Inbound | Reading]) -> Sequence[Outcome | BaseException]:
-        batch = [read_hl7(one, self._hub.keys) if isinstance(one, Inbound) else one for one in arrived]
-        results: list[Outcome | BaseException] = [Unavailable("Too many others changed the same visit.")] * len(batch)
-        tries = [0] * len(batch)
-        pending = list(range(len(batch)))
+        read = [self._read(one) if isinstance(one, Inbound) else one for one in arrived]
+        results: dict[int, Outcome | BaseException] = {p: r for p, r in enumerate(read) if isinstance(r, Unavailable)}
+        pending = {p: r for p, r in enumerate(read) if not isinstance(r, Unavailable)}
+        tries: Counter[int] = Counter()
         while pending:
-            done = await self._attempt([batch[p] for p in pending])
-            again = []
-            for position, result in zip(pending, done, strict=True):
+            done = await self._attempt(list(pending.values()))
+            for position, result in zip(list(pending), done, strict=True):
                 results[position] = result
                 # To wait for another of the batch is no try: the first that waits is decided each time.
                 tries[position] += not isinstance(result, _Deferred)
-                if isinstance(result, Conflict) and tries[position] < _TRIES:
-                    again.append(position)
-            pending = again
-        return [Unavailable("Nothing was kept; send it again.") if isinstance(r, Conflict) else r for r in results]
+                if not isinstance(result, Conflict) or tries[position] == _TRIES:
+                    del pending[position]
+        told = [results[position] for position in range(len(arrived))]
+        return [Unavailable("Nothing was kept; send it again.") if isinstance(r, Conflict) else r for r in told]
+
+    def _read(self, inbound: Inbound) -> Reading | Unavailable:
+        """A fault of ours in one message must not stop the others."""
+        try:
+            return read_hl7(inbound, self._hub.keys)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            log.error("intake.reading-failed", error, size=len(inbound.data))
+            return Unavailable("This message could not be read; nothing was kept.")
 
     async def _attempt(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
         """One try: messages of the same visit or identity that stand together wait for the next one."""
