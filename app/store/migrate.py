@@ -43,13 +43,13 @@ async def _with_connection(url: str, work: Callable[[Connection], T]) -> T:
         await async_engine.dispose()
 
 
-async def upgrade(url: str) -> None:
-    """Run every migration that is missing; a database that is up to date is left alone."""
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Run every migration up to ``revision`` that is missing; a database that is up to date is left alone."""
 
     def work(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
     await _with_connection(url, work)
 

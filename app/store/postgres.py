@@ -137,7 +137,7 @@ class PostgresDatabase:
             except BaseException:
                 connection.terminate()
                 raise
-        return {row[0]: row[1] for row in rows} if batch.stamps else {}
+        return {row[0]: row[1] for row in rows} if batch.resources else {}
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends. Raises Gone."""

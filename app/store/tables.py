@@ -141,12 +141,12 @@ Index("ix_change_id", change.c.id, change.c.version)
 search_index = Table(
     "search_index",
     metadata,
-    Column("id", Text),
-    Column("name", Text),
-    Column("value", Text),
+    Column("id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
     Column("type", Text, nullable=False),
-    PrimaryKeyConstraint("id", "name", "value"),
 )
+Index("ix_search_index_id", search_index.c.id)
 Index("ix_search_index_value", search_index.c.type, search_index.c.name, search_index.c.value)
 visibility = Table(
     "visibility",
@@ -157,9 +157,10 @@ visibility = Table(
     Column("consent", Text),
     Column("until", BigInteger),
     Column("disclosed", Integer, nullable=False),
-    PrimaryKeyConstraint("organization", "id"),
+    # The id first: who sees a resource is asked at each change of it, and a row is always looked up by both.
+    PrimaryKeyConstraint("id", "organization"),
 )
-Index("ix_visibility_id", visibility.c.id)
+Index("ix_visibility_organization", visibility.c.organization)
 audience = Table(
     "audience",
     metadata,

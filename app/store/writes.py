@@ -114,16 +114,9 @@ def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
 def _resource_rows(resources: Sequence[ResourceChange]) -> list[tuple[Statement, Iterable[Row]]]:
     return [
         (sql.BODIES, ((r.id, r.version, "full", r.content) for r in resources)),
-        (sql.INDEX_CLEARED, (row for r in resources if r.version > 1 for row in _kept_rows(r))),
+        (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1 and r.found_by is not None)),
         (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.found_by or ())),
     ]
-
-
-def _kept_rows(resource: ResourceChange) -> Sequence[Row]:
-    """What stays of a resource in the index, where that changes at all."""
-    if resource.found_by is None:
-        return ()
-    return [(resource.id, name, value) for name, value in resource.found_by] or [(resource.id, None, None)]
 
 
 def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -9,6 +10,7 @@ from app.core.clock import Clock
 from app.services import feed as feed_module
 from app.services import registration
 from app.services.feed import Feed
+from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.postgres import PostgresDatabase
 from app.store.store import Store, connect
 from tests.hub_fixtures import World
@@ -104,3 +106,29 @@ async def test_beats_of_other_processes_are_not_taken_for_organisations(
     assert not any(name.startswith("~") for name in (*feed._numbers, *other._numbers))
     await other.stop()
     await elsewhere.close()
+
+
+@on_postgresql
+async def test_a_view_that_changed_without_any_resource_is_heard_of(feed: Feed, store: Store) -> None:
+    await until(feed, "a", 0)
+    await store.commit(Changes(grants=(Grant("a", "t1"),)))
+    await until(feed, "a", 1)
+    await store.commit(Changes(revocations=(Revocation("a", "t1"),)))
+    await until(feed, "a", 2)
+
+
+@on_postgresql
+async def test_who_was_let_in_while_a_change_waited_for_its_turn_is_told_of_it(store: Store, database_url: str) -> None:
+    task = ResourceChange("t1", "Task", 1, b"}}")
+    await store.commit(Changes(resources=(task,)))
+    other = await asyncpg.connect(database_url)
+    async with other.transaction():
+        await other.execute("update head set seq = seq where id = 1")
+        changing = asyncio.create_task(store.commit(Changes(resources=(task._replace(version=2),))))
+        async with asyncio.timeout(WAIT):
+            while not await other.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110 - same
+                await asyncio.sleep(0.02)
+        await other.execute("insert into visibility values ('x', 't1', 'full', null, null, 0)")
+    await changing
+    await other.close()
+    assert await store.reader(Actor("x", "test", frozenset())).last_change() == 1
