@@ -6,6 +6,7 @@ SMART App Launch 2.2, scopes-and-launch-context: ``system/Task.rus``; version 1 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from app.core.actor import Actor
 from app.core.errors import Forbidden
@@ -16,6 +17,7 @@ _SYSTEM = re.compile(r"^system/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)$"
 _VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
+@lru_cache(maxsize=256)
 def letters_of(scope: str) -> tuple[str, frozenset[str]] | None:
     """(resource type or ``*``, letters) of one scope; None when it is not one."""
     found = _SYSTEM.match(scope)

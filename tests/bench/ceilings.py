@@ -106,14 +106,13 @@ async def tables(connection: Connection) -> list[Table]:
         "join pg_class c on c.oid = i.indrelid join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey) "
         "where i.indisprimary and c.relnamespace = 'public'::regnamespace"
     )
-    return [
-        Table(
-            name,
-            tuple((row["column_name"], row["data_type"]) for row in columns if row["table_name"] == name),
-            tuple(row["column_name"] for row in keys if row["table_name"] == name),
-        )
-        for name in sorted({row["table_name"] for row in columns} - _NOT_COUNTED)
-    ]
+    found = []
+    for name in sorted({row["table_name"] for row in columns} - _NOT_COUNTED):
+        typed = tuple((row["column_name"], row["data_type"]) for row in columns if row["table_name"] == name)
+        key = tuple(row["column_name"] for row in keys if row["table_name"] == name)
+        # A row of a table without a key is known by all that it holds.
+        found.append(Table(name, typed, key or tuple(column for column, _ in typed)))
+    return found
 
 
 async def snapshot(connection: Connection, known: Sequence[Table]) -> Snapshot:
