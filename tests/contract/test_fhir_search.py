@@ -63,7 +63,8 @@ async def test_gt_and_ge_compare_the_exact_instant(harbor: Caller) -> None:
 async def test_a_client_that_cuts_digits_off_sees_repeats_and_never_a_gap(harbor: Caller) -> None:
     last = (await harbor.search("Task"))[-1]["meta"]["lastUpdated"]
     again = await harbor.search(f"Task?_lastUpdated=gt{last[:23]}Z")
-    assert last in [task["meta"]["lastUpdated"] for task in again]
+    # Once in a thousand runs there is nothing to cut off.
+    assert last[23:26] == "000" or last in [task["meta"]["lastUpdated"] for task in again]
 
 
 async def test_the_newest_come_first_when_asked_for(harbor: Caller) -> None:
