@@ -62,7 +62,8 @@ def check(resource: Resource, text: bytes | None = None) -> list[Problem]:
         except TypeError:
             return [Problem("Resource", "json", "JSON of at most 254 levels, 64-bit integers, UTF-8 text", "structure")]
     problems = [] if _validator().is_valid(resource) else _structure(resource, everything=len(text) <= MAX_EXPLAINED)
-    # Most resources hold no primitive extension, no local reference: one look at the bytes saves the walk.
+    # Most resources hold no primitive extension, no local reference: one look at the bytes saves the walk,
+    # first for a single byte, which is found or missed many times quicker than two.
     if b"_" in text and b'"_' in text:
         problems += _misaligned(resource)
     if problems:

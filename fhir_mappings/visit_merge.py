@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from fhir_mappings import triage
 from schemas.base import M, Model, changed
 from schemas.discharge import Circumstances, Diagnosis, Identifier, VisitDetails
-from schemas.facts import FactKind, Facts, GivenDose, Order, Supply, VisitRecord
+from schemas.facts import NOTHING_KNOWN, FactKind, Facts, GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
 
@@ -43,8 +43,6 @@ _RANK: Final[dict[FactKind, int]] = {
 _DETAILED: Final = 2 << 53
 _STANDING: Final = 1 << 53
 """Added to the stamp of a content: details are kept before a bare status, what stands before what was taken back."""
-_NOTHING_KNOWN: Final = VisitRecord()
-"""Built once: its nested defaults cost more than a merge. Records are never changed in place."""
 _OF_THE_DISCHARGE: Final = ("disposition", "discharged_at", "destination")
 _NUMBERS: Final = ("identifiers",)
 _NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
@@ -108,7 +106,7 @@ def merge(record: VisitRecord | None, facts: Facts) -> VisitRecord:
     Facts of a trigger that is not handled add who and where, and a mark when they carry a signal; never a
     drug, a diagnosis or a change of the visit's course.
     """
-    old = record or _NOTHING_KNOWN
+    old = record or NOTHING_KNOWN
     step = _Step(old, facts, dict(old.stamps), _micros(facts.at) << _RANK_BITS)
     step.change["stamps"] = step.stamps
     if facts.test:

@@ -5,7 +5,7 @@ A dialect reads bytes into ``Facts``; ``fhir_mappings.visit`` merges them, in an
 stub holds.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -147,3 +147,7 @@ class VisitRecord(Model):
     """A trigger that is not handled carried a signal: a human must look."""
     stamps: dict[str, int] = Field(default_factory=dict)
     """When each field was last stated (event time, not arrival), so that facts merge alike in any order."""
+
+
+NOTHING_KNOWN: Final = VisitRecord()
+"""Built once: its nested defaults cost more than a merge. Records are never changed in place."""

@@ -243,7 +243,7 @@ class _DryRun:
         try:
             if isinstance(reading, Arrival):
                 decision = intake_deciding.decide(reading, Known(), self._directory, self._hub.keys)
-                decision = intake_deciding.gated(self._hub.keys, reading, decision)
+                decision = intake_deciding.gated(reading, decision, self._hub.keys)
             else:
                 decision = intake_deciding.refused(reading, self._hub.keys)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not end the run

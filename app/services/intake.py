@@ -154,7 +154,7 @@ class Intake:
             else refused(reading, keys)
             for reading, found in zip(readings, known, strict=True)
         ]
-        for stage in (partial(gated, keys), indexed):
+        for stage in (lambda reading, decision: gated(reading, decision, keys), lambda _, decision: indexed(decision)):
             decided = [
                 _safely(reading, partial(stage, reading, decision))
                 if isinstance(reading, Arrival) and isinstance(decision, Decision) and decision.drafts

@@ -129,7 +129,7 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
         return _unfit(arrival, notes, error.problems, keys)
 
 
-def gated(keys: Keys, arrival: Arrival, decision: Decision) -> Decision:
+def gated(arrival: Arrival, decision: Decision, keys: Keys) -> Decision:
     """``decision``; or, where one of its resources does not pass the gate, a review that says why."""
     for draft in decision.drafts:
         problems = gate.check(draft.resource, draft.text)
@@ -138,7 +138,7 @@ def gated(keys: Keys, arrival: Arrival, decision: Decision) -> Decision:
     return decision
 
 
-def indexed(_arrival: Arrival, decision: Decision) -> Decision:
+def indexed(decision: Decision) -> Decision:
     """A decision that passed the gate, with its resources as they are written."""
     resources = tuple([draft.change() for draft in decision.drafts])
     return decision._replace(changes=decision.changes._replace(resources=resources), drafts=())

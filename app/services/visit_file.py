@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
 
 import orjson
 
@@ -13,11 +12,8 @@ from app.core.crypto import Keys, VisitKey, seal, unseal
 from app.core.ids import uuid7
 from app.store.changes import VisitChange
 from app.store.lookups import StoredVisit
-from schemas.facts import VisitRecord
+from schemas.facts import NOTHING_KNOWN, VisitRecord
 from schemas.stub import VisitContent
-
-_NOTHING_KNOWN: Final = VisitRecord()
-"""Built once, because of its many defaults. A record is never changed in place."""
 
 
 @dataclass(slots=True)
@@ -37,7 +33,7 @@ class VisitFile:
         """A visit that nobody has heard of."""
         visit = uuid7()
         key, wrapped = keys.new_visit_key(visit)
-        return cls(visit, organization, 0, key, wrapped, VisitContent(sender=sender, record=_NOTHING_KNOWN))
+        return cls(visit, organization, 0, key, wrapped, VisitContent(sender=sender, record=NOTHING_KNOWN))
 
     @classmethod
     def opened(cls, keys: Keys, organization: str, stored: StoredVisit) -> "VisitFile | None":

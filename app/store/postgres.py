@@ -119,24 +119,15 @@ class PostgresDatabase:
         *earlier, last = batch.groups()
         async with self._connection() as connection:
             if earlier:
-                await _begin_with(connection, earlier)
-            try:
+                async with _told(connection, lost=Gone):
+                    await connection.execute("begin")
+                    for group in earlier:
+                        await connection.execute(*_statement(group))
+            # The server may commit before the connection is lost.
+            async with _told(connection, lost=Doubt):
                 rows = await connection.fetch(*_statement(last, batch, offset_us))
                 if earlier:
                     await connection.execute("commit")
-            except _MISSED as error:
-                await _roll_back(connection)
-                raise VersionMiss from error
-            except _REFUSED as error:
-                connection.terminate()
-                raise Gone from error
-            except _NOT_WRITTEN as error:
-                # The server may have committed before the connection was lost.
-                connection.terminate()
-                raise Doubt from error
-            except BaseException:
-                connection.terminate()
-                raise
         return {row[0]: row[1] for row in rows} if batch.resources else {}
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
@@ -173,18 +164,22 @@ class PostgresDatabase:
         self._listener = None
 
 
-async def _begin_with(connection: "asyncpg.Connection[asyncpg.Record]", groups: Sequence[Group]) -> None:
-    """All but the last statement of a transaction; what fails here was not written."""
+@asynccontextmanager
+async def _told(
+    connection: "asyncpg.Connection[asyncpg.Record]", *, lost: type[Gone] | type[Doubt]
+) -> AsyncIterator[None]:
+    """Faults of a write in the store's words; ``lost`` is what a lost connection means at this point."""
     try:
-        await connection.execute("begin")
-        for group in groups:
-            await connection.execute(*_statement(group))
+        yield
     except _MISSED as error:
         await _roll_back(connection)
         raise VersionMiss from error
-    except _NOT_WRITTEN as error:
+    except _REFUSED as error:
         connection.terminate()
         raise Gone from error
+    except _NOT_WRITTEN as error:
+        connection.terminate()
+        raise lost from error
     except BaseException:
         connection.terminate()
         raise

@@ -206,11 +206,6 @@ class ResourceSpec:
         versioned = {url: Rules(rules) for url, rules in self.profiles.items()}
         return {**{url.partition("|")[0]: rules for url, rules in versioned.items()}, **versioned}
 
-    def rules_of(self, claim: str) -> tuple[Invariant, ...]:
-        """Rules of a profile that ``meta.profile`` claims; of another version or a profile unknown here, none."""
-        found = self.claims.get(claim)
-        return found.invariants if found else ()
-
     @cached_property
     def _by_column(self) -> tuple[tuple[str, bool, Extract], ...]:
         return tuple((p.column, p.kind == "date", p.extract) for p in self.search if p.column)

@@ -18,11 +18,10 @@ from app.entrypoints.base import header
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SECOND: Final = 1_000_000
-_PRIVATE: Final = (b"cache-control", b"private, no-cache")
 
 
 class FhirAnswer(Response):
-    """A FHIR answer, not to be given without asking again; no body means 304.
+    """A FHIR answer; no body means 304.
 
     Its headers are put together as they are sent: Starlette's own translates each from text for every answer.
     """
@@ -33,7 +32,7 @@ class FhirAnswer(Response):
         self.status_code = 304 if body is None else 200
         self.body = body or b""
         self.background = None
-        self.raw_headers = [_PRIVATE]
+        self.raw_headers = []
         if tag is not None:
             self.raw_headers.append((b"etag", f'W/"{tag}"'.encode("latin-1")))
         if last_modified is not None:

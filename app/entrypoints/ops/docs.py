@@ -21,7 +21,6 @@ from app.entrypoints import base
 from app.entrypoints.ops import examples
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
-from schemas.resources import ALL
 from schemas.sender import SenderFile
 
 Document = dict[str, Any]
@@ -164,15 +163,14 @@ def document(described: Document, paths: Sequence[Mapping[str, Document]], compo
 def with_named_types(document: Document) -> Document:
     """The same document with each FHIR type as a name and the address of its definition."""
     known = document["components"]["schemas"]
-    types = {name: _named(name) for name in (*ALL, "Composition")}
+    types = [one["$ref"].rpartition("/")[2] for one in known["AnyResource"]["oneOf"]]
     kept = {name: schema for name, schema in known.items() if name.startswith(_PLAIN)}
-    schemas = {**kept, **types, "AnyResource": {"oneOf": [{"$ref": _SCHEMA + name} for name in types]}}
+    schemas = {**kept, **{name: _named(name) for name in types}}
     return {**document, "components": {**document["components"], "schemas": schemas}}
 
 
-_PLAIN: Final = ("LedgerEntry", _TITLE, "JsonPatch", "CommonSearch", "p-")
+_PLAIN: Final = ("LedgerEntry", _TITLE, "JsonPatch", "CommonSearch", "AnyResource", "p-")
 """How the names of shapes of our own begin, and those of FHIR primitives."""
-_SCHEMA: Final = "#/components/schemas/"
 
 
 def _named(name: str) -> Document:
