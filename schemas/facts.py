@@ -22,17 +22,40 @@ from schemas.discharge import (
 
 FactKind = Literal[
     "admit",
+    "pre-admit",
+    "transfer",
+    "class-change",
     "discharge",
     "update",
     "cancel-discharge",
     "cancel-visit",
+    "expected-discharge",
+    "cancel-expected",
     "order",
     "dose",
     "supply",
+    "result",
+    "referral",
+    "cancel-referral",
+    "person",
     "merge",
-    "expected-discharge",
+    "move",
+    "unlink",
     "other",
 ]
+"""What a message is about.
+
+    pre-admit        the person is not here yet (A05, A14)
+    transfer         another unit, or back to the one before (A02, A12)
+    class-change     outpatient to inpatient or back (A06, A07): the same stay goes on
+    cancel-expected  an announced discharge is off (A25)
+    referral         a clinician asks for the referral by name (REF^I12, I13); cancel-referral takes it back (I14)
+    result           observations (ORU^R01)
+    person           who somebody is, whatever the visit (A28, A31)
+    merge            numbers that turned out to be the same person, account or visit (A18 A34 A35 A40 A41 A42 A47 A50)
+    move             an account or visit that was another person's (A44, A45)
+    unlink           two persons that were taken for one (A37): for a human
+"""
 
 
 class Order(Model):
@@ -105,7 +128,11 @@ class Facts(Model):
     test: bool = False
     patient: Patient | None = None
     merged_identifiers: list[Identifier] = Field(default_factory=list)
-    """MRG: identifiers that no longer stand for this person."""
+    """MRG-1, MRG-4: identifiers that no longer stand for this person; of a ``move``, those of the other person."""
+    merged_visits: list[Identifier] = Field(default_factory=list)
+    """MRG-3, MRG-5: visit and account numbers that no longer stand for this visit."""
+    facility: str | None = None
+    """PV1-3.4, else MSH-4: where the unit is; decides the time zone where the sender's file names several."""
     visit: VisitDetails | None = None
     visit_status_ended: bool | None = None
     diagnoses: list[Diagnosis] = Field(default_factory=list)
@@ -131,6 +158,12 @@ class VisitRecord(Model):
     former_identifiers: list[Identifier] = Field(default_factory=list)
     visit: VisitDetails = Field(default_factory=VisitDetails)
     visit_at: Instant | None = None
+    facility: str | None = None
+    former_visits: list[Identifier] = Field(default_factory=list)
+    """Visit and account numbers that still find this visit, but no longer stand for it: merged ones (MRG-3, MRG-5)."""
+    earlier_visits: list[Identifier] = Field(default_factory=list)
+    """Numbers of the emergency visit that this stay began with. What comes under them tells of the person and of
+    drugs, no longer of the course of the stay."""
     ended_at: Instant | None = None
     """Event time of the discharge that holds now; None while the visit is open."""
     discharge_fact_at: Instant | None = None
@@ -143,6 +176,12 @@ class VisitRecord(Model):
     supplies: dict[str, Supply] = Field(default_factory=dict)
     circumstances: Circumstances = Field(default_factory=Circumstances)
     circumstances_at: Instant | None = None
+    asked_for: bool = False
+    """A clinician asked for the referral by name (REF^I12) and has not taken it back."""
+    answer: Literal["refer", "not-ours"] | None = None
+    """What a person said of it in the review queue."""
+    unlinked: bool = False
+    """Two persons were taken for one (A37): a human must look."""
     unhandled_signal: bool = False
     """A trigger that is not handled carried a signal: a human must look."""
     stamps: dict[str, int] = Field(default_factory=dict)

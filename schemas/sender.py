@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, field_validator
 
 from schemas.base import Model
-from schemas.discharge import Coding, Disposition, VisitClass
+from schemas.discharge import Coding, Disposition, NeedKind, VisitClass
 
 UnitStatus = Literal["part2", "not-part2"]
 Part2 = Literal["all", "none", "listed"]
+ResultMeaning = Literal["urine-drug-screen", "pregnancy", "qtc"]
 
 
 class OrderClassMap(Model):
@@ -18,6 +19,13 @@ class OrderClassMap(Model):
     model_config = ConfigDict(extra="allow")
 
     field: str = "ORC-29.1"
+
+
+class ConsentMap(Model):
+    """What a consent form of the hospital says on paper, since CON has no field for it."""
+
+    recipients: list[str] = Field(min_length=1)
+    purposes: list[str] = Field(default_factory=list)
 
 
 class SenderMaps(Model):
@@ -30,6 +38,15 @@ class SenderMaps(Model):
     drug_systems: dict[str, Literal["rxnorm", "ndc", "local"]] = Field(default_factory=dict)
     local_drugs: dict[str, Coding] = Field(default_factory=dict)
     order_class: OrderClassMap | None = None
+    recurring_accounts: dict[str, list[str]] = Field(default_factory=dict)
+    """Fields whose number is used for more than one visit, so that it finds none, with the patient classes (PV1-2 as
+    sent) for which that holds; an empty list: for all. ``{"PID-18": ["R"]}``"""
+    results: dict[str, ResultMeaning] = Field(default_factory=dict)
+    """Local OBX-3 code to what it measures."""
+    referral_needs: dict[str, NeedKind] = Field(default_factory=dict)
+    """Code in RF1-3, RF1-5 or RF1-10 to the need that a REF^I12 asks for."""
+    consents: dict[str, ConsentMap] = Field(default_factory=dict)
+    """Code in CON-2 to what that form of the hospital permits."""
     days_supply: str | None = None
     """Field where days of supply stand besides TQ1-6, ORC-7.3 and RXE-1.3: ``ZOC-3``."""
     order_triggers: list[str] = Field(default_factory=list)
@@ -60,7 +77,27 @@ class SenderFile(Model):
     ack: Literal["original", "enhanced", "always"] = "original"
     stub_days: int = Field(default=7, ge=0, le=90)
     """Days after the end of a visit without signal until its stub's key is destroyed."""
+    admission_hours: float = Field(default=4, ge=0, le=72)
+    """An emergency visit whose end is followed by an admission within so many hours was none: the stay goes on."""
+    bare_f11: Literal["review", "daily-list"] = "review"
+    """An ended visit with an F11 diagnosis and no medication: a row to answer, or a line of the daily list."""
+    zones: dict[str, str] = Field(default_factory=dict)
+    """Facility (PV1-3.4, else MSH-4) to its time zone, where it is not ``timezone``."""
     maps: SenderMaps = SenderMaps()
+
+    @field_validator("zones")
+    @classmethod
+    def _zones_exist(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            _zone(name)
+        return value
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("not an IANA time zone name, e.g. America/New_York") from error
 
 
 class Sender(SenderFile):
@@ -81,16 +118,12 @@ class Sender(SenderFile):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError("not an IANA time zone name, e.g. America/New_York") from error
+        _zone(value)
         return value
 
-    @property
-    def zone(self) -> ZoneInfo:
-        """The zone that times without an offset are in."""
-        return ZoneInfo(self.timezone)
+    def zone(self, facility: str | None = None) -> ZoneInfo:
+        """The zone that times without an offset are in, at a facility of this sender."""
+        return ZoneInfo(self.zones.get(facility or "", self.timezone))
 
     def unit_status(self, unit: str | None) -> UnitStatus | Literal["unknown"]:
         """Whether a unit (PV1-3.1) is a Part 2 program; unknown counts as Part 2 (fail closed)."""

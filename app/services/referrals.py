@@ -238,7 +238,7 @@ class _Work:
             recipient=recipient,
             need=need,
             consents=self.record.circumstances.consents,
-            at=self.now.now.astimezone(self.now.sender.zone),
+            at=self.now.now.astimezone(self.now.sender.zone(self.record.facility)),
         )
 
     # ---- resources
@@ -474,7 +474,7 @@ def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situatio
     hours = visit.interval_hours(medication.schedule.interval if medication and medication.schedule else None)
     clinical = event.clinical
     return coverage.CoverageInput(
-        zone=situation.sender.zone,
+        zone=situation.sender.zone(record.facility),
         product_class=product.clock_class if product else "",
         last_dose=last.at if last else None,
         interval=timedelta(hours=hours) if hours else None,

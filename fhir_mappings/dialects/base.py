@@ -1,6 +1,7 @@
 """What every dialect is: one source format, read into the facts that one message states."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from schemas.facts import Facts
@@ -27,12 +28,26 @@ class Problem(NamedTuple):
     field: int
 
 
+CodeKind = Literal["drug", "diagnosis", "class", "disposition", "order-class", "result", "need", "consent"]
+
+
+class Unmapped(NamedTuple):
+    """A code of the sender's own that neither its file nor a table knows. Only what has the shape of a code."""
+
+    kind: CodeKind
+    path: str
+    code: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one message says, and what in it could not be read."""
 
     facts: Facts
     notes: tuple[Note, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
+    sent_at: datetime | None = None
+    """MSH-7, where it has a time of day: the sender's clock when it sent."""
 
 
 class Dialect(Protocol):

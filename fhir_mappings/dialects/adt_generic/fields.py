@@ -63,7 +63,7 @@ class Source:
     def __init__(self, sender: Sender, separators: Separators) -> None:
         self.sender = sender
         self.separators = separators
-        self.zone: ZoneInfo = sender.zone
+        self.zone: ZoneInfo = sender.zone()
         self.organization = _quoted(sender.organization)
         self.notes: list[Note] = []
 

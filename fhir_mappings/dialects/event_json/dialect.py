@@ -89,7 +89,7 @@ def parse(data: dict[str, Any] | bytes, sender: Sender) -> DischargeEvent:
     if isinstance(data, bytes):
         data = _loads(data)
     try:
-        return DischargeEvent.model_validate(data, context={"zone": sender.zone})
+        return DischargeEvent.model_validate(data, context={"zone": sender.zone()})
     except ValidationError as error:
         # Not chained: the inner error holds the input.
         faults = tuple(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
