@@ -10,7 +10,8 @@ from re import compile as regex
 from typing import Any, Final
 
 from fhir_mappings import triage
-from fhir_mappings.visit_merge import Identity, identity, key_of, merge
+from fhir_mappings.visit_identity import Identity, identity, key_of
+from fhir_mappings.visit_merge import ADMISSION, earliest, merge
 from schemas.codes import tables
 from schemas.discharge import (
     Bridge,
@@ -23,10 +24,21 @@ from schemas.discharge import (
     Patient,
     Product,
     Schedule,
+    VisitDetails,
 )
 from schemas.facts import GivenDose, Order, Supply, VisitRecord
 
-__all__ = ["Identity", "as_event", "identity", "interval_hours", "key_of", "last_dose", "merge", "product_key"]
+__all__ = [
+    "ADMISSION",
+    "Identity",
+    "as_event",
+    "identity",
+    "interval_hours",
+    "key_of",
+    "last_dose",
+    "merge",
+    "product_key",
+]
 
 _CONTINUATION: Final = Need(kind="moud-continuation")
 _DAY_HOURS: Final = 24
@@ -98,7 +110,7 @@ def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> Di
         test=record.test,
         occurred_at=occurred_at,
         patient=_patient(record.patient, homeless="homeless" in roles),
-        visit=record.visit,
+        visit=_visit(record),
         diagnoses=sorted(record.diagnoses.values(), key=lambda dx: (dx.rank or 999, dx.system or "", dx.code)),
         medications=medications,
         **fields,
@@ -107,6 +119,12 @@ def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> Di
 
 def _row(diagnosis: Diagnosis) -> tables.DiagnosisRow | None:
     return tables.diagnosis(diagnosis.system, diagnosis.code)
+
+
+def _visit(record: VisitRecord) -> VisitDetails:
+    """The stay; one that began in the emergency department began when the person came there."""
+    began = earliest(record.came_at, record.visit.admitted_at)
+    return record.visit if record.came_at is None else record.visit.model_copy(update={"admitted_at": began})
 
 
 def _patient(patient: Patient, *, homeless: bool) -> Patient:

@@ -6,8 +6,13 @@ overwrites a newer one. Where two facts of the same instant differ, the kind of 
 discharge outranks an update, that outranks an order), then the greater value: arbitrary, but the same
 each time. A field that a message does not state is left as it is.
 
-Taking back: a cancelled order, a deleted dose, a removed diagnosis, an A13 and an A11 are times of their
-own, which win over what was stated at or before them; so they may arrive first.
+Taking back: a cancelled order, a deleted dose, a removed diagnosis, an A13, an A11, an A25 and a merged number are
+times of their own, which win over what was stated at or before them; so they may arrive first. A visit that was
+another person's (A45) forgets all that was said of that person, and what comes late of them.
+
+A visit that ended and whose person was admitted under the same number soon after never ended (``admission``); two
+numbers are joined in ``visit_join``. What comes under the number of the emergency visit that a stay began with tells
+of person and drugs only.
 
 The record that went in is never changed.
 """
@@ -18,6 +23,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from fhir_mappings import triage
+from fhir_mappings.visit_identity import key_of
 from schemas.base import M, Model, changed
 from schemas.discharge import Circumstances, Diagnosis, Identifier, VisitDetails
 from schemas.facts import NOTHING_KNOWN, FactKind, Facts, GivenDose, Order, Supply, VisitRecord
@@ -29,35 +35,43 @@ _MICRO: Final = timedelta(microseconds=1)
 _RANK_BITS: Final = 4
 _RANK: Final[dict[FactKind, int]] = {
     "other": 0,
-    "admit": 1,
-    "expected-discharge": 2,
-    "order": 3,
-    "dose": 3,
-    "supply": 3,
-    "merge": 4,
-    "update": 5,
-    "cancel-discharge": 5,
-    "cancel-visit": 5,
-    "discharge": 6,
+    "pre-admit": 1,
+    "admit": 2,
+    "expected-discharge": 3,
+    "cancel-expected": 3,
+    "order": 4,
+    "dose": 4,
+    "supply": 4,
+    "result": 4,
+    "referral": 4,
+    "cancel-referral": 4,
+    "person": 5,
+    "merge": 6,
+    "move": 6,
+    "unlink": 6,
+    "transfer": 7,
+    "class-change": 7,
+    "update": 8,
+    "cancel-discharge": 8,
+    "cancel-visit": 8,
+    "discharge": 9,
 }
+ADMISSION: Final = timedelta(hours=4)
+"""So soon after its end an admission says that a visit has not ended, where the sender's file says nothing else."""
 _DETAILED: Final = 2 << 53
 _STANDING: Final = 1 << 53
 """Added to the stamp of a content: details are kept before a bare status, what stands before what was taken back."""
 _OF_THE_DISCHARGE: Final = ("disposition", "discharged_at", "destination")
 _NUMBERS: Final = ("identifiers",)
 _NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
-_VISIT_TYPES: Final = frozenset({"VN", "AN"})
-_PATIENT_TYPES: Final = frozenset({None, "MR", "MRT", "PI", "PT"})
+_PRESENT: Final = frozenset({"admit", "transfer", "class-change", "discharge"})
+"""Kinds of message that say that the person is or was in the house."""
+_STAYS: Final = frozenset({"IMP", "OBSENC"})
+_OF_THE_PERSON: Final = ("contacts", "coverage", "consents", "allergies", "current_otp", "photo_id")
+"""Circumstances that are the person's, not the stay's."""
 
 
-class Identity(NamedTuple):
-    """What a message or a record can be matched by: ``system|value`` keys, sorted."""
-
-    visits: tuple[str, ...]
-    patients: tuple[str, ...]
-
-
-class _Items(NamedTuple):
+class Items(NamedTuple):
     """How one kind of item is merged: its name in stamps, the field that takes it back, the time of its statement."""
 
     what: str
@@ -65,9 +79,9 @@ class _Items(NamedTuple):
     time: str
 
 
-_ORDERS: Final = _Items("order", "withdrawn", "at")
-_DOSES: Final = _Items("dose", "deleted", "charted_at")
-_SUPPLIES: Final = _Items("supply", "withdrawn", "at")
+ORDERS: Final = Items("order", "withdrawn", "at")
+DOSES: Final = Items("dose", "deleted", "charted_at")
+SUPPLIES: Final = Items("supply", "withdrawn", "at")
 
 
 @dataclass(slots=True)
@@ -100,11 +114,16 @@ class _Step:
             self.stamps[key] = stamp
 
 
-def merge(record: VisitRecord | None, facts: Facts) -> VisitRecord:
+def merge(record: VisitRecord | None, facts: Facts, admission: timedelta = ADMISSION) -> VisitRecord:
     """The record with one message's facts added.
 
     Facts of a trigger that is not handled add who and where, and a mark when they carry a signal; never a
     drug, a diagnosis or a change of the visit's course.
+
+    Args:
+        record: what is known; None for a visit that nobody has heard of.
+        facts: what the message says.
+        admission: an admission within this time after the end of the visit says that it has not ended.
     """
     old = record or NOTHING_KNOWN
     step = _Step(old, facts, dict(old.stamps), _micros(facts.at) << _RANK_BITS)
@@ -113,16 +132,32 @@ def merge(record: VisitRecord | None, facts: Facts) -> VisitRecord:
         step.change["test"] = True
     if facts.handled:
         step.stamp += _RANK[facts.kind]
+    if facts.kind == "move":
+        step.reach("moved", step.stamp)
     if facts.patient is not None or facts.merged_identifiers:
         _merge_patient(step)
-    visit = _merge_visit(step)
+    earlier = _of_earlier_part(old, facts)
+    visit = old.visit if earlier else _merge_visit(step)
+    if earlier and facts.visit is not None:
+        # Of the emergency visit that the stay began with nothing of the course is taken but its beginning.
+        step.change["came_at"] = earliest(old.came_at, facts.visit.admitted_at)
     if facts.handled:
-        visit = _merge_course(step, visit)
+        if not earlier:
+            visit = _merge_course(step, visit, admission)
         _merge_clinical(step)
+        _merge_marks(step)
     elif triage.message_signal(facts):
         step.change["unhandled_signal"] = True
     step.change["visit"] = visit
     return changed(old, step.change)
+
+
+def _of_earlier_part(old: VisitRecord, facts: Facts) -> bool:
+    """Whether all that the message numbers is the emergency visit that this stay began with."""
+    if not old.earlier_visits or facts.visit is None or not facts.visit.identifiers:
+        return False
+    before = {key_of(identifier) for identifier in old.earlier_visits}
+    return all(key_of(identifier) in before for identifier in facts.visit.identifiers)
 
 
 def _micros(at: datetime) -> int:
@@ -135,14 +170,15 @@ def _later(known: datetime | None, at: datetime) -> datetime:
 
 def _greater(value: object, known: object) -> bool:
     """The settled order of two values of the same instant; it says nothing but which one both orders keep."""
-    return value != known and _canonical(value) > _canonical(known)
+    return value != known and canonical(value) > canonical(known)
 
 
-def _canonical(value: object) -> str:
+def canonical(value: object) -> str:
+    """A text by which two values of the same instant are put in an order, which says nothing else."""
     if isinstance(value, Model):
         return value.model_dump_json()
     if isinstance(value, list):
-        return "\n".join(_canonical(item) for item in value)
+        return "\n".join(canonical(item) for item in value)
     return value.isoformat() if isinstance(value, date) else repr(value)
 
 
@@ -160,34 +196,48 @@ def _newer(step: _Step, old: M, new: M, prefix: str, without: tuple[str, ...] = 
     return change
 
 
-def key_of(identifier: Identifier) -> str:
-    """The key of an identifier: its authority and value, without surrounding blanks."""
-    return f"{identifier.system.strip()}|{identifier.value.strip()}"
-
-
 def _merge_patient(step: _Step) -> None:
     old, facts = step.old, step.facts
+    if step.stamp < step.stamps.get("moved", 0):
+        return  # said of the person that this visit was taken from
     seen = dict(old.identifiers)
     change: dict[str, Any] = {}
+    if facts.kind == "move":
+        seen, change = _of_nobody_else(step, seen)
     for identifier in facts.patient.identifiers if facts.patient is not None else ():
         key = key_of(identifier)
         if step.wins(f"id:{key}", seen.get(key), identifier):
             seen[key] = identifier
         if facts.merged_identifiers:
             step.reach(f"kept:{key}", step.stamp)
-    for identifier in facts.merged_identifiers:
+    for identifier in facts.merged_identifiers if facts.kind != "move" else ():
         key = key_of(identifier)
         seen.setdefault(key, identifier)
         step.reach(f"gone:{key}", step.stamp)
     if facts.patient is not None:
-        change = _newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
+        change |= _newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
         step.change["patient_at"] = _later(old.patient_at, facts.at)
-    change["identifiers"], step.change["former_identifiers"] = _current(seen, step.stamps)
+    change["identifiers"], step.change["former_identifiers"] = current_identifiers(seen, step.stamps)
     step.change["identifiers"] = seen
     step.change["patient"] = changed(old.patient, change)
 
 
-def _current(seen: Mapping[str, Identifier], stamps: Mapping[str, int]) -> tuple[list[Identifier], list[Identifier]]:
+def _of_nobody_else(step: _Step, seen: dict[str, Identifier]) -> tuple[dict[str, Identifier], dict[str, Any]]:
+    """A visit that was another person's: the numbers that stay, and the fields of the person that are forgotten."""
+    stamps, moved = step.stamps, step.stamps["moved"]
+    for key in [
+        k for k, stamp in stamps.items() if k.startswith(("patient.", "id:", "kept:", "gone:")) and stamp < moved
+    ]:
+        del stamps[key]
+    kept = {key: identifier for key, identifier in seen.items() if stamps.get(f"id:{key}", -1) >= moved}
+    blank = type(step.old.patient)()
+    gone = {name: value for name, value in vars(blank).items() if f"patient.{name}" not in stamps}
+    return kept, gone
+
+
+def current_identifiers(
+    seen: Mapping[str, Identifier], stamps: Mapping[str, int]
+) -> tuple[list[Identifier], list[Identifier]]:
     """Current and former identifiers: of each authority and type, those of the newest message."""
     newest: dict[tuple[str, str], int] = {}
     kept: list[tuple[str, tuple[str, str], int]] = []
@@ -205,21 +255,49 @@ def _current(seen: Mapping[str, Identifier], stamps: Mapping[str, int]) -> tuple
 
 
 def _merge_visit(step: _Step) -> VisitDetails:
-    old, facts = step.old.visit, step.facts
+    facts = step.facts
+    old = _merge_numbers(step)
     if facts.visit is None:
         return old
     step.change["visit_at"] = _later(step.old.visit_at, facts.at)
+    if facts.facility is not None and step.wins("facility", step.old.facility, facts.facility):
+        step.change["facility"] = facts.facility
     ends = facts.handled and facts.kind != "cancel-discharge" and facts.visit_status_ended is not False
     change = _newer(step, old, facts.visit, "visit.", _NUMBERS if ends else _NUMBERS_AND_DISCHARGE)
-    known = {key_of(identifier): identifier for identifier in old.identifiers}
-    joined = dict(known)
-    for identifier in facts.visit.identifiers:
-        key = key_of(identifier)
-        if step.wins(f"visit-id:{key}", known.get(key), identifier):
-            joined[key] = identifier
-    if joined != known:
-        change["identifiers"] = [joined[key] for key in sorted(joined)]
     return changed(old, change) if change else old
+
+
+def _merge_numbers(step: _Step) -> VisitDetails:
+    """The visit with all its numbers but those that were merged into others; these still find it."""
+    old, facts, stamps = step.old, step.facts, step.stamps
+    stated = facts.visit.identifiers if facts.visit is not None else []
+    if not (stated or facts.merged_visits):
+        return old.visit
+    known = {key_of(identifier): identifier for identifier in (*old.visit.identifiers, *old.former_visits)}
+    seen = dict(known)
+    for identifier in facts.merged_visits:
+        key = key_of(identifier)
+        step.reach(f"gone-visit:{key}", step.stamp)
+        if f"visit-id:{key}" not in stamps:
+            seen[key] = max(identifier, seen.get(key, identifier), key=canonical)
+    for identifier in stated:
+        key = key_of(identifier)
+        if facts.merged_visits:
+            step.reach(f"kept-visit:{key}", step.stamp)
+        if step.wins(f"visit-id:{key}", known.get(key), identifier):
+            seen[key] = identifier
+    if seen == known and not facts.merged_visits:
+        return old.visit
+    gone = {key for key in seen if stamps.get(f"gone-visit:{key}", -1) > stamps.get(f"kept-visit:{key}", -1)}
+    step.change["former_visits"] = [seen[key] for key in sorted(gone)]
+    return changed(old.visit, {"identifiers": [seen[key] for key in sorted(seen.keys() - gone)]})
+
+
+def earliest(known: datetime | None, stated: date | datetime | None) -> datetime | None:
+    """The earlier of two instants; a bare day is none."""
+    if not isinstance(stated, datetime):
+        return known
+    return stated if known is None or stated < known else known
 
 
 def _states_end(facts: Facts) -> bool:
@@ -229,31 +307,71 @@ def _states_end(facts: Facts) -> bool:
     return facts.kind == "discharge" or (facts.kind == "update" and dated)
 
 
-def _merge_course(step: _Step, visit: VisitDetails) -> VisitDetails:
+def _merge_course(step: _Step, visit: VisitDetails, admission: timedelta) -> VisitDetails:
     """Whether the visit is open, ended or cancelled; what an end said that no longer holds is dropped."""
-    old, facts, stamps = step.old, step.facts, step.stamps
+    old, facts = step.old, step.facts
     ended_at = old.ended_at
     ends = _states_end(facts)
     if ends and step.wins("ended", ended_at, facts.at):
         ended_at = facts.at
+    _mark_course(step, ends=ends)
+    if ends or facts.kind in ("discharge", "cancel-discharge"):
+        step.change["discharge_fact_at"] = _later(old.discharge_fact_at, facts.at)
+    step.change |= course(step.stamps, ended_at, admission)
+    return without_void(visit, step.stamps, admission)
+
+
+def _mark_course(step: _Step, *, ends: bool) -> None:
+    facts = step.facts
     if facts.kind == "discharge" and not ends:
         # "Admitted" or "still patient": a discharge message that says the visit goes on.
         step.reach("goes-on", step.instant)
-    if facts.kind in ("cancel-discharge", "cancel-visit"):
+    if facts.kind in ("cancel-discharge", "cancel-visit", "cancel-expected"):
         step.reach(facts.kind, step.instant)
-    if facts.kind in ("admit", "discharge"):
+    if facts.kind in _PRESENT:
         step.reach("present", step.instant)
-    if ends or facts.kind in ("discharge", "cancel-discharge"):
-        step.change["discharge_fact_at"] = _later(old.discharge_fact_at, facts.at)
-    taken_back = max(stamps.get("cancel-discharge", -1), stamps.get("goes-on", -1))
-    step.change["ended_at"] = ended_at if stamps.get("ended", -1) >> _RANK_BITS > taken_back else None
-    step.change["cancelled"] = stamps.get("cancel-visit", -1) >= stamps.get("present", 0)
+    if facts.kind in ("admit", "class-change") and facts.visit is not None and facts.visit.class_ in _STAYS:
+        step.reach("admitted", step.instant)
+        step.stamps["began"] = min(step.instant, step.stamps.get("began", step.instant))
+
+
+def course(stamps: Mapping[str, int], ended_at: datetime | None, admission: timedelta) -> dict[str, Any]:
+    """``ended_at`` and ``cancelled`` of a record, by the marks that were set."""
+    stands = stamps.get("ended", -1) >> _RANK_BITS > _taken_back(stamps, admission)
+    cancelled = stamps.get("cancel-visit", -1) >= stamps.get("present", 0)
+    return {"ended_at": ended_at if stands else None, "cancelled": cancelled}
+
+
+def _taken_back(stamps: Mapping[str, int], admission: timedelta) -> int:
+    """The instant (microseconds) up to which an end of the visit counts for nothing."""
+    ended = stamps.get("ended", -1) >> _RANK_BITS
+    admitted = stamps.get("admitted", -1)
+    went_on = admitted if ended < admitted <= ended + admission // _MICRO else -1
+    return max(stamps.get("cancel-discharge", -1), stamps.get("goes-on", -1), went_on)
+
+
+def without_void(visit: VisitDetails, stamps: Mapping[str, int], admission: timedelta) -> VisitDetails:
+    """The visit without what an end said that no longer holds, and without an expectation that was taken back."""
+    taken_back = _taken_back(stamps, admission)
     void = {
         name: None
         for name in _OF_THE_DISCHARGE
         if getattr(visit, name) is not None and stamps[f"visit.{name}"] >> _RANK_BITS <= taken_back
     }
+    expected = stamps.get("visit.expected_discharge_at", -1) >> _RANK_BITS
+    if visit.expected_discharge_at is not None and expected <= stamps.get("cancel-expected", -1):
+        void["expected_discharge_at"] = None
     return changed(visit, void) if void else visit
+
+
+def _merge_marks(step: _Step) -> None:
+    """What a clinician or a clerk decided: a referral by name, two persons who were taken for one."""
+    facts = step.facts
+    if facts.kind in ("referral", "cancel-referral"):
+        step.reach(facts.kind, step.instant)
+        step.change["asked_for"] = step.stamps.get("referral", -1) > step.stamps.get("cancel-referral", -1)
+    if facts.kind == "unlink":
+        step.change["unlinked"] = True
 
 
 def _merge_clinical(step: _Step) -> None:
@@ -261,14 +379,16 @@ def _merge_clinical(step: _Step) -> None:
     if facts.diagnoses or facts.removed_diagnoses:
         change["diagnoses"] = _merge_diagnoses(step)
     if facts.orders:
-        change["orders"] = _merge_items(step, old.orders, facts.orders, _ORDERS)
+        change["orders"] = _merge_items(step, old.orders, facts.orders, ORDERS)
     if facts.doses:
-        change["doses"] = _merge_items(step, old.doses, facts.doses, _DOSES)
+        change["doses"] = _merge_items(step, old.doses, facts.doses, DOSES)
     if facts.supplies:
-        change["supplies"] = _merge_items(step, old.supplies, facts.supplies, _SUPPLIES)
+        change["supplies"] = _merge_items(step, old.supplies, facts.supplies, SUPPLIES)
     if facts.circumstances is not None:
         change["circumstances_at"] = _later(old.circumstances_at, facts.at)
         change["circumstances"] = _merge_circumstances(step, facts.circumstances)
+    if facts.kind == "move":
+        change["circumstances"] = _without_the_other_person(step)
 
 
 def _merge_diagnoses(step: _Step) -> dict[str, Diagnosis]:
@@ -283,7 +403,7 @@ def _merge_diagnoses(step: _Step) -> dict[str, Diagnosis]:
     return {k: dx for k, dx in merged.items() if step.stamps[f"dx:{k}"] > step.stamps.get(f"no-dx:{k}", -1)}
 
 
-def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: _Items) -> dict[str, T]:
+def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: Items) -> dict[str, T]:
     """Orders, doses or supplies by key: the newest content, flagged when it was taken back at or after it.
 
     Only products that triage knows are kept (minimum necessary); taking back is noted whatever product it names.
@@ -304,9 +424,14 @@ def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: _I
             if step.wins(f"{what}-said:{item.key}", known, plain, weight):
                 content = plain
         if content is not None:
-            stands = step.stamps.get(f"{what}:{item.key}", -1) > step.stamps.get(f"no-{what}:{item.key}", -1)
-            merged[item.key] = content if stands else changed(content, {flag: True})
+            merged[item.key] = standing(content, kind, step.stamps)
     return merged
+
+
+def standing(item: T, kind: Items, stamps: Mapping[str, int]) -> T:
+    """The item, flagged where it was taken back at or after it was last stated."""
+    stands = stamps.get(f"{kind.what}:{item.key}", -1) > stamps.get(f"no-{kind.what}:{item.key}", -1)
+    return item if getattr(item, kind.flag) is not stands else changed(item, {kind.flag: not stands})
 
 
 def _detailed(item: Order | GivenDose | Supply) -> bool:
@@ -318,31 +443,20 @@ def _detailed(item: Order | GivenDose | Supply) -> bool:
 
 def _merge_circumstances(step: _Step, new: Circumstances) -> Circumstances:
     old = step.old.circumstances
+    late = step.stamp < step.stamps.get("moved", 0)
     clinical = _newer(step, old.clinical, new.clinical, "clinical.")
-    change = _newer(step, old, new, "circumstances.", ("clinical",))
+    change = _newer(step, old, new, "circumstances.", ("clinical", *(_OF_THE_PERSON if late else ())))
     if clinical:
         change["clinical"] = changed(old.clinical, clinical)
     return changed(old, change) if change else old
 
 
-def identity(source: VisitRecord | Facts) -> Identity:
-    """What a visit or a message is matched by.
-
-    Visit identifiers are those of the visit and those of the person that number a visit or account (VN,
-    AN). Patient identifiers are medical record numbers, former and merged ones included, so that a late
-    message under an old number still finds its visit.
-    """
-    visits = source.visit.identifiers if source.visit is not None else []
-    patients: Iterable[Identifier]
-    if isinstance(source, VisitRecord):
-        patients = source.identifiers.values()
-    else:
-        patients = [*(source.patient.identifiers if source.patient is not None else ()), *source.merged_identifiers]
-    numbers = {key_of(identifier) for identifier in visits}
-    people = set()
-    for identifier in patients:
-        if identifier.type in _VISIT_TYPES:
-            numbers.add(key_of(identifier))
-        elif identifier.type in _PATIENT_TYPES:
-            people.add(key_of(identifier))
-    return Identity(tuple(sorted(numbers)), tuple(sorted(people)))
+def _without_the_other_person(step: _Step) -> Circumstances:
+    """What was said of the person that the visit was taken from is forgotten: insurance, contacts, consents."""
+    stated: Circumstances = step.change.get("circumstances", step.old.circumstances)
+    stamps, moved = step.stamps, step.stamps["moved"]
+    before = [name for name in _OF_THE_PERSON if -1 < stamps.get(f"circumstances.{name}", -1) < moved]
+    for name in before:
+        del stamps[f"circumstances.{name}"]
+    blank = Circumstances()
+    return changed(stated, {name: getattr(blank, name) for name in before}) if before else stated

@@ -164,6 +164,8 @@ class VisitRecord(Model):
     earlier_visits: list[Identifier] = Field(default_factory=list)
     """Numbers of the emergency visit that this stay began with. What comes under them tells of the person and of
     drugs, no longer of the course of the stay."""
+    came_at: Instant | None = None
+    """When the person came to the emergency department, where the stay began there."""
     ended_at: Instant | None = None
     """Event time of the discharge that holds now; None while the visit is open."""
     discharge_fact_at: Instant | None = None

@@ -71,7 +71,7 @@ def is_open_at(record: VisitRecord, at: datetime) -> bool:
     """Whether a fact of time ``at`` without visit identifier can belong to this visit: it was open then."""
     if record.cancelled or (record.ended_at is not None and record.ended_at < at):
         return False
-    admitted = record.visit.admitted_at
+    admitted = record.came_at or record.visit.admitted_at
     if isinstance(admitted, datetime):
         return admitted <= at
     return admitted is None or admitted <= at.date()

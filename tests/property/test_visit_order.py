@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from fhir_mappings.triage import judge
 from fhir_mappings.visit import as_event, last_dose, merge
-from schemas.discharge import Circumstances, Clinical, Otp
+from schemas.discharge import Circumstances, Clinical, Coverage, Identifier, Otp
 from schemas.facts import Facts, Supply, VisitRecord
 from tests.unit.stories import (
     BELBUCA,
+    CSN,
     FILM,
     LISINOPRIL,
     METHADONE,
@@ -92,6 +93,41 @@ MESSAGES = st.one_of(
         numbers,
     ),
     st.builds(lambda t, who, given: facts("ADT^A08", "update", t, patient=person(who, given)), when, numbers, numbers),
+    st.builds(
+        lambda t, kind, unit: facts("ADT^A02", kind, t, visit=stay(unit=unit)),
+        when,
+        st.sampled_from(["transfer", "class-change", "pre-admit", "admit"]),
+        st.sampled_from(["4W", "7E", None]),
+    ),
+    st.builds(
+        lambda t, kind, due: facts(
+            "ADT^A16", kind, t, visit=stay(unit=None).model_copy(update={"expected_discharge_at": at(due)})
+        ),
+        when,
+        st.sampled_from(["expected-discharge", "cancel-expected"]),
+        when,
+    ),
+    st.builds(lambda t, kind: facts("REF^I12", kind, t), when, st.sampled_from(["referral", "cancel-referral"])),
+    st.builds(lambda t, who: facts("ADT^A31", "person", t, visit=None, patient=person(who, "Kim")), when, numbers),
+    st.builds(
+        lambda t, who, gone, payer: facts(
+            "ADT^A45",
+            "move",
+            t,
+            patient=person(who, "Lee"),
+            merged_identifiers=[mrn(gone)],
+            circumstances=Circumstances(coverage=[Coverage(payer=payer)]) if payer else None,
+        ),
+        when,
+        numbers,
+        numbers,
+        st.sampled_from(["HTEST Payer", None]),
+    ),
+    st.builds(
+        lambda t, old: facts("ADT^A42", "merge", t, merged_visits=[Identifier(system=CSN, value=old, type="VN")]),
+        when,
+        st.sampled_from(["88000037", "88000001"]),
+    ),
     st.builds(
         lambda t, code: facts("ADT^A08", "update", t, removed_diagnoses=[dx(code)]),
         when,
