@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from fhir_mappings import triage
 from fhir_mappings.visit_identity import Identity, identity, key_of
-from fhir_mappings.visit_merge import ADMISSION, earliest, merge
+from fhir_mappings.visit_merge import ADMISSION, earliest, merge, micros
 from schemas.codes import tables
 from schemas.discharge import (
     Bridge,
@@ -38,6 +38,7 @@ __all__ = [
     "last_dose",
     "merge",
     "product_key",
+    "request_withdrawn",
 ]
 
 _CONTINUATION: Final = Need(kind="moud-continuation")
@@ -140,6 +141,13 @@ def _kind(record: VisitRecord) -> Kind:
     return (
         "cancel-discharge" if stamps.get("cancel-discharge", -1) > stamps.get("goes-on", -1) else "expected-discharge"
     )
+
+
+def request_withdrawn(record: VisitRecord) -> bool:
+    """Whether a referral that was asked for by name was taken back (REF^I14), and nothing since says otherwise."""
+    stamps = record.stamps
+    ended = micros(record.ended_at) if record.ended_at is not None else -1
+    return stamps.get("cancel-referral", -1) > max(stamps.get("referral", -1), ended)
 
 
 def _naloxone_supplied(record: VisitRecord) -> bool:

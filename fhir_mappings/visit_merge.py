@@ -126,7 +126,7 @@ def merge(record: VisitRecord | None, facts: Facts, admission: timedelta = ADMIS
         admission: an admission within this time after the end of the visit says that it has not ended.
     """
     old = record or NOTHING_KNOWN
-    step = _Step(old, facts, dict(old.stamps), _micros(facts.at) << _RANK_BITS)
+    step = _Step(old, facts, dict(old.stamps), micros(facts.at) << _RANK_BITS)
     step.change["stamps"] = step.stamps
     if facts.test:
         step.change["test"] = True
@@ -160,7 +160,8 @@ def _of_earlier_part(old: VisitRecord, facts: Facts) -> bool:
     return all(key_of(identifier) in before for identifier in facts.visit.identifiers)
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
     return (at - _EPOCH) // _MICRO
 
 
@@ -411,7 +412,7 @@ def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: It
     merged = dict(old)
     what, flag, time = kind
     for item in items:
-        at = _micros(getattr(item, time))
+        at = micros(getattr(item, time))
         taken_back = bool(getattr(item, flag))
         step.reach(f"{'no-' if taken_back else ''}{what}:{item.key}", at)
         known = merged.get(item.key)

@@ -39,6 +39,8 @@ class ReferralLink(Model):
     """The sources that hold now."""
     former: list[NeedLink] = Field(default_factory=list)
     """Sources that ended before the visit did (a cancelled discharge)."""
+    departed: bool = False
+    """A partner was asked because the person had left, not because somebody offered early."""
     awaits_discharge: bool = False
     """A source was taken back; the next one opens when the visit ends."""
     resources: dict[str, Held] = Field(default_factory=dict)

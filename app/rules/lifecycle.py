@@ -411,6 +411,21 @@ def on_cancel_visit(source: Task, children: Sequence[Task]) -> SourceStep | None
     return _taken_back(source, children, "visit-cancelled")
 
 
+def on_admitted(source: Task, children: Sequence[Task]) -> SourceStep | None:
+    """The emergency visit whose end asked a partner went on as an admission: the person has not left."""
+    return _taken_back(source, children, "admitted")
+
+
+def on_request_withdrawn(source: Task, children: Sequence[Task]) -> SourceStep | None:
+    """REF^I14: the clinician who asked by name takes it back."""
+    return _taken_back(source, children, "withdrawn")
+
+
+def on_duplicate(source: Task, children: Sequence[Task]) -> SourceStep | None:
+    """The visit turned out to be another one, which has its own referral; what somebody accepted stands."""
+    return None if source["status"] in ENGAGED else _taken_back(source, children, "duplicate")
+
+
 def on_asked(source: Task) -> SourceStep | None:
     """A child was created for a partner: the source is requested and waits for nothing else any more."""
     if source["status"] not in ASKED:
@@ -433,14 +448,16 @@ def on_held(source: Task, code: Literal["needs-a-person", "consent-needed", "rou
 
 
 def on_discharge_again(source: Task, children: Sequence[Task]) -> SourceStep | None:
-    """An A03 after an A13 that left an accepted referral standing: the mark is taken off."""
+    """An A03 after an A13 (or an admission) that left an accepted referral standing: the mark is taken off."""
     moved = [
-        after
-        for child in children
-        if child["status"] in ENGAGED and (after := _unmarked(child, "discharge-cancelled")) is not child
+        after for child in children if child["status"] in ENGAGED and (after := _without_marks(child)) is not child
     ]
     reason = Reason("discharged-again", "the discharge holds again")
-    return _step(source, _unmarked(source, "discharge-cancelled"), moved, {}, reason, quiet=False)
+    return _step(source, _without_marks(source), moved, {}, reason, quiet=False)
+
+
+def _without_marks(task: Task) -> Task:
+    return _unmarked(_unmarked(task, "discharge-cancelled"), "admitted")
 
 
 def on_died(source: Task, children: Sequence[Task]) -> SourceStep | None:

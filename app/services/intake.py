@@ -19,8 +19,9 @@ from app.core.ids import uuid7
 from app.services import intake_reading
 from app.services.hub import Hub
 from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, gated, indexed, refused
+from app.services.intake_finding import needs_the_person
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
-from app.services.referrals import Stored
+from app.services.situation import Stored
 from app.services.visit_file import VisitFile
 from app.services.writing import decoded
 from app.store.accounts import Directory
@@ -178,7 +179,7 @@ class Intake:
         found = await reader.known(
             receipts=[(a.scope, a.key) for a in arrivals],
             numbers=[n for a in live for n in a.numbers],
-            persons=[p for a in live if not a.numbers for p in a.persons],
+            persons=[p for a in live if needs_the_person(a.facts, a.numbers) for p in a.persons],
             waiting=[p for a in live for p in a.persons],
         )
         files = [self._opened(r, found) for r in batch]
@@ -201,7 +202,10 @@ class Intake:
         if isinstance(reading, Refusal):
             return (), ()
         numbered = [v for v in found.by_number if v.mac in reading.numbers]
-        of_person = [] if reading.numbers else [v for v in found.by_person if v.mac in reading.persons]
+        of_person: list[StoredVisit] = []
+        if needs_the_person(reading.facts, reading.numbers):
+            known = {visit.id for visit in numbered}
+            of_person = [v for v in found.by_person if v.mac in reading.persons and v.id not in known]
         return self._files(reading, numbered), self._files(reading, of_person)
 
     def _files(self, arrival: Arrival, stored: Sequence[StoredVisit]) -> tuple[VisitFile, ...]:

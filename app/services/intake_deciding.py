@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
-from app.services.intake_reading import AckCode, Arrival, Refusal
-from app.services.referrals import NotConforming, Origin, Reason, Settlement, Situation, Stored, settle
+from app.services.intake_finding import Candidates, Joined, NoVisit, Targets, find, fused, joined
+from app.services.intake_reading import AckCode, Arrival, Refusal, identity_macs
+from app.services.referrals import settle
+from app.services.situation import NotConforming, Origin, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile, is_open_at, reasons_json
 from app.services.writing import Draft
 from app.store.accounts import Directory
@@ -24,6 +26,7 @@ from app.store.changes import (
     LedgerState,
     Receipt,
     ReviewItem,
+    VisitAbsorbed,
     VisitMoves,
 )
 from app.store.lookups import Received
@@ -34,8 +37,6 @@ _OPEN_DAYS: Final = 90
 """A stub whose visit never ends is kept this long after its last message."""
 _LOOK_AGAIN: Final = timedelta(seconds=5)
 """Longer than a commit takes: two messages decided at the same moment did not see each other."""
-_FOLLOWS: Final = frozenset({"admit", "discharge"})
-"""Kinds of message that open a visit of their own when none is known."""
 _COURSE: Final = frozenset({"discharge", "cancel-discharge", "cancel-visit"})
 """Kinds of message that take the verdict of their visit, without a signal of their own."""
 
@@ -57,7 +58,7 @@ class Known:
     by_number: tuple[VisitFile, ...] = ()
     """Visits that carry one of its visit identifiers, each once."""
     by_person: tuple[VisitFile, ...] = ()
-    """Visits of its person; asked for only where the message names no visit."""
+    """Other visits of its person; asked for only where the number of the visit does not settle everything."""
     waiting: tuple[WaitingFacts, ...] = ()
     rows: Mapping[str, Stored] = field(default_factory=dict)
 
@@ -212,6 +213,20 @@ def _recorded(
     return Changes(ledger=(row,), receipts=receipts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What a message does to one visit, and where it leaves the message."""
+
+    file: VisitFile
+    standing: _Standing
+    settlement: Settlement
+    changes: Changes
+
+
+_WEIGHT: Final[Mapping[LedgerState, int]] = {"not-ours": 0, "waiting": 1, "updated": 2, "referral": 3, "review": 4}
+"""Where a message concerns several visits, the state that most needs to be seen."""
+
+
 class _Filing:
     """One message finds its visit, changes it, and is accounted for."""
 
@@ -226,33 +241,44 @@ class _Filing:
         self.now: datetime = from_micros(arrival.inbound.received_at)
 
     def decide(self) -> Decision:
-        file = self._find()
-        if isinstance(file, VisitFile):
-            return self._filed(file)
-        return file
+        found = find(self.arrival, Candidates(self.known.by_number, self.known.by_person))
+        if isinstance(found, NoVisit):
+            return self._without_visit(found.code, found.text)
+        visits = [self._filed(one) for one in self._joined(found)]
+        chief = max(visits, key=lambda one: _WEIGHT[one.standing.state])
+        own = self._own_part(chief)
+        return Decision(
+            _joined([own, *(one.changes for one in visits)]),
+            chief.standing.state,
+            chief.standing.reasons,
+            visit=chief.file.id,
+            referral=chief.settlement.referral if chief.standing.state in {"referral", "updated", "review"} else None,
+            notes=self.notes,
+            drafts=tuple(draft for one in visits for draft in one.settlement.drafts),
+        )
 
-    # ---- which visit
+    # ---- which visits
 
-    def _find(self) -> VisitFile | Decision:
-        arrival = self.arrival
-        by_number = self.known.by_number
-        if len(by_number) == 1:
-            return by_number[0]
-        if len(by_number) > 1:
-            return self._without_visit("visit-ambiguous", "Its identifiers belong to more than one visit.")
-        if arrival.numbers:
-            return self._new()
-        open_then = [f for f in self.known.by_person if is_open_at(f.content.record, arrival.facts.at)]
-        if len(open_then) == 1:
-            return open_then[0]
-        if not open_then and arrival.facts.kind in _FOLLOWS and arrival.facts.handled:
-            return self._new()
-        if open_then:
-            return self._without_visit("visit-ambiguous", "More than one visit of this person was open then.")
-        return self._without_visit("visit-unknown", "No visit of this person is known to have been open then.")
+    def _joined(self, found: Targets | None) -> list[Joined]:
+        """The visits with the message's facts in them, those that turned out to be one as one."""
+        within = timedelta(hours=self.arrival.sender.admission_hours)
+        if found is None:
+            new = VisitFile.new(self.keys, self.arrival.sender.organization, self.arrival.sender.id)
+            found = Targets((new,))
+        if found.one and len(found.files) > 1:
+            together = fused(found.files, self.known.rows, within)
+            self._merge(together.file, within)
+            return [together]
+        for file in found.files:
+            self._merge(file, within)
+        if len(found.files) > 1:
+            return [Joined(file) for file in found.files]
+        file = found.files[0]
+        others = [other for other in self.known.by_person if other is not file]
+        return [joined(file, others, self.known.rows, within)]
 
-    def _new(self) -> VisitFile:
-        return VisitFile.new(self.keys, self.arrival.sender.organization, self.arrival.sender.id)
+    def _merge(self, file: VisitFile, within: timedelta) -> None:
+        file.content.record = visit.merge(file.content.record, self.arrival.facts, within)
 
     def _without_visit(self, code: str, text: str) -> Decision:
         arrival = self.arrival
@@ -271,38 +297,37 @@ class _Filing:
 
     # ---- what it changes
 
-    def _filed(self, file: VisitFile) -> Decision:
-        arrival = self.arrival
+    def _filed(self, one: Joined) -> "_Filed":
+        file = one.file
         content = file.content
-        content.record = visit.merge(content.record, arrival.facts)
-        others = [w for w in self.known.waiting if w.ledger != arrival.ledger]
-        adopted = [w for w in others if is_open_at(content.record, w.facts.at)]
-        for message in adopted:
-            content.record = visit.merge(content.record, message.facts)
+        adopted = self._adopted(file)
         had_referral = content.referral is not None
+        for other in one.absorbed:
+            file.absorb(other)
         verdict = triage.judge(content.record)
-        settlement = settle(self._situation(file, verdict))
+        settlement = settle(self._situation(one, verdict))
         standing = self._standing(file, verdict, settlement)
         file.expires_at = self._expiry(file)
         parts = [
-            self._visit_part(file, settlement),
-            self._own_part(file, standing, settlement),
+            self._visit_part(one, settlement),
             self._moves(file, verdict, standing, settlement, adopted, had_referral=had_referral),
         ]
-        return Decision(
-            _joined(parts),
-            standing.state,
-            standing.reasons,
-            visit=file.id,
-            referral=settlement.referral if standing.state in {"referral", "updated", "review"} else None,
-            notes=self.notes,
-            drafts=tuple(settlement.drafts),
-        )
+        return _Filed(file, standing, settlement, _joined(parts))
 
-    def _situation(self, file: VisitFile, verdict: triage.Triage) -> Situation:
+    def _adopted(self, file: VisitFile) -> list[WaitingFacts]:
+        """Messages of the person that waited for this visit, and are now part of it."""
+        others = [w for w in self.known.waiting if w.ledger != self.arrival.ledger]
+        adopted = [w for w in others if is_open_at(file.content.record, w.facts.at)]
+        within = timedelta(hours=self.arrival.sender.admission_hours)
+        for message in adopted:
+            file.content.record = visit.merge(file.content.record, message.facts, within)
+        return adopted
+
+    def _situation(self, one: Joined, verdict: triage.Triage) -> Situation:
         arrival = self.arrival
         origin = Origin(arrival.ledger, arrival.key, arrival.mac, arrival.facts.at)
-        return Situation(file, arrival.sender, verdict, self.directory, self.known.rows, self.now, origin)
+        rows, now = self.known.rows, self.now
+        return Situation(one.file, arrival.sender, verdict, self.directory, rows, now, origin, one.absorbed)
 
     def _standing(self, file: VisitFile, verdict: triage.Triage, settlement: Settlement) -> _Standing:
         found = tuple((reason.code, reason.text) for reason in verdict.reasons)
@@ -326,28 +351,39 @@ class _Filing:
             return _Standing("not-ours", (*self.notes, died))
         return _Standing("not-ours", (*self.notes, ("no-signal", triage.REASONS["no-signal"])))
 
-    def _visit_part(self, file: VisitFile, settlement: Settlement) -> Changes:
-        arrival = self.arrival
+    def _visit_part(self, one: Joined, settlement: Settlement) -> Changes:
+        arrival, file = self.arrival, one.file
         job = Job(f"expire:{file.id}", "expire-visit", file.id, file.expires_at or 0)
         jobs = (job,) if file.version == 0 and file.expires_at is not None else ()
-        change = file.change(arrival.numbers, arrival.persons)
+        change = file.change(arrival.numbers, arrival.persons, self._strangers())
+        at, referral = arrival.inbound.received_at, settlement.referral
+        stored = [other for other in one.absorbed if other.version > 0]
         return Changes(
-            scope=frozenset({file.id}),
+            scope=frozenset({file.id, *(other.id for other in stored)}),
             visits=(change,),
+            absorbed=tuple(VisitAbsorbed(other.id, other.version, file.id, at, referral) for other in stored),
             jobs=jobs,
             grants=tuple(settlement.grants),
             revocations=tuple(settlement.revocations),
         )
 
-    def _own_part(self, file: VisitFile, standing: _Standing, settlement: Settlement) -> Changes:
-        keep = standing.state != "not-ours"
+    def _strangers(self) -> tuple[str, ...]:
+        """Keyed hashes of the numbers of the person that a visit was taken from (A45)."""
+        facts = self.arrival.facts
+        if facts.kind != "move":
+            return ()
+        theirs = facts.model_copy(update={"patient": None, "visit": None, "merged_visits": []})
+        return identity_macs(theirs, self.arrival.sender.organization, self.keys)[1]
+
+    def _own_part(self, chief: "_Filed") -> Changes:
+        standing, keep = chief.standing, chief.standing.state != "not-ours"
         return _recorded(
             self.arrival,
             standing.state,
             standing.reasons,
             self.keys,
-            visit=file.id,
-            referral=settlement.referral if keep else None,
+            visit=chief.file.id,
+            referral=chief.settlement.referral if keep else None,
             raw=self.arrival.inbound.data if keep else None,
         )
 

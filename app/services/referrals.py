@@ -5,87 +5,31 @@ is to be written. It decides nothing by itself: triage, consent, routing, covera
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from app.core.ids import uuid7
 from app.rules import consent, coverage, lifecycle, routing
+from app.services.situation import NotConforming, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.accounts import Directory
 from app.store.changes import Grant, Revocation
 from fhir_mappings import build, gate, visit
-from fhir_mappings.triage import Triage
 from schemas.discharge import DischargeEvent, Need
 from schemas.facts import VisitRecord
-from schemas.sender import Sender
 from schemas.stub import Child, Held, NeedLink, ReferralLink
 
-Reason = tuple[str, str]
 StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 MOUD = "moud-continuation"
+_TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
     "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
     "psy": ("transferred", "The person goes to another facility that may dose: a human decides."),
 }
-
-
-class NotConforming(Exception):
-    """What would be written can't even be put before the gate; (path, rule) of every problem."""
-
-    def __init__(self, problems: Sequence[gate.Problem]) -> None:
-        super().__init__("a resource does not pass the gate")
-        self.problems = tuple((problem.path, problem.rule) for problem in problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A resource as it is stored now."""
-
-    version: int
-    resource: Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The message that a change comes from."""
-
-    ledger: str
-    control_id: str
-    content_hash: str
-    occurred: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a decision about one visit's referral is made from."""
-
-    file: VisitFile
-    sender: Sender
-    triage: Triage
-    directory: Directory
-    rows: Mapping[str, Stored]
-    """Source and child ServiceRequests and Tasks, by id."""
-    now: datetime
-    origin: Origin
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What becomes of the referral."""
-
-    opened: bool = False
-    referral: str | None = None
-    """Id of the source ServiceRequest that holds (the first one)."""
-    review: list[Reason] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
-    """New versions of resources; each has yet to pass the gate."""
-    grants: list[Grant] = field(default_factory=list)
-    revocations: list[Revocation] = field(default_factory=list)
 
 
 def settle(situation: Situation) -> Settlement:
@@ -141,6 +85,8 @@ class _Work:
 
     def run(self) -> None:
         clinical = self._clinical()
+        for other in self.now.absorbed:
+            self._absorb(other, clinical)
         if self.record.cancelled:
             self._apply_to_all(lifecycle.on_cancel_visit)
         elif _died(self.record):
@@ -156,22 +102,62 @@ class _Work:
         current = self.link.needs or self.link.former[-1:]
         self.result.referral = current[0].service_request if current else None
 
+    def _absorb(self, other: VisitFile, clinical: list[Resource]) -> None:
+        """The referral of a visit that turned out to be this one: a draft that nobody else saw goes without a trace."""
+        link = other.content.referral
+        if link is None:
+            return
+        for need in link.needs:
+            source = self._task(need.task)
+            if source["status"] in lifecycle.ENGAGED:
+                self.link.needs.append(need)
+                self.result.review.append(_TWICE)
+                for child in need.children:
+                    self._show_to(child, clinical)
+                continue
+            self.link.former.append(need)
+            if source["status"] == "draft" and not need.children:
+                self._revoke({self.now.file.organization}, [need.task, need.service_request])
+                self.link.former.remove(need)
+                continue
+            step = lifecycle.on_duplicate(source, [self._task(child.task) for child in need.children])
+            if step is not None:
+                self._apply(need, step)
+        self.link.former += link.former
+        seen_by = {child.partner for need in (*link.needs, *link.former) for child in need.children}
+        self._revoke({self.now.file.organization, *seen_by}, [held.id for held in link.resources.values()])
+
+    def _revoke(self, organizations: set[str], resource_ids: Sequence[str]) -> None:
+        self.result.revocations += [Revocation(one, held) for one in sorted(organizations) for held in resource_ids]
+
     def _while_open(self, clinical: list[Resource]) -> None:
-        taken_back = self.event.kind == "cancel-discharge"
-        if taken_back and self._apply_to_all(
-            lifecycle.on_cancel_discharge, only=lambda task: task["status"] != "draft"
-        ):
-            self.link.awaits_discharge = True
+        step = self._taken_back_by()
+        if step is not None and self._apply_to_all(step, only=lambda task: task["status"] != "draft"):
+            self.link.awaits_discharge = not self.record.asked_for
+        self.link.departed = False
         if not self.link.needs and not self.link.awaits_discharge:
             self._open(clinical)
         self._refresh(clinical)
         for need in self.link.needs:
-            # The case manager offers early: requested while the person is still in the bed.
-            if self._task(need.task)["status"] == "requested" and not need.children:
+            # The case manager offers early, or a clinician asked by name: requested while the person is in the bed.
+            early = self._task(need.task)["status"] == "requested" or self.record.asked_for
+            if early and not need.children:
                 self._request(need, clinical)
+
+    def _taken_back_by(self) -> StepOf | None:
+        """What took back that a partner was asked, while the visit is open."""
+        if self.event.kind == "cancel-discharge":
+            return lifecycle.on_cancel_discharge
+        if self.link.departed:
+            return lifecycle.on_admitted
+        return lifecycle.on_request_withdrawn if visit.request_withdrawn(self.record) else None
 
     def _when_ended(self, clinical: list[Resource]) -> None:
         self.link.awaits_discharge = False
+        if visit.request_withdrawn(self.record):
+            self._apply_to_all(lifecycle.on_request_withdrawn)
+            return
+        self.link.departed = True
         if not self.link.needs:
             self._open(clinical)
         self._apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)

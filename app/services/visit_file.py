@@ -44,12 +44,19 @@ class VisitFile:
         content = VisitContent.model_validate_json(unseal(key, stored.content, stored.id))
         return cls(stored.id, organization, stored.version, key, stored.key, content, stored.expires_at)
 
-    def change(self, numbers: Sequence[str], persons: Sequence[str]) -> VisitChange:
-        """The next stored version, with whatever identifiers are new to it."""
+    def change(self, numbers: Sequence[str], persons: Sequence[str], strangers: Sequence[str] = ()) -> VisitChange:
+        """The next stored version, with whatever identifiers are new to it.
+
+        Args:
+            numbers: keyed hashes of visit identifiers.
+            persons: keyed hashes of patient identifiers, ``strangers`` among them or not.
+            strangers: those of a person that the visit is no longer of.
+        """
         new_numbers = tuple([mac for mac in numbers if mac not in self.content.numbers])
-        new_persons = tuple([mac for mac in persons if mac not in self.content.persons])
+        new_persons = tuple([mac for mac in persons if mac not in self.content.persons and mac not in strangers])
+        gone = tuple([mac for mac in strangers if mac in self.content.persons])
         self.content.numbers += new_numbers
-        self.content.persons += new_persons
+        self.content.persons = [mac for mac in (*self.content.persons, *new_persons) if mac not in gone]
         return VisitChange(
             id=self.id,
             organization=self.organization,
@@ -59,7 +66,13 @@ class VisitFile:
             expires_at=self.expires_at,
             numbers=new_numbers,
             persons=new_persons,
+            strangers=gone,
         )
+
+    def absorb(self, other: "VisitFile") -> None:
+        """Take over the identifiers of a visit that turned out to be this one."""
+        self.content.numbers += [mac for mac in other.content.numbers if mac not in self.content.numbers]
+        self.content.persons += [mac for mac in other.content.persons if mac not in self.content.persons]
 
 
 def _as_stored(content: VisitContent) -> bytes:

@@ -58,6 +58,20 @@ class VisitChange(NamedTuple):
     """Keyed hashes of visit identifiers that are new to this visit."""
     persons: tuple[str, ...] = ()
     """Keyed hashes of patient identifiers that are new to this visit."""
+    strangers: tuple[str, ...] = ()
+    """Keyed hashes of the patient identifiers of a person that this visit is no longer of."""
+
+
+class VisitAbsorbed(NamedTuple):
+    """A visit that turned out to be another one: its row and key go, all that finds it or points to it moves."""
+
+    id: str
+    version: int
+    """As stored; another one is a conflict."""
+    into: str
+    at: int
+    referral: str | None = None
+    """The referral that its messages belong to now."""
 
 
 class LedgerRow(NamedTuple):
@@ -114,11 +128,32 @@ class ReviewItem(NamedTuple):
     """The visit's one row in the review queue; ``closed`` takes it off."""
 
     visit: str
+    """Id of the visit; of the ledger entry where its visit is not known."""
     sender: str
     at: int
     reasons: str
     referral: str | None = None
     closed: bool = False
+    kind: Literal["queue", "list"] = "queue"
+    """To be answered, or a line of the daily list."""
+    unit: str | None = None
+    """PV1-3.1 that nobody has classified and that it waits for."""
+    suggested: tuple[str, ...] = ()
+    """Needs that it suggests."""
+
+
+class ReviewAnswer(NamedTuple):
+    """What a person said of an item; every answer is kept."""
+
+    id: str
+    visit: str
+    sender: str
+    at: int
+    answer: Literal["refer", "not-ours", "later"]
+    by: str
+    """Who: the account of the command line, a client, a person of the portal."""
+    until: int | None = None
+    """Of ``later``: when it comes back."""
 
 
 class Job(NamedTuple):
@@ -150,11 +185,13 @@ class Changes(NamedTuple):
     grants: tuple[Grant, ...] = ()
     revocations: tuple[Revocation, ...] = ()
     visits: tuple[VisitChange, ...] = ()
+    absorbed: tuple[VisitAbsorbed, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     moves: tuple[LedgerMove, ...] = ()
     visit_moves: tuple[VisitMoves, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
+    answers: tuple[ReviewAnswer, ...] = ()
     jobs: tuple[Job, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
 

@@ -99,6 +99,51 @@ VISITS_CHANGED = Statement(
 )
 VISIT_NUMBERS = _insert("visit_number", ("mac", "text"), ("visit", "text"))
 VISIT_PERSONS = _insert("visit_person", ("mac", "text"), ("visit", "text"), suffix="on conflict do nothing")
+STRANGERS = Statement(
+    name="visit_person",
+    columns=(("mac", "text"), ("visit", "text")),
+    template="delete from visit_person using {rows} where visit_person.mac = u.mac and visit_person.visit = u.visit",
+    sqlite="delete from visit_person where mac = ?1 and visit = ?2",
+)
+_ABSORBED = (("visit", "text"), ("into_visit", "text"))
+ABSORBED_VISITS = Statement(
+    name="visit",
+    columns=(("visit", "text"), ("version", "int")),
+    template="delete from visit using {rows} where visit.id = u.visit and visit.version = u.version",
+    sqlite="delete from visit where id = ?1 and version = ?2",
+    guarded=True,
+)
+ABSORBED_NUMBERS = Statement(
+    name="visit_number",
+    columns=_ABSORBED,
+    template="update visit_number set visit = u.into_visit from {rows} where visit_number.visit = u.visit",
+    sqlite="update visit_number set visit = ?2 where visit = ?1",
+)
+ABSORBED_PERSONS = Statement(
+    name="visit_person",
+    columns=_ABSORBED,
+    template=(
+        "insert into visit_person (mac, visit) select p.mac, u.into_visit from visit_person p "
+        "join {rows} on p.visit = u.visit on conflict do nothing"
+    ),
+    sqlite=(
+        "insert into visit_person (mac, visit) select mac, ?2 from visit_person where visit = ?1 on conflict do nothing"
+    ),
+    after=(VISIT_PERSONS,),
+)
+ABSORBED_PERSONS_GONE = Statement(
+    name="visit_person",
+    columns=(("visit", "text"),),
+    template="delete from visit_person where visit in (select visit from {rows})",
+    sqlite="delete from visit_person where visit = ?1",
+    after=(ABSORBED_PERSONS,),
+)
+ABSORBED_REVIEWS = Statement(
+    name="review",
+    columns=(("visit", "text"),),
+    template="delete from review where visit in (select visit from {rows})",
+    sqlite="delete from review where visit = ?1",
+)
 LEDGER = _insert(
     "ledger",
     ("id", "text"),
@@ -145,6 +190,30 @@ MOVES = Statement(
         "where id = ?1 and (?6 = 'any' or instr(?6, state) > 0)"
     ),
 )
+ABSORBED_HISTORY = Statement(
+    name="ledger_state",
+    columns=(("visit", "text"), ("at", "big")),
+    template=_HISTORY.format(at="u.at")
+    + " join {rows} on l.visit = u.visit where l.state = 'referral' on conflict do nothing",
+    sqlite=_HISTORY.format(at="?2") + " where l.visit = ?1 and l.state = 'referral' on conflict do nothing",
+    after=(MOVES_HISTORY, MOVES),
+)
+ABSORBED_LEDGER = Statement(
+    name="ledger",
+    columns=(*_ABSORBED, ("referral", "text")),
+    template=(
+        "update ledger set visit = u.into_visit, referral = coalesce(u.referral, ledger.referral), "
+        "state = case when ledger.state = 'referral' and u.referral is not null then 'updated' else ledger.state end "
+        "from {rows} where ledger.visit = u.visit and ledger.state <> 'not-ours'"
+    ),
+    sqlite=(
+        "update ledger set visit = ?2, referral = coalesce(?3, referral), "
+        "state = case when state = 'referral' and ?3 is not null then 'updated' else state end "
+        "where visit = ?1 and state <> 'not-ours'"
+    ),
+    after=(MOVES, ABSORBED_HISTORY),
+)
+"""What is not ours keeps the id of its visit as it was: it is not looked for by it."""
 VISIT_MOVES_HISTORY = Statement(
     name="ledger_state",
     columns=(("visit", "text"), ("at", "big"), ("only_from", "text")),
@@ -153,7 +222,7 @@ VISIT_MOVES_HISTORY = Statement(
     + " on conflict do nothing",
     sqlite=_HISTORY.format(at="?2")
     + " where l.visit = ?1 and l.state <> 'not-ours' and instr(?3, l.state) > 0 on conflict do nothing",
-    after=(MOVES,),
+    after=(MOVES, ABSORBED_HISTORY, ABSORBED_LEDGER),
 )
 VISIT_MOVES = Statement(
     name="ledger",
@@ -167,7 +236,7 @@ VISIT_MOVES = Statement(
         "update ledger set state = ?2, reasons = ?3, referral = coalesce(?4, referral) "
         "where visit = ?1 and state <> 'not-ours' and instr(?5, state) > 0"
     ),
-    after=(MOVES,),
+    after=(MOVES, ABSORBED_HISTORY, ABSORBED_LEDGER),
 )
 REVIEWS = _insert(
     "review",
@@ -177,9 +246,16 @@ REVIEWS = _insert(
     ("reasons", "text"),
     ("referral", "text"),
     ("closed_at", "big"),
+    ("kind", "text"),
+    ("unit", "text"),
+    ("suggested", "text"),
     suffix=(
+        # Opened again it is as old as that; what was put off comes back when something about it has changed.
         "on conflict (visit) do update set reasons = excluded.reasons, "
-        "referral = coalesce(excluded.referral, review.referral), closed_at = excluded.closed_at"
+        "referral = coalesce(excluded.referral, review.referral), closed_at = excluded.closed_at, "
+        "kind = excluded.kind, unit = excluded.unit, suggested = excluded.suggested, "
+        "opened_at = case when review.closed_at is null then review.opened_at else excluded.opened_at end, "
+        "later_until = case when review.reasons = excluded.reasons then review.later_until end"
     ),
 )
 REVIEWS_CLOSED = Statement(
@@ -187,6 +263,27 @@ REVIEWS_CLOSED = Statement(
     columns=(("visit", "text"), ("at", "big")),
     template="update review set closed_at = u.at from {rows} where review.visit = u.visit and closed_at is null",
     sqlite="update review set closed_at = ?2 where visit = ?1 and closed_at is null",
+)
+ANSWERS = _insert(
+    "review_answer",
+    ("id", "text"),
+    ("visit", "text"),
+    ("sender", "text"),
+    ("at", "big"),
+    ("answer", "text"),
+    ("answered_by", "text"),
+    ("until", "big"),
+)
+ANSWERED = Statement(
+    name="review",
+    columns=(("visit", "text"), ("at", "big"), ("answer", "text"), ("answered_by", "text"), ("until", "big")),
+    template=(
+        "update review set answer = u.answer, answered_at = u.at, answered_by = u.answered_by, later_until = u.until "
+        "from {rows} where review.visit = u.visit"
+    ),
+    sqlite="update review set answer = ?3, answered_at = ?2, answered_by = ?4, later_until = ?5 where visit = ?1",
+    guarded=True,
+    after=(REVIEWS, REVIEWS_CLOSED),
 )
 JOBS = _insert(
     "job",

@@ -69,15 +69,31 @@ def _visit_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Ro
         (sql.VISITS_CHANGED, ((v.id, v.version, v.key, v.content, v.expires_at) for v in visits if v.version > 1)),
         (sql.VISIT_NUMBERS, ((mac, v.id) for v in visits for mac in v.numbers)),
         (sql.VISIT_PERSONS, ((mac, v.id) for v in visits for mac in v.persons)),
+        (sql.STRANGERS, ((mac, v.id) for v in visits for mac in v.strangers)),
+        *_absorbed_rows(members),
+    ]
+
+
+def _absorbed_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    absorbed = sorted(one for member in members for one in member.absorbed)
+    return [
+        (sql.ABSORBED_VISITS, ((one.id, one.version) for one in absorbed)),
+        (sql.ABSORBED_NUMBERS, ((one.id, one.into) for one in absorbed)),
+        (sql.ABSORBED_PERSONS, ((one.id, one.into) for one in absorbed)),
+        (sql.ABSORBED_PERSONS_GONE, ((one.id,) for one in absorbed)),
+        (sql.ABSORBED_REVIEWS, ((one.id,) for one in absorbed)),
     ]
 
 
 def _ledger_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
     moves = [m for c in members for m in c.moves]
     visit_moves = [m for c in members for m in c.visit_moves]
+    absorbed = sorted(one for member in members for one in member.absorbed)
     return [
         (sql.MOVES_HISTORY, ((m.id, m.at, _states(m.only_from)) for m in moves)),
         (sql.MOVES, ((m.id, m.state, m.reasons, m.referral, m.visit, _states(m.only_from)) for m in moves)),
+        (sql.ABSORBED_HISTORY, ((one.id, one.at) for one in absorbed if one.referral)),
+        (sql.ABSORBED_LEDGER, ((one.id, one.into, one.referral) for one in absorbed)),
         (sql.VISIT_MOVES_HISTORY, ((m.visit, m.at, _states(m.only_from)) for m in visit_moves)),
         (sql.VISIT_MOVES, ((m.visit, m.state, m.reasons, m.referral, _states(m.only_from)) for m in visit_moves)),
         (
@@ -105,9 +121,19 @@ def _ledger_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
 
 def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
     items = [r for m in members for r in m.reviews]
+    answers = [a for m in members for a in m.answers]
     return [
         (sql.REVIEWS_CLOSED, ((r.visit, r.at) for r in items if r.closed)),
-        (sql.REVIEWS, ((r.visit, r.sender, r.at, r.reasons, r.referral, None) for r in items if not r.closed)),
+        (
+            sql.REVIEWS,
+            (
+                (r.visit, r.sender, r.at, r.reasons, r.referral, None, r.kind, r.unit, " ".join(r.suggested) or None)
+                for r in items
+                if not r.closed
+            ),
+        ),
+        (sql.ANSWERS, ((a.id, a.visit, a.sender, a.at, a.answer, a.by, a.until) for a in answers)),
+        (sql.ANSWERED, ((a.visit, a.at, a.answer, a.by, a.until) for a in answers)),
     ]
 
 

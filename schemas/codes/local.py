@@ -44,12 +44,21 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
         "Visit cancelled",
         "The hospital took the whole visit back after a partner had accepted.",
     ),
+    "admitted": Meaning(
+        "Admitted",
+        "The emergency visit went on as an admission after a partner had accepted: the person is still in the hospital.",
+    ),
+    "withdrawn": Meaning(
+        "Withdrawn",
+        "The hospital took its request back after a partner had accepted.",
+    ),
 }
 
 _STATUS_REASON: Final[Mapping[str, Meaning]] = {
     "not-selected": Meaning("Not selected", "This request is no longer needed."),
     "discharge-cancelled": Meaning("Discharge cancelled", "The hospital took the discharge back (HL7 A13)."),
     "visit-cancelled": Meaning("Visit cancelled", "The hospital took the whole visit back (HL7 A11)."),
+    "admitted": Meaning("Admitted", "The emergency visit went on as an admission."),
     "order-withdrawn": Meaning("Order withdrawn", "The medication order was withdrawn before any dose was given."),
     "died": Meaning("Died", "The person died; nobody outside the hospital is notified."),
     "withdrawn": Meaning("Withdrawn", "The request was withdrawn by the side that made it."),

@@ -19,9 +19,7 @@ SHARED = Path(__file__).parents[2].parent / "shared"
 VISITS = SHARED / "visits"
 SENDERS = ("northgate", "stclare", "redrock")
 PARTNER = "Harbor OTP"
-LATER = {
-    "023-ed-then-admitted": "joining an emergency visit to the stay that follows (UB-04 09) belongs to a later issue",
-}
+LATER: dict[str, str] = {}
 
 pytestmark = pytest.mark.skipif(not VISITS.is_dir(), reason="the example visits (../shared/visits) are not here")
 
