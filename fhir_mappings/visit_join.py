@@ -16,15 +16,17 @@ from fhir_mappings.visit_merge import (
     ORDERS,
     SUPPLIES,
     Items,
+    by_number,
     canonical,
     course,
     current_identifiers,
     earliest,
+    in_order,
     standing,
     without_void,
 )
 from schemas.base import M, changed
-from schemas.discharge import Circumstances, Diagnosis, Identifier, Patient
+from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, Identifier, Patient
 from schemas.facts import GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
@@ -220,9 +222,17 @@ class _Fusion:
 
     def _circumstances(self) -> Circumstances:
         one, other = self.one.circumstances, self.other.circumstances
-        fields = self.fields(one, other, "circumstances.", ("clinical",))
+        fields = self.fields(one, other, "circumstances.", ("clinical", "consents"))
+        fields["consents"] = self._consents()
         fields["clinical"] = changed(one.clinical, self.fields(one.clinical, other.clinical, "clinical."))
         return changed(one, fields)
+
+    def _consents(self) -> list[ConsentGiven]:
+        one, other = by_number(self.one.circumstances.consents), by_number(self.other.circumstances.consents)
+        merged = {**one, **other}
+        for key in one.keys() & other.keys():
+            merged[key] = self.later(f"consent:{key}", one[key], other[key])
+        return in_order(merged)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

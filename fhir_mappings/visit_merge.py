@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from fhir_mappings import triage
 from fhir_mappings.visit_identity import key_of
 from schemas.base import M, Model, changed
-from schemas.discharge import Circumstances, Diagnosis, Identifier, VisitDetails
+from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, Identifier, VisitDetails
 from schemas.facts import NOTHING_KNOWN, FactKind, Facts, GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
@@ -67,8 +67,8 @@ _NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
 _PRESENT: Final = frozenset({"admit", "transfer", "class-change", "discharge"})
 """Kinds of message that say that the person is or was in the house."""
 _STAYS: Final = frozenset({"IMP", "OBSENC"})
-_OF_THE_PERSON: Final = ("contacts", "coverage", "consents", "allergies", "current_otp", "photo_id")
-"""Circumstances that are the person's, not the stay's."""
+_OF_THE_PERSON: Final = ("contacts", "coverage", "allergies", "current_otp", "photo_id")
+"""Circumstances that are the person's, not the stay's; consents are too."""
 
 
 class Items(NamedTuple):
@@ -446,10 +446,34 @@ def _merge_circumstances(step: _Step, new: Circumstances) -> Circumstances:
     old = step.old.circumstances
     late = step.stamp < step.stamps.get("moved", 0)
     clinical = _newer(step, old.clinical, new.clinical, "clinical.")
-    change = _newer(step, old, new, "circumstances.", ("clinical", *(_OF_THE_PERSON if late else ())))
+    change = _newer(step, old, new, "circumstances.", ("clinical", "consents", *(_OF_THE_PERSON if late else ())))
+    if new.consents and not late:
+        change["consents"] = _merge_consents(step, old.consents, new.consents)
     if clinical:
         change["clinical"] = changed(old.clinical, clinical)
     return changed(old, change) if change else old
+
+
+def _merge_consents(step: _Step, old: list[ConsentGiven], new: list[ConsentGiven]) -> list[ConsentGiven]:
+    """Consents add up by their number: a refusal of one form says nothing of another."""
+    merged = by_number(old)
+    for key, stated in by_number(new).items():
+        if step.wins(f"consent:{key}", merged.get(key), stated):
+            merged[key] = stated
+    return in_order(merged)
+
+
+def by_number(consents: Iterable[ConsentGiven]) -> dict[str, list[ConsentGiven]]:
+    """Consents by their number; those without any are one group, which a message states as a whole."""
+    found: dict[str, list[ConsentGiven]] = {}
+    for consent in consents:
+        found.setdefault(consent.identifier or "", []).append(consent)
+    return found
+
+
+def in_order(consents: Mapping[str, list[ConsentGiven]]) -> list[ConsentGiven]:
+    """All of them, by number."""
+    return [consent for key in sorted(consents) for consent in consents[key]]
 
 
 def _without_the_other_person(step: _Step) -> Circumstances:
@@ -457,7 +481,11 @@ def _without_the_other_person(step: _Step) -> Circumstances:
     stated: Circumstances = step.change.get("circumstances", step.old.circumstances)
     stamps, moved = step.stamps, step.stamps["moved"]
     before = [name for name in _OF_THE_PERSON if -1 < stamps.get(f"circumstances.{name}", -1) < moved]
-    for name in before:
-        del stamps[f"circumstances.{name}"]
+    old_consents = [key for key, stamp in stamps.items() if key.startswith("consent:") and stamp < moved]
+    for key in (*(f"circumstances.{name}" for name in before), *old_consents):
+        del stamps[key]
     blank = Circumstances()
-    return changed(stated, {name: getattr(blank, name) for name in before}) if before else stated
+    change: dict[str, Any] = {name: getattr(blank, name) for name in before}
+    if old_consents:
+        change["consents"] = [one for one in stated.consents if f"consent:{one.identifier or ''}" in stamps]
+    return changed(stated, change) if change else stated
