@@ -10,10 +10,10 @@ LOCK := pip-compile --quiet --no-header --no-annotate --strip-extras --no-emit-i
 	--no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos fuzz docs lock clean
+.PHONY: help demo test lint bench chaos fuzz agreement docs lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
 
 demo: $(RUNTIME) ## start the hub with a small synthetic world; Ctrl-C ends it
 	@exec $(BIN)/throughline demo $(ARGS)
@@ -33,8 +33,12 @@ bench: $(DEVELOPMENT) ## the hub on PostgreSQL against ceilings of the same run,
 chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
-fuzz: $(DEVELOPMENT) ## the property tests, with many more examples than the suite takes
+fuzz: $(DEVELOPMENT) ## ten minutes of broken messages, and the property tests with many more examples than the suite takes
+	@THROUGHLINE_FUZZ_SECONDS=$${THROUGHLINE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
 	@$(BIN)/python -m pytest tests/property --hypothesis-profile=fuzz $(ARGS)
+
+agreement: $(DEVELOPMENT) ## how far the hub and FHIR that others wrote of the same messages agree
+	@$(BIN)/python -m tests.agreement.run $(ARGS)
 
 docs: $(DEVELOPMENT) ## check that the documentation agrees with the code and that its links lead somewhere
 	@$(BIN)/python -m pytest tests/architecture/test_docs.py $(ARGS)

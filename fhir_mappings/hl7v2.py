@@ -1,6 +1,6 @@
-"""An HL7 v2 message as a small read-only tree: a tolerant reader (the writer: ``hl7v2_wire``).
+"""An HL7 v2 message as a small read-only tree: a tolerant reader (the writer: ``hl7v2_wire``, files: ``hl7v2_files``).
 
-Source: HL7 v2.5.1 chapter 2 (character sets 2.15.9.18, batches 2.10.3).
+Source: HL7 v2.5.1 chapter 2 (character sets 2.15.9.18, table 0211).
 Reading is lazy, because of each message only some 25 of several hundred fields are ever asked for:
 ``parse`` cuts lines, a segment cuts its fields when the first is asked for, and a field is cut each
 time. Nothing but ``Unreadable`` is raised, whatever the bytes, and no error text holds content.
@@ -9,7 +9,20 @@ time. Nothing but ``Unreadable`` is raised, whatever the bytes, and no error tex
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Final
 
+from fhir_mappings.hl7v2_charsets import Basis, decode
+from fhir_mappings.hl7v2_files import (
+    EDGE,
+    LARGEST,
+    EnvelopeFault,
+    TooLarge,
+    batches,
+    enveloped,
+    header_line,
+    split,
+    split_stream,
+)
 from fhir_mappings.hl7v2_wire import (
     DEFAULT_SEPARATORS,
     SEGMENT_NAME,
@@ -25,14 +38,19 @@ from fhir_mappings.hl7v2_wire import (
 
 __all__ = [
     "DEFAULT_SEPARATORS",
+    "LARGEST",
     "Address",
+    "Basis",
+    "EnvelopeFault",
     "Field",
     "Message",
     "Raw",
     "Segment",
     "Separators",
+    "TooLarge",
     "TracedMessage",
     "Unreadable",
+    "batches",
     "enveloped",
     "escape",
     "fingerprint",
@@ -40,6 +58,7 @@ __all__ = [
     "parse",
     "separators_of",
     "split",
+    "split_stream",
     "unescape",
     "write",
 ]
@@ -47,34 +66,11 @@ __all__ = [
 Address = tuple[int, int]
 """Position of the segment in the message (MSH = 0) and number of the field."""
 
-_BOM = b"\xef\xbb\xbf"
 _NULL = '""'
-_EDGE = " \t\x0b\x1c\x1d\x00"
-_EDGE_BYTES = _EDGE.encode() + b"\r\n" + _BOM
-_COMMON = frozenset({"MSH", "EVN", "PID", "PD1", "NK1", "PV1", "PV2", "DG1", "AL1", "OBX", "OBR", "NTE", "ORC", "RXE"})
-_COMMON |= {"RXO", "RXR", "RXC", "RXA", "RXD", "IN1", "IN2", "IN3", "GT1", "PR1", "ROL", "PRT", "CON"}
-_CODECS = {
-    "ASCII": "ascii",
-    "UNICODE UTF-8": "utf-8",
-    "UNICODE": "utf-8",
-    "UTF-8": "utf-8",
-    "UTF8": "utf-8",
-    "ISO IR87": "iso2022_jp",
-    "ISO IR159": "iso2022_jp_1",
-    "GB 18030-2000": "gb18030",
-    "KS X 1001": "euc_kr",
-    "BIG-5": "big5",
-    "WINDOWS-1252": "cp1252",
-    "CP1252": "cp1252",
-    **{f"8859/{part}": f"iso8859-{part}" for part in (*range(1, 10), 13, 14, 15)},
-}
-"""MSH-18 (table 0211) to codec, with the spellings that are met in the field."""
-
-_PIECE = re.compile(
-    rb"(?:\A|[\r\n\x0b\x1c])[ \t\x0b\x1c\xef\xbb\xbf]*(?:(MSH)(?=[^A-Za-z0-9\s])|[FB](?:HS|TS)(?![A-Za-z0-9]))"
-)
-_LINE_END = re.compile(rb"[\r\n]")
-_ENVELOPES = (b"FHS", b"BHS", b"BTS", b"FTS")
+_EDGE: Final = "\r" + EDGE
+_BLANK_LINE: Final = re.compile(rf"\r[{EDGE}]+(?=\r)")
+_LONGEST_DECLARATION: Final = 64
+_NOT_CUT: Final[tuple[int, list[str]]] = (0, [])
 
 
 class Segment:
@@ -83,7 +79,7 @@ class Segment:
     The first is MSH: its field 1 is the separator itself, and its field 2 is never cut.
     """
 
-    __slots__ = ("_fields", "_line", "_separators", "index", "name")
+    __slots__ = ("_fields", "_line", "_repeated", "_separators", "index", "name")
 
     def __init__(self, name: str, index: int, line: str, separators: Separators) -> None:
         self.name = name
@@ -91,6 +87,7 @@ class Segment:
         self._line = line
         self._separators = separators
         self._fields: list[str] | None = None
+        self._repeated = _NOT_CUT
 
     def _split(self) -> list[str]:
         fields = self._fields = self._line.split(self._separators.field)
@@ -98,9 +95,11 @@ class Segment:
             fields.insert(1, self._separators.field)
         return fields
 
-    def extend(self, line: str) -> None:
-        """Add a wrapped line, while the message is being read."""
-        self._line += line
+    def _repetitions(self, field: int, value: str) -> list[str]:
+        """Cut once for all repetitions of a field: there may be thousands."""
+        if self._repeated[0] != field:
+            self._repeated = (field, value.split(self._separators.repetition))
+        return self._repeated[1]
 
     def __len__(self) -> int:
         """Highest field number that is present, empty or not."""
@@ -132,10 +131,10 @@ class Segment:
             return value  # most values; a delimiter is never a letter or a digit
         if field == 2 and self.index == 0:
             return value if component == subcomponent == 1 and not repetition else ""
-        _, between_components, between_repetitions, escape, between_subcomponents = self._separators
+        _, between_components, between_repetitions, escape, between_subcomponents, _ = self._separators
         try:
             if repetition or between_repetitions in value:
-                value = value.split(between_repetitions)[repetition]
+                value = self._repetitions(field, value)[repetition]
             if component > 1 or between_components in value:
                 value = value.split(between_components)[component - 1]
             if subcomponent > 1 or between_subcomponents in value:
@@ -150,9 +149,11 @@ class Segment:
 class Message:
     """One message: its segments in order, MSH first."""
 
-    __slots__ = ("_code_and_trigger", "_named", "charset", "header", "segments", "separators")
+    __slots__ = ("_code_and_trigger", "_named", "charset", "charset_basis", "header", "segments", "separators")
 
-    def __init__(self, segments: tuple[Segment, ...], separators: Separators, charset: str) -> None:
+    def __init__(
+        self, segments: tuple[Segment, ...], separators: Separators, charset: str, charset_basis: Basis = "declared"
+    ) -> None:
         self.segments = segments
         self.header = segments[0]
         self.separators = separators
@@ -163,6 +164,8 @@ class Message:
         self._code_and_trigger: tuple[str, str] | None = None
         self.charset = charset
         """Python codec that the bytes were read with; answers are written with the same."""
+        self.charset_basis = charset_basis
+        """Why it is this one."""
 
     def first(self, name: str) -> Segment | None:
         """The first segment of that name."""
@@ -176,6 +179,16 @@ class Message:
     def has(self, names: frozenset[str]) -> bool:
         """Whether there is a segment of one of these names."""
         return not names.isdisjoint(self._named)
+
+    @property
+    def declared_charset(self) -> str:
+        """MSH-18 as it was sent, with all repetitions; "" when absent."""
+        return self.header.raw(18)
+
+    @property
+    def z_segments(self) -> dict[str, int]:
+        """Names of the segments that are the sender's own, in order of first appearance, and how many of each."""
+        return {name: len(named) for name, named in self._named.items() if name[0] == "Z"}
 
     @property
     def control_id(self) -> str:
@@ -193,8 +206,8 @@ class Message:
         return (self._code_and_trigger or self._read_type())[1]
 
     def _read_type(self) -> tuple[str, str]:
-        code, _, trigger = self.header.text(9).partition("_")
-        read = self._code_and_trigger = code, self.header.text(9, 2) or trigger
+        code, _, trigger = self.header.text(9).strip().partition("_")
+        read = self._code_and_trigger = code, self.header.text(9, 2).strip() or trigger
         return read
 
     @property
@@ -274,18 +287,23 @@ class TracedMessage(Message):
     def __init__(self, plain: Message) -> None:
         self.used: set[Address] = {(0, 1), (0, 2)}  # without the delimiters nothing else could be read
         self._plain = plain
-        super().__init__(tuple(_Trace(s, self.used) for s in plain.segments), plain.separators, plain.charset)
+        super().__init__(
+            tuple(_Trace(s, self.used) for s in plain.segments), plain.separators, plain.charset, plain.charset_basis
+        )
 
     def populated(self) -> Iterator[tuple[int, str, int]]:
         return self._plain.populated()
 
 
 def parse(data: bytes, *, default_charset: str = "utf-8") -> Message:
-    """Read one message.
+    r"""Read one message.
 
     Line ends CR, LF, CRLF in any mixture, blank and indented lines, a byte order mark, MLLP bytes
-    and a missing terminator are tolerated. A line that does not begin with a segment name belongs
-    to the segment before it (wrapped line).
+    and a missing terminator are tolerated. A line that does not begin with a segment name and a separator belongs
+    to the segment before it (wrapped line); so a line of wrapped text that by chance begins with three capitals and the
+    separator is read as a segment: nothing in it tells the difference. Where the whole message is one line in which
+    ``\r`` or ``\n`` stands as text before a segment name and the separator, that text ends the segment. Without
+    any mark between segments the line is the header alone.
 
     Args:
         data: One message, as cut by ``split`` or taken from a frame.
@@ -294,107 +312,53 @@ def parse(data: bytes, *, default_charset: str = "utf-8") -> Message:
     Raises:
         Unreadable: The bytes can't be read as one message.
     """
-    text, charset = _decode(data.removeprefix(_BOM), default_charset)
+    text, charset, basis = decode(data, default_charset)
     if "\n" in text:
         text = text.replace("\n", "\r")
-    text = text.strip("\r" + _EDGE)
+    text = text.strip(_EDGE)
     if not text:
         raise Unreadable("empty")
     if not text.startswith("MSH"):
         raise Unreadable("no-msh")
-    lines = text.split("\r")
-    separators = _declared(lines[0])
-    return Message(_segments(lines, separators), separators, charset)
-
-
-def _declared(header: str) -> Separators:
-    field = header[3:4]
-    if not field:
+    field = text[3:4]
+    if not field or field.isalnum() or field.isspace():
         raise Unreadable("no-separators", segment="MSH", field=1)
-    return separators_of(field, header[4:].partition(field)[0])
+    if "\r" not in text:
+        text = _spelt_out(text, field)
+    header, *rest = _segment_start(field).split(text)
+    header = _line(header)
+    separators = separators_of(field, header[4:_LONGEST_DECLARATION].partition(field)[0])
+    return Message(_segments(header, rest, separators), separators, charset, basis)
 
 
-def _segments(lines: list[str], separators: Separators) -> tuple[Segment, ...]:
-    segments: list[Segment] = []
-    after_name = (separators.field, "")
-    for line in lines:
-        stripped = line.strip(_EDGE)
-        name = stripped[:3]
-        if stripped[3:4] in after_name and (name in _COMMON or SEGMENT_NAME.fullmatch(name)):
-            if name == "MSH" and segments:
-                raise Unreadable("second-msh", segment="MSH")
-            segments.append(Segment(name, len(segments), stripped, separators))
-        elif stripped:
-            segments[-1].extend(line)
+def _spelt_out(text: str, field: str) -> str:
+    """A message of one line that was copied out of a program or a log, with its line ends put in."""
+    if "\\r" not in text and "\\n" not in text:
+        return text
+    return re.sub(rf"(?:\\r\\n|\\r|\\n)(?={SEGMENT_NAME.pattern}{re.escape(field)})", "\r", text)
+
+
+def _segments(header: str, rest: list[str], separators: Separators) -> tuple[Segment, ...]:
+    """The segments of the header and of names and texts by turns."""
+    segments = [Segment("MSH", 0, header, separators)]
+    for index, name in enumerate(rest[::2], 1):
+        if name == "MSH":
+            raise Unreadable("second-msh", segment="MSH")
+        line = rest[2 * index - 1].rstrip(_EDGE)
+        segments.append(Segment(name, index, _line(line) if "\r" in line else line, separators))
     return tuple(segments)
 
 
-def _decode(data: bytes, default_charset: str) -> tuple[str, str]:
-    charset = _declared_charset(data) or default_charset
-    for codec in (charset, "utf-8"):
-        try:
-            return data.decode(codec), codec
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return data.decode("latin-1"), "latin-1"
+@lru_cache(maxsize=256)
+def _segment_start(field: str) -> re.Pattern[str]:
+    """Before a line that begins with a name (which is group 1) and the separator, or is a name alone."""
+    return re.compile(rf"\r[{EDGE}]*(?=({SEGMENT_NAME.pattern})(?:{re.escape(field)}|[{EDGE}]*(?:\r|\Z)))")
 
 
-def _declared_charset(data: bytes) -> str | None:
-    """Codec that MSH-18 names; None where it says nothing that is known here."""
-    header = data[data.find(b"MSH") :].partition(b"\r")[0].partition(b"\n")[0]
-    fields = header.split(header[3:4] or b"|", 18)
-    return _codec(fields[17]) if len(fields) > 17 else None
-
-
-@lru_cache(maxsize=64)
-def _codec(declared: bytes) -> str | None:
-    names = re.split(r"[~^]", declared.decode("latin-1").upper())
-    known = [codec for codec in (_CODECS.get(name.strip()) for name in names) if codec]
-    # Japanese senders name the set that they switch to by escape sequence second; its codec reads both.
-    return next((codec for codec in known if codec.startswith("iso2022")), known[0] if known else None)
-
-
-def split(data: bytes) -> Iterator[bytes]:
-    """The messages of a file, a batch or a frame, each as its own bytes.
-
-    Batch and file envelopes (FHS, BHS, BTS, FTS) are dropped. What stands before the first message
-    or after a trailer and is not blank is handed out as a piece of its own, so that ``parse`` can
-    refuse it by name: nothing that was sent disappears.
-    """
-    if data.startswith(b"MSH") and data.count(b"MSH") == 1 and not any(name in data for name in _ENVELOPES):
-        yield data
-        return
-    cuts = list(_PIECE.finditer(data))
-    leading = data[: cuts[0].start()] if cuts else data
-    if leading.strip(_EDGE_BYTES):
-        yield leading
-    for position, match in enumerate(cuts, 1):
-        end = cuts[position].start() if position < len(cuts) else len(data)
-        start = match.start(1) if match[1] else _end_of_line(data, match.end())
-        piece = data[start:end]
-        if piece.strip(_EDGE_BYTES):
-            yield piece
-
-
-def enveloped(data: bytes) -> bool:
-    """Whether the bytes are a batch: they have an FHS or BHS segment before the first message."""
-    first = _PIECE.search(data)
-    return first is not None and first[1] is None
-
-
-def header_line(data: bytes, names: tuple[bytes, ...] = (b"MSH",)) -> bytes | None:
-    """The first header of one of these names, as one line; None where there is none."""
-    for name in names:
-        for match in _PIECE.finditer(data):
-            start = match.end() - 3
-            if data[start : match.end()] == name:
-                return data[start : _end_of_line(data, start)]
-    return None
-
-
-def _end_of_line(data: bytes, start: int) -> int:
-    match = _LINE_END.search(data, start)
-    return match.start() if match else len(data)
+def _line(text: str) -> str:
+    """One segment as one line: what was wrapped is put together again."""
+    line = text.rstrip(_EDGE)
+    return _BLANK_LINE.sub("", line).replace("\r", "") if "\r" in line else line
 
 
 def fingerprint(message: Message) -> bytes:
@@ -404,4 +368,4 @@ def fingerprint(message: Message) -> bytes:
     header = lines[0].split(field)
     del header[6:7]
     lines[0] = field.join(header)
-    return "\r".join(lines).encode()
+    return "\r".join(lines).encode("utf-8", "surrogatepass")

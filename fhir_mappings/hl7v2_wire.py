@@ -1,6 +1,6 @@
 """The characters of HL7 v2: delimiters, escapes, and the strict writer.
 
-Source: HL7 v2.5.1 chapter 2 (delimiters 2.5.4, escapes 2.7).
+Source: HL7 v2.5.1 chapter 2 (delimiters 2.5.4, escapes 2.7, formatted text 2.7.6); v2.7 for the truncation character.
 """
 
 import re
@@ -11,6 +11,9 @@ from typing import NamedTuple
 _ABSENT = "\r"  # can't occur inside a segment, so a delimiter that was not declared never matches
 STANDARD_ENCODING = "^~\\&"
 SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_FORMATTED = {"br": "\n", "sp": "\n", "ce": "\n", "sk": " ", "in": "", "ti": "", "fi": "", "nf": ""}
+"""Formatting commands of FT: a new line, spaces, or nothing that plain text can show."""
+_MOST_BLANKS = 99
 
 
 class Unreadable(Exception):
@@ -35,6 +38,8 @@ class Separators(NamedTuple):
     repetition: str
     escape: str
     subcomponent: str
+    truncation: str = _ABSENT
+    """Ends a value that was cut off (v2.7); it stays in the text."""
 
     @property
     def has_escape(self) -> bool:
@@ -76,7 +81,11 @@ def separators_of(field: str, encoding: str) -> Separators:
         )
         repetition = "~" if repetition == _ABSENT and field != "~" else repetition
         return _checked(Separators(field, component, repetition, escape, subcomponent))
-    return _checked(Separators(field, *(encoding[:4] + _ABSENT * 4)[:4]))
+    truncation = encoding[4:5]
+    if not truncation or truncation.isalnum() or truncation.isspace() or truncation in field + encoding[:4]:
+        truncation = _ABSENT
+    component, repetition, escape, subcomponent = [*encoding[:4], *_ABSENT * 4][:4]
+    return _checked(Separators(field, component, repetition, escape, subcomponent, truncation))
 
 
 def _checked(separators: Separators) -> Separators:
@@ -91,32 +100,45 @@ def _checked(separators: Separators) -> Separators:
 @lru_cache(maxsize=256)
 def _escapes(separators: Separators) -> re.Pattern[str]:
     esc = re.escape(separators.escape)
-    return re.compile(rf"{esc}(?:([FSTREPHN])|(\.br|\.BR)|X((?:[0-9A-Fa-f]{{2}})+)){esc}")
+    commands = "|".join(_FORMATTED)
+    return re.compile(
+        rf"{esc}(?:[FSTREPHN]|\.(?i:({commands}))([+-]?[0-9]{{0,4}}+)|X((?:[0-9A-Fa-f]{{2}})++)){esc}",
+    )
+
+
+@lru_cache(maxsize=256)
+def _plain(separators: Separators) -> dict[str, str]:
+    """What the escapes without a number stand for; that of a delimiter that the message does not have stays."""
+    esc = separators.escape
+    meant = {"H": "", "N": "", "P": "#", ".br": "\n"}
+    meant |= {letter: f"{esc}{letter}{esc}" for letter in "SRT"}
+    meant |= {letter: char for letter, char in zip("FSRETP", separators, strict=True) if char != _ABSENT}
+    return {f"{esc}{name}{esc}": text for name, text in meant.items()}
 
 
 def unescape(value: str, separators: Separators) -> str:
-    r"""Text of a leaf: ``\F\ \S\ \T\ \R\ \E\ \P\``, ``\.br\`` (line feed), ``\H\ \N\`` (dropped), ``\Xnn\``.
+    r"""Text of a leaf.
 
-    Escapes that are not known here stay as they are.
+    Delimiters (``\F\ \S\ \T\ \R\ \E\ \P\``), bytes (``\X41\``: UTF-8, else Latin-1), line breaks (``\.br\ \.sp2\
+    \.ce\``) and spaces (``\.sk3\``) become what they stand for; highlighting (``\H\ \N\``), indents and wrapping
+    (``\.in \.ti \.fi \.nf``) are dropped. All else stays as it was sent, because it may be a mere backslash: other
+    character sets (``\C..\ \M..\``), local escapes (``\Z..\``), and what is unknown or has no end.
     """
-    characters = {
-        "F": separators.field,
-        "S": separators.component,
-        "T": separators.subcomponent,
-        "R": separators.repetition,
-        "E": separators.escape,
-        "P": "#",
-        "H": "",
-        "N": "",
-    }
+    plain = _plain(separators)
 
     def replacement(match: re.Match[str]) -> str:
-        letter, line_break, digits = match.groups()
-        if letter is not None:
-            return characters[letter]
-        return "\n" if line_break is not None else _decode_any(bytes.fromhex(digits))
+        text = plain.get(match[0])
+        if text is not None:
+            return text
+        command, number, digits = match.groups()
+        return _decode_any(bytes.fromhex(digits)) if digits else _formatted(command, number)
 
     return _escapes(separators).sub(replacement, value)
+
+
+def _formatted(command: str, number: str) -> str:
+    times = min(abs(int(number)), _MOST_BLANKS) if number.strip("+-") else 1
+    return _FORMATTED[command.lower()] * max(times, 1)
 
 
 def _decode_any(data: bytes) -> str:
@@ -145,7 +167,7 @@ def escape(value: str, separators: Separators) -> str:
 def _escape_table(separators: Separators) -> dict[int, str]:
     esc = separators.escape
     written = {chr(code): f"X{code:02X}" for code in range(0x20)} | {"\n": ".br"}
-    written |= {char: letter for char, letter in zip(separators, "FSRET", strict=True) if char != _ABSENT}
+    written |= {char: letter for char, letter in zip(separators, "FSRETP", strict=True) if char != _ABSENT}
     return {ord(char): f"{esc}{name}{esc}" if separators.has_escape else " " for char, name in written.items()}
 
 

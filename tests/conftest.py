@@ -10,7 +10,7 @@ import pytest
 pytest_plugins = ["tests.postgres", "tests.chromium", "tests.store_fixtures", "tests.hub_fixtures"]
 
 ROOT = Path(__file__).parents[1]
-PURE = frozenset({"unit", "golden", "property", "architecture"})
+PURE = frozenset({"unit", "golden", "property", "architecture", "fuzz"})
 _DOORS = ("bind", "connect", "connect_ex", "listen", "sendto")
 
 # No deadline: a test must not fail because the machine is busy. No database: what failed belongs into an @example.

@@ -1,31 +1,50 @@
-"""Files of messages: found, cut into messages, read in, and each one accounted for."""
+"""Files of messages: found, cut into messages, read in, and each one accounted for.
+
+Files may be of any size: they are read as streams, and no more is held than the messages that are taken in together.
+"""
 
 import asyncio
+import itertools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from app.core import log
+from app.core.crypto import Keys
 from app.core.errors import BadRequest, NotFound, Unavailable
 from app.services import intake_deciding, intake_reading, ledger_views
 from app.services.hub import Hub
-from app.services.intake import Intake, Outcome, Reading, split
+from app.services.intake import Intake, Outcome, Reading
 from app.services.intake_deciding import Known
-from app.services.intake_reading import Arrival
+from app.services.intake_reading import Arrival, Inbound
+from app.services.sender_counts import SenderCounts
 from app.store.accounts import Directory
-from fhir_mappings import dialects
+from fhir_mappings import dialects, hl7v2
 from schemas.sender import Sender
 
 _TOGETHER: Final = 64
 """Messages that are handed in together, so that they share a commit."""
+_TOGETHER_BYTES: Final = 16 * 1024 * 1024
+_CHUNK: Final = 256 * 1024
 _LINES: Final = frozenset({".ndjson", ".jsonl"})
 _FHIR: Final = re.compile(rb'"resourceType"\s*:')
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n\x0b\x1c"
 
-Kind = Literal["hl7v2", "event", "unsupported"]
+Kind = Literal["hl7v2", "event", "fhir", "unsupported"]
+
+
+class Fault(NamedTuple):
+    """What is wrong with a file: ``unsupported-format``, ``too-large``, or a code of ``hl7v2.EnvelopeFault``."""
+
+    code: str
+    text: str
+
+
+_UNSUPPORTED: Final = Fault("unsupported-format", "Neither HL7 v2 nor a discharge event nor a FHIR Bundle in JSON.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,9 @@ class Piece:
     index: int
     kind: Kind
     data: bytes
+    """Empty where it is unsupported."""
+    faults: tuple[Fault, ...] = ()
+    """Why it is unsupported; of a message, what is wrong with the envelopes around it and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +99,113 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+def pieces(path: Path) -> Iterator[Piece]:
+    """The messages of one file, read while they are asked for; see ``cut``. Raises OSError at any of them."""
+    with path.open("rb") as file:
+        yield from cut_stream(str(path), iter(partial(file.read, _CHUNK), b""))
+
+
 def cut(name: str, data: bytes) -> Iterator[Piece]:
-    """The messages of one file: HL7 v2, single or batch; JSON events, one or one a line; FHIR as a whole."""
-    start = data.lstrip(_BLANK)[:1]
-    if start in {b"<", b"["} or (start == b"{" and _FHIR.search(data)):
-        yield Piece(name, 1, "unsupported", data)
+    """The messages of one file: HL7 v2, single or batch; JSON events or FHIR Bundles, one or one a line.
+
+    Envelopes without any message, where they are wrong, are one unsupported piece.
+    """
+    return cut_stream(name, [data])
+
+
+def cut_stream(name: str, chunks: Iterable[bytes], *, limit: int = hl7v2.LARGEST) -> Iterator[Piece]:
+    """The same of bytes that come in chunks; a message of more than ``limit`` bytes is unsupported."""
+    source = iter(chunks)
+    head = b""
+    for chunk in source:
+        # Blanks that a file begins with say nothing, however many they are.
+        head = (head if head.strip(_BLANK) else head[:4]) + chunk
+        if head.strip(_BLANK):
+            break
+    start = head.lstrip(_BLANK)[:1]
+    if start in {b"<", b"["}:
+        yield Piece(name, 1, "unsupported", b"", (_UNSUPPORTED,))
     elif start == b"{":
-        events = _lines(data) if _is_ndjson(name, data) else [data]
-        yield from (Piece(name, index, "event", event) for index, event in enumerate(events, 1))
+        yield from _events(name, itertools.chain([head], source), limit)
     else:
-        yield from (Piece(name, index, "hl7v2", message) for index, message in enumerate(split(data), 1))
+        yield from _messages(name, itertools.chain([head], source), limit)
 
 
-def _lines(data: bytes) -> list[bytes]:
-    return [line for line in data.split(b"\n") if line.strip(_BLANK)]
+def _messages(name: str, chunks: Iterable[bytes], limit: int) -> Iterator[Piece]:
+    held: Piece | None = None
+    found: tuple[Fault, ...] = ()
+    index = 0
+    for one in hl7v2.split_stream(chunks, limit=limit):
+        if isinstance(one, hl7v2.EnvelopeFault):
+            found = (*found, Fault(one.code, one.text))
+            continue
+        if held is not None:
+            yield replace(held, faults=held.faults + found)
+            found = ()
+        index += 1
+        held = _too_large(name, index, one) if isinstance(one, hl7v2.TooLarge) else Piece(name, index, "hl7v2", one)
+    if held is not None:
+        yield replace(held, faults=held.faults + found)
+    elif found:
+        told = " ".join(fault.text for fault in found)
+        yield Piece(name, 1, "unsupported", b"", (Fault(_UNSUPPORTED.code, f"No message is in it. {told}"),))
 
 
-def _is_ndjson(name: str, data: bytes) -> bool:
+def _events(name: str, chunks: Iterable[bytes], limit: int) -> Iterator[Piece]:
+    lines = _lines(chunks, limit)
+    head = list(itertools.islice(lines, 2))
+    lines = itertools.chain(head, lines)
+    documents = lines if _is_ndjson(name, head) else [_joined(lines, limit)]
+    for index, one in enumerate(documents, 1):
+        if isinstance(one, hl7v2.TooLarge):
+            yield _too_large(name, index, one)
+        elif _FHIR.search(one):
+            yield Piece(name, index, "fhir", one)
+        else:
+            yield Piece(name, index, "event", one)
+
+
+def _too_large(name: str, index: int, found: hl7v2.TooLarge) -> Piece:
+    return Piece(name, index, "unsupported", b"", (Fault("too-large", f"It is larger than {found.limit} bytes."),))
+
+
+def _lines(chunks: Iterable[bytes], limit: int) -> Iterator[bytes | hl7v2.TooLarge]:
+    """The lines that are not blank, without what is blank around them."""
+    line = bytearray()
+    size = 0
+    for chunk in itertools.chain(chunks, [b"\n"]):
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            size += len(part)
+            content = bytes(line + part).strip(_BLANK) if size <= limit else hl7v2.TooLarge(limit)
+            if content:
+                yield content
+            line.clear()
+            size = 0
+        size += len(rest)
+        if size <= limit:
+            line += rest
+        else:
+            line.clear()
+
+
+def _is_ndjson(name: str, head: Sequence[bytes | hl7v2.TooLarge]) -> bool:
+    """By its name, or because its first line is whole and its second begins anew, as no line within JSON does."""
     if Path(name).suffix.lower() in _LINES:
         return True
-    return all(line.strip(_BLANK).startswith(b"{") and line.strip(_BLANK).endswith(b"}") for line in _lines(data))
+    begin = all(isinstance(line, bytes) and line.startswith(b"{") for line in head)
+    return begin and isinstance(head[0], bytes) and head[0].endswith(b"}")
+
+
+def _joined(lines: Iterable[bytes | hl7v2.TooLarge], limit: int) -> bytes | hl7v2.TooLarge:
+    parts: list[bytes] = []
+    size = 0
+    for line in lines:
+        size += len(line) + 1 if isinstance(line, bytes) else limit + 1
+        if isinstance(line, hl7v2.TooLarge) or size > limit:
+            return hl7v2.TooLarge(limit)
+        parts.append(line)
+    return b"\n".join(parts)
 
 
 def chosen(directory: Directory, sender: str | None) -> tuple[Sender, ...]:
@@ -123,16 +232,17 @@ async def ingest(
         dry_run: read and judge each message by itself, and write nothing.
     """
     work = _DryRun(hub, await hub.registry.current()) if dry_run else _Intake(hub)
-    by_kind = {kind: _able(senders, kind) for kind in ("hl7v2", "event")}
+    by_kind = {kind: able(senders, kind) for kind in ("hl7v2", "event", "fhir")}
     for batch in _batches(files):
         readable = [p for p in batch if isinstance(p, Piece) and p.kind != "unsupported"]
-        readings = [_read(hub, piece, by_kind[piece.kind]) for piece in readable]
+        now = hub.clock.now_us()
+        readings = [read(Inbound(piece.data, by_kind[piece.kind], now), piece.kind, hub.keys) for piece in readable]
         done = iter(zip(readable, await work.take(readings), strict=True))
         for piece in batch:
             if isinstance(piece, Result):
                 yield piece
             elif piece.kind == "unsupported":
-                yield _rejected(piece.file, "unsupported-format", "Neither HL7 v2 nor a discharge event.")
+                yield _rejected(piece.file, piece.index, piece.faults)
             else:
                 yield _result(*next(done))
 
@@ -144,50 +254,65 @@ def summary(results: Counter[str], *, files: int, dry_run: bool) -> dict[str, An
 
 def _batches(files: Iterable[Path]) -> Iterator[list[Piece | Result]]:
     gathered: list[Piece | Result] = []
-    for path in files:
-        try:
-            gathered += cut(str(path), path.read_bytes())
-        except OSError:
-            gathered.append(_rejected(str(path), "unreadable-file", "The file can't be read."))
-        while len(gathered) >= _TOGETHER:
-            yield gathered[:_TOGETHER]
-            gathered = gathered[_TOGETHER:]
+    size = 0
+    for found in _found(files):
+        gathered.append(found)
+        size += len(found.data) if isinstance(found, Piece) else 0
+        if len(gathered) >= _TOGETHER or size >= _TOGETHER_BYTES:
+            yield gathered
+            gathered, size = [], 0
     if gathered:
         yield gathered
 
 
-def _able(senders: Sequence[Sender], kind: str) -> tuple[Sender, ...]:
-    """Senders whose dialect reads HL7 v2; an event needs no dialect."""
-    if kind == "event":
+def _found(files: Iterable[Path]) -> Iterator[Piece | Result]:
+    for path in files:
+        index = 0
+        try:
+            for piece in pieces(path):
+                index = piece.index
+                yield piece
+        except OSError:
+            yield _rejected(str(path), index + 1, [Fault("unreadable-file", "The file can't be read.")])
+
+
+def able(senders: Sequence[Sender], kind: Kind) -> tuple[Sender, ...]:
+    """Senders whose dialect reads HL7 v2; events and Bundles need no dialect of their own."""
+    if kind != "hl7v2":
         return tuple(senders)
     return tuple(s for s in senders if dialects.find(s.dialect).source == "hl7v2")
 
 
-def _read(hub: Hub, piece: Piece, senders: tuple[Sender, ...]) -> Reading:
-    inbound = intake_reading.Inbound(piece.data, senders, hub.clock.now_us())
-    read = intake_reading.read_event if piece.kind == "event" else intake_reading.read_hl7
-    return read(inbound, hub.keys)
+def read(inbound: Inbound, kind: Kind, keys: Keys) -> Reading:
+    """One message of a file, as what it is."""
+    if kind == "event":
+        return intake_reading.read_event(inbound, keys)
+    return intake_reading.read_fhir(inbound, keys) if kind == "fhir" else intake_reading.read_hl7(inbound, keys)
 
 
 def _result(piece: Piece, outcome: Outcome | None) -> Result:
     if outcome is None:
-        reasons = [{"code": "not-kept", "text": "It could not be made durable; send it again."}]
-        return Result(piece.file, piece.index, None, None, reasons)
+        not_kept = Fault("not-kept", "It could not be made durable; send it again.")
+        return Result(piece.file, piece.index, None, None, _reasons([not_kept, *piece.faults]))
     line = ledger_views.line_of_outcome(outcome)
     return Result(
         file=piece.file,
         index=piece.index,
         ack=outcome.decision.code,
         state=line["state"],
-        reasons=line["reasons"],
+        reasons=[*line["reasons"], *_reasons(piece.faults)],
         control_id=line["control_id"],
         message_type=line["message_type"],
         referral=line["referral"],
     )
 
 
-def _rejected(file: str, code: str, text: str) -> Result:
-    return Result(file, 1, None, "rejected", [{"code": code, "text": text}])
+def _rejected(file: str, index: int, faults: Iterable[Fault]) -> Result:
+    return Result(file, index, None, "rejected", _reasons(faults))
+
+
+def _reasons(faults: Iterable[Fault]) -> list[dict[str, str]]:
+    return [{"code": fault.code, "text": fault.text} for fault in faults]
 
 
 class _Intake:
@@ -195,7 +320,8 @@ class _Intake:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._intake = Intake(hub)
+        self._counts = SenderCounts(hub.store.database)
+        self._intake = Intake(hub, self._counts)
 
     async def take(self, readings: Sequence[Reading]) -> list[Outcome | None]:
         """One outcome each; None for what could not be kept even on its own.
@@ -215,6 +341,7 @@ class _Intake:
                 break
             # Many messages of one visit stood in each other's way; the rest goes again, in order.
             pending = left
+        await self._counts.flush()
         if readings and not any(done):
             # Either nothing can be kept now, which asking for the registrations shows, or these can't be decided.
             self._hub.registry.forget()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_mappings.hl7v2 import Message, Unreadable, fingerprint, parse, split
+from fhir_mappings.hl7v2 import Message, Unreadable, fingerprint, parse, split, split_stream
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "hl7v2"
 # Independent of the reader's own pattern: a line that begins with MSH and something that can be a delimiter.
@@ -57,6 +57,14 @@ def test_no_message_is_lost(corpus: list[tuple[Path, bytes]]) -> None:
         starts = sum(1 for line in re.split(rb"[\r\n]", data) if STARTS.match(line))
         pieces = sum(1 for piece in split(data) if STARTS.match(piece))
         assert pieces == starts, path.name
+
+
+@pytest.mark.parametrize("size", [1, 13, 4096])
+def test_a_file_that_comes_in_chunks_is_cut_alike(corpus: list[tuple[Path, bytes]], size: int) -> None:
+    for path, data in corpus:
+        if len(data) < 10_000 or size > 1:
+            cuts = split_stream(data[start : start + size] for start in range(0, len(data), size))
+            assert [cut for cut in cuts if isinstance(cut, bytes)] == list(split(data)), path.name
 
 
 def test_what_carries_segments_of_a_message_is_handed_out(corpus: list[tuple[Path, bytes]]) -> None:

@@ -1,12 +1,36 @@
+import itertools
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fhir_mappings.hl7v2 import DEFAULT_SEPARATORS, Message, Unreadable, fingerprint, parse, split, unescape, write
+from fhir_mappings.hl7v2 import (
+    DEFAULT_SEPARATORS,
+    EnvelopeFault,
+    Message,
+    Unreadable,
+    fingerprint,
+    parse,
+    split,
+    split_stream,
+    unescape,
+    write,
+)
 
 HEADER = "MSH|^~\\&|EPIC|NORTHGATE|HUB|TL|20260608||ADT^A03^ADT_A03|NG1|P|2.5.1"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 NAMES = st.from_regex(r"[A-Z][A-Z0-9]{2}", fullmatch=True).filter(lambda name: name not in {"MSH", "BHS", "FHS"})
 SEGMENTS = st.lists(st.builds(lambda name, fields: [name, *fields], NAMES, st.lists(TEXT, max_size=6)), max_size=6)
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(b"MSH|^~\\&|A", b"MSH", b"MS", b"M", b"PID|1", b"FHS|x", b"BHS", b"B", b"BTS|1", b"FTS|12", b"TS|"),
+            *(b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c", b" ", b"\x00", b"\xef\xbb\xbf", b"|", b"\xe9"),
+            *(b"x" * 70, b" " * 80, b"\x1c" * 70),
+        ]
+    ),
+    max_size=40,
+).map(b"".join)
+CUTS = st.lists(st.integers(0, 400), max_size=12)
 ENDS = st.lists(st.sampled_from(["\r", "\n", "\r\n", "\r\r", "\n\r\n", "\r \t\r"]), min_size=8, max_size=8)
 
 
@@ -59,6 +83,36 @@ def test_cutting_a_file_loses_nothing_but_envelopes_and_blanks(parts: list[bytes
     pieces = list(split(b"".join(parts)))
     for marker in (b"MSH|", b"PID|", b"text"):
         assert sum(piece.count(marker) for piece in pieces) == sum(part.count(marker) for part in parts)
+
+
+def chunked(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+@given(PIECES | st.binary(max_size=300), CUTS)
+@example(b"\x0bMSH|1\rMSH|2\r\nBTS|1\r", list(range(30)))
+@example(b" " * 80 + b"BHSMSH", [65])
+@example(b" " * 80 + b"BTS|1MSH", [65])
+@example(b"BTS|1" + b" " * 80 + b"MSH|^~\\&|A", [70])
+@example(b"BTS|" + b" " * 80 + b"1", [70])
+@example(b"MSH|^~\\&|A" + b" " * 80, [75])
+def test_a_stream_is_cut_alike_wherever_its_chunks_end(data: bytes, cuts: list[int]) -> None:
+    whole = list(split(data))
+    for limit in (None, 64, 100, 1000):
+        at_once = list(split_stream([data], limit=limit))
+        assert list(split_stream(chunked(data, cuts), limit=limit)) == at_once
+        assert list(split_stream((data[n : n + 1] for n in range(len(data))), limit=limit)) == at_once
+        if limit is None:
+            assert [cut for cut in at_once if not isinstance(cut, EnvelopeFault)] == whole
+
+
+@given(PIECES, st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]), CUTS)
+def test_a_stream_of_wide_characters_is_cut_as_the_same_in_utf_8(data: bytes, codec: str, cuts: list[int]) -> None:
+    text = "MSH|^~\\&|first\r" + data.decode("utf-8", "replace")
+    found = split_stream(chunked(text.encode(codec), cuts))
+    narrow = split_stream([text.encode()])
+    assert [cut.decode(codec).encode() if isinstance(cut, bytes) else cut for cut in found] == list(narrow)
 
 
 @given(st.text())

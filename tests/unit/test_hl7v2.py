@@ -7,12 +7,10 @@ from fhir_mappings.hl7v2 import (
     Message,
     Raw,
     Unreadable,
-    enveloped,
     escape,
     fingerprint,
     parse,
     separators_of,
-    split,
     unescape,
     write,
 )
@@ -50,12 +48,23 @@ def test_msh_1_is_the_separator_and_msh_2_the_encoding_characters() -> None:
         ("ADT_A03", "ADT^A03", "ADT_A03"),
         ("ADT^A08^ADT_A01", "ADT^A08", "ADT_A01"),
         ("ORU", "ORU", "ORU"),
+        ("ORU^^ORU_R01", "ORU", "ORU_R01"),
+        ("ADT&x^A03&y^ADT_A03&z", "ADT^A03", "ADT_A03"),
+        (" ADT ^ A03 ", "ADT^A03", "ADT_A03"),
+        ("ADT^A03~ADT^A08", "ADT^A03", "ADT_A03"),
+        ("^A03", "^A03", "_A03"),
         ("", "", ""),
     ],
 )
 def test_the_type_is_code_and_trigger_in_whatever_form(sent: str, type_: str, structure: str) -> None:
     read = message(header=HEADER.replace("ADT^A03^ADT_A03", sent))
     assert (read.type, read.structure) == (type_, structure)
+
+
+@pytest.mark.parametrize("minor", ["1", "2", "3", "3.1", "4", "5", "5.1", "6", "7", "7.1", "8", "8.1", "8.2", "9"])
+def test_the_version_is_its_first_component(minor: str) -> None:
+    for sent in (f"2.{minor}", f"2.{minor}^DEU", f"2.{minor}^DEU&&HL70399", f"2.{minor}^DEU&&HL70399^^^x"):
+        assert message(header=HEADER.replace("|2.5.1", f"|{sent}")).version == f"2.{minor}"
 
 
 def test_components_subcomponents_and_repetitions_are_found_by_number() -> None:
@@ -92,7 +101,12 @@ def test_an_explicit_null_has_no_text_and_says_so() -> None:
         (r"one\.br\two", "one\ntwo"),
         (r"\H\bold\N\ plain", "bold plain"),
         (r"\X41\\X0D\\XC3A9\\XE9\ ", "A\réé "),
-        (r"\X4\ \XZZ\ \Zxx\ \.sp3\ C:\dir\F", r"\X4\ \XZZ\ \Zxx\ \.sp3\ C:\dir\F"),
+        (r"one\.sp\two\.sp2\three\.ce\four", "one\ntwo\n\nthree\nfour"),
+        (r"\.in+4\\.ti-4\\.fi\\.nf\a\.sk3\b\.BR\c", "a   b\nc"),
+        (r"\.sp0\x\.sk9999\y", "\nx" + " " * 99 + "y"),
+        (r"\X4\ \XZZ\ \X\ \Zxx\ \C2842\ \M244242\ ", r"\X4\ \XZZ\ \X\ \Zxx\ \C2842\ \M244242\ "),
+        (r"\.xx\F\ \.sp99999\ \f\ \x41\ C:\dir\F", r"\.xx| \.sp99999\ \f\ \x41\ C:\dir\F"),
+        ("\\", "\\"),
         (r"a\unknown\F\b", r"a\unknown|b"),
         (r"\E\T\E\ ", r"\T\ "),
         ("tab\there\x07", "tab\there\x07"),
@@ -100,6 +114,16 @@ def test_an_explicit_null_has_no_text_and_says_so() -> None:
 )
 def test_escapes_are_resolved_and_unknown_ones_kept(sent: str, meant: str) -> None:
     assert segment_text(f"NTE|1||{sent}|", 3) == meant
+
+
+@pytest.mark.parametrize(("encoding", "meant"), [("^~\\&", "#"), ("^~\\&#", "#"), ("^~\\&!", "!"), ("^~\\&x", "#")])
+def test_the_escape_of_truncation_is_the_character_that_the_header_declares(encoding: str, meant: str) -> None:
+    read = parse(f"MSH|{encoding}|A\rNTE|1||cut\\P\\off#".encode())
+    assert read.segments[1].text(3) == f"cut{meant}off#"
+
+
+def test_the_escape_of_a_delimiter_that_the_message_lacks_stays() -> None:
+    assert unescape("a!S!b!R!c!T!d!E!", separators_of("|", "@~!")) == "a@b~c!T!d!"
 
 
 def test_an_escaped_delimiter_does_not_split() -> None:
@@ -121,13 +145,15 @@ def test_an_escaped_delimiter_does_not_split() -> None:
         ("", "^", "~", "\\", "&"),
         ("%~\\&", "%", "~", "\\", "&"),
         ("@#!$", "@", "#", "!", "$"),
+        ("!@$", "!", "@", "$", "\r"),
         ("@", "@", "\r", "\r", "\r"),
+        ("^~\\&&", "^", "~", "\\", "&"),
     ],
 )
 def test_delimiters_come_from_the_header(
     encoding: str, component: str, repetition: str, escape_: str, subcomponent: str
 ) -> None:
-    assert separators_of("|", encoding) == ("|", component, repetition, escape_, subcomponent)
+    assert separators_of("|", encoding)[:5] == ("|", component, repetition, escape_, subcomponent)
 
 
 @pytest.mark.parametrize("encoding", ["blah", "&&&&", "^~^&", "^ \\&", "~\\&|CDC PRIME"])
@@ -135,6 +161,30 @@ def test_delimiters_that_contradict_themselves_are_refused_not_guessed(encoding:
     with pytest.raises(Unreadable, match="bad-separators") as caught:
         separators_of("^" if encoding[0] == "~" else "|", encoding)
     assert (caught.value.segment, caught.value.field) == ("MSH", 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "pid"),
+    [
+        ("MSH|^~\\&|", "PID|1||A^B^C&D~E"),
+        ("MSH|^~\\&#|", "PID|1||A^B^C&D~E"),
+        ("MSH|^~\\\\&|", "PID|1||A^B^C&D~E"),
+        ("MSH|^~&|", "PID|1||A^B^C&D~E"),
+        ("MSH|^&|", "PID|1||A^B^C&D~E"),
+        ("MSH||", "PID|1||A^B^C&D~E"),
+        ("MSH#!@$*#", "PID#1##A!B!C*D@E"),
+        ("MSH$%~\\&$", "PID$1$$A%B%C&D~E"),
+        ("MSH^~|\\&^", "PID^1^^A~B~C&D|E"),
+        ("MSH:-+?*:", "PID:1::A-B-C*D+E"),
+        ("MSH§^~\\&§", "PID§1§§A^B^C&D~E"),
+        ("MSH\x01^~\\&\x01", "PID\x011\x01\x01A^B^C&D~E"),
+    ],
+)
+def test_any_delimiters_that_do_not_contradict_themselves_are_read_by(header: str, pid: str) -> None:
+    segment = parse(f"{header}\r{pid}".encode()).segments[1]
+    assert segment.text(1) == "1"
+    assert [segment.text(3, n, m) for n, m in ((1, 1), (2, 1), (3, 1), (3, 2))] == ["A", "B", "C", "D"]
+    assert (segment.repetitions(3), segment.text(3, repetition=1)) == (2, "E")
 
 
 def test_a_message_with_other_delimiters_reads_alike() -> None:
@@ -163,6 +213,41 @@ def test_a_wrapped_line_belongs_to_the_segment_before_it() -> None:
     assert (read.segments[1].text(3, 2), read.segments[1].text(6)) == ("PLATELET", "Fthe end")
 
 
+def test_blanks_where_a_line_was_wrapped_belong_to_the_text() -> None:
+    read = message("NTE|1||one ", "\ttwo", "   ", "\x1c", " three  ", "PV1|1")
+    assert [segment.text(3) for segment in read.all("NTE")] == ["one \ttwo three"]
+
+
+def test_wrapped_text_that_looks_like_a_segment_is_one() -> None:
+    read = message("OBX|1|TX|x||see", "ECG|was normal|", "ECG was normal")
+    assert [segment.name for segment in read.segments] == ["MSH", "OBX", "ECG"]
+    assert (read.segments[2].text(1), read.segments[2].text(2)) == ("was normal", "ECG was normal")
+
+
+def test_a_header_may_be_wrapped_too() -> None:
+    read = parse(b"MSH|^~\\&|EPIC|NORTH\nGATE|||||ADT^A03\n|7\nPID|1")
+    assert (read.sending_facility, read.type, read.control_id) == ("NORTHGATE", "ADT^A03", "7")
+    delimiters = parse(b"MSH|^~\n\\&|EPIC\nPID|1||a&b")
+    assert (delimiters.separators, delimiters.header.raw(2)) == (DEFAULT_SEPARATORS, "^~\\&")
+    with pytest.raises(Unreadable, match="bad-separators"):
+        parse(b"MSH|\nwrapped")
+
+
+@pytest.mark.parametrize("mark", [r"\r", r"\n", r"\r\n"])
+def test_line_ends_that_were_spelt_out_are_line_ends_where_nothing_else_is(mark: str) -> None:
+    read = parse(mark.join([HEADER, PID, r"NTE|1||C:\rest\n", "PV1|1|I", ""]).encode())
+    assert [segment.name for segment in read.segments] == ["MSH", "PID", "NTE", "PV1"]
+    assert read.segments[2].text(3) == r"C:\rest\n"
+    real = parse(f"{HEADER}{mark}PID|1\rPV1|1".encode())
+    assert [segment.name for segment in real.segments] == ["MSH", "PV1"]
+
+
+def test_one_line_without_any_mark_is_the_header_alone() -> None:
+    read = parse(f"{HEADER} {PID} PV1|1|I".encode())
+    assert [segment.name for segment in read.segments] == ["MSH"]
+    assert (read.control_id, read.type) == ("NG1", "ADT^A03")
+
+
 def test_a_segment_may_be_empty() -> None:
     read = message("PV1", "ZZ1|")
     assert [(segment.name, len(segment)) for segment in read.segments[1:]] == [("PV1", 0), ("ZZ1", 1)]
@@ -176,7 +261,8 @@ def test_a_segment_may_be_empty() -> None:
         (b"\x0b\r\n \x1c\r", "empty"),
         (b"hello", "no-msh"),
         (b"PID|1\rMSH|^~\\&|", "no-msh"),
-        (b"\xff\xfeM\x00S\x00H\x00|\x00", "no-msh"),
+        (b"\xff\xfeP\x00I\x00D\x00|\x00", "no-msh"),
+        (b"\xff\xfeM\x00S\x00H\x00\x7c\x07", "no-separators"),
         (b"MSH", "no-separators"),
         (b"MSH\rPID|1", "no-separators"),
         (b"MSHA^~\\&|", "no-separators"),
@@ -189,35 +275,6 @@ def test_what_is_no_message_is_refused_with_a_reason(data: bytes, reason: str) -
     with pytest.raises(Unreadable) as caught:
         parse(data)
     assert caught.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("declared", "sent", "read", "used"),
-    [
-        ("", "José".encode(), "José", "utf-8"),
-        ("UNICODE UTF-8", "José 山田".encode(), "José 山田", "utf-8"),
-        ("UTF-8~UNICODE", "José".encode(), "José", "utf-8"),
-        ("8859/1", b"Jos\xe9", "José", "iso8859-1"),
-        ("8859/15", b"\xa4 5", "€ 5", "iso8859-15"),
-        ("ASCII", b"Jose", "Jose", "ascii"),
-        ("ASCII", "José".encode(), "José", "utf-8"),
-        ("ASCII", b"Jos\xe9", "José", "latin-1"),
-        ("UNICODE UTF-8", b"Jos\xe9", "José", "latin-1"),
-        ("no such set", "José".encode(), "José", "utf-8"),
-        ("~ISO IR87", "山田".encode("iso2022_jp"), "山田", "iso2022_jp"),
-    ],
-)
-def test_the_character_set_is_as_declared_unless_that_is_untrue(
-    declared: str, sent: bytes, read: str, used: str
-) -> None:
-    data = f"{HEADER}||||||{declared}\rPID|||||".encode() + sent
-    parsed = parse(data)
-    assert (parsed.segments[1].text(5), parsed.charset) == (read, used)
-
-
-def test_the_callers_default_holds_where_no_character_set_is_declared() -> None:
-    parsed = parse(f"{HEADER}\rPID|||||".encode() + b"\xa4", default_charset="iso8859-15")
-    assert (parsed.segments[1].text(5), parsed.charset) == ("€", "iso8859-15")
 
 
 def test_populated_names_each_field_that_holds_something() -> None:
@@ -257,59 +314,15 @@ def test_the_fingerprint_sees_every_other_change(change: Callable[[str], str]) -
     assert fingerprint(parse(text.encode())) != fingerprint(parse(change(text).encode()))
 
 
-ONE = b"MSH|^~\\&|A||||||ADT^A01|1|P|2.5\rPID|1\r"
-TWO = b"MSH|^~\\&|A||||||ADT^A03|2|P|2.5\rPID|2\r"
+def test_segments_of_the_senders_own_are_kept_and_named() -> None:
+    read = message("ZPI|1|a", PID, "ZBX|x", "ZPI|2|b")
+    assert read.z_segments == {"ZPI": 2, "ZBX": 1}
+    assert [segment.text(2) for segment in read.all("ZPI")] == ["a", "b"]
+    assert message(PID).z_segments == {}
 
 
-def stripped(data: bytes) -> list[bytes]:
-    return [piece.strip() for piece in split(data)]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        ONE + TWO,
-        ONE.replace(b"\r", b"\n") + b"\n\n" + TWO.replace(b"\r", b"\r\n"),
-        b"\xef\xbb\xbf" + ONE + TWO,
-        b"\x0b" + ONE + b"\x1c\r\x0b" + TWO + b"\x1c\r",
-        b"FHS|^~\\&|A\rBHS|^~\\&|A\r" + ONE + TWO + b"BTS|2\rFTS|1\r",
-        b"BHS|^~\\&|A\r" + ONE + b"BTS|1\rBHS|^~\\&|A\r" + TWO,
-        ONE + b"BTS\r" + TWO + b"FTS",
-        b"  " + ONE + b"  " + TWO,
-    ],
-)
-def test_a_file_of_several_messages_is_cut_into_them(data: bytes) -> None:
-    assert [parse(piece).control_id for piece in split(data)] == ["1", "2"]
-    assert [len(parse(piece).segments) for piece in split(data)] == [2, 2]
-
-
-def test_one_message_comes_back_as_it_is() -> None:
-    assert list(split(ONE)) == [ONE]
-    assert list(split(b"\n" + ONE + b"NTE|1||BTS\r")) == [ONE + b"NTE|1||BTS\r"]
-
-
-def test_an_envelope_without_messages_holds_none() -> None:
-    assert list(split(b"FHS|^~\\&|A\rBHS|^~\\&|A\rBTS|0\rFTS|1\r")) == []
-    assert list(split(b"")) == []
-    assert list(split(b"\xef\xbb\xbf\r\n\x1c\r")) == []
-
-
-def test_what_is_no_message_is_handed_out_and_not_lost() -> None:
-    assert stripped(b"hello") == [b"hello"]
-    assert stripped(b"PID|0\r" + ONE) == [b"PID|0", ONE.strip()]
-    assert stripped(b"BHS|^~\\&|A\r" + ONE + b"BTS|1\rPID|9\r") == [ONE.strip(), b"PID|9"]
-
-
-def test_msh_inside_a_field_or_a_word_starts_no_message() -> None:
-    odd = b"MSH|^~\\&|A\rPID|1|MSH|2148790^^^MSH_MRN\rNTE|1||see\rMSHA is text\rMSH\r"
-    assert stripped(odd) == [odd.strip()]
-
-
-def test_only_what_begins_with_an_envelope_is_a_batch() -> None:
-    assert enveloped(b"\x0bFHS|^~\\&|A\r" + ONE)
-    assert enveloped(b"BHS|^~\\&|A\r")
-    assert not enveloped(ONE + b"BTS|1\r")
-    assert not enveloped(b"hello")
+def test_control_characters_stay_in_the_text() -> None:
+    assert segment_text("NTE|1||a\x00b\x07c\x7fd\x1be\x0bf", 3) == "a\x00b\x07c\x7fd\x1be\x0bf"
 
 
 def test_the_writer_escapes_and_ends_each_segment_with_cr() -> None:
