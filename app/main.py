@@ -40,6 +40,7 @@ from app.services.intake_requests import receive_frame
 from app.services.readiness import SchemaWatch
 from app.services.reads import Reads
 from app.services.searches import Searches
+from app.services.sender_counts import SenderCounts
 from app.store.database import Doubt, Gone
 from app.store.sqlite import AlreadyServed, SqliteDatabase
 
@@ -147,7 +148,8 @@ async def _told(_request: Request, error: Exception) -> Response:
 def attach(app: FastAPI, hub: Hub) -> None:
     """Give the routes what they work with."""
     app.state.hub = hub
-    app.state.intake = Intake(hub)
+    app.state.counts = SenderCounts(hub.store.database)
+    app.state.intake = Intake(hub, app.state.counts)
     app.state.disclosures = Disclosures(hub.store)
     app.state.feed = Feed(hub.store)
     app.state.reads = Reads(hub, app.state.disclosures)
@@ -188,6 +190,8 @@ async def _open(app: FastAPI, stack: AsyncExitStack) -> None:
         raise CannotStart("The database can't be reached or its schema is not current: run throughline db upgrade.")
     app.state.disclosures.start()
     stack.push_async_callback(app.state.disclosures.stop)
+    app.state.counts.start()
+    stack.push_async_callback(app.state.counts.stop)
     await app.state.feed.start()
     stack.push_async_callback(app.state.feed.stop)
     if settings.worker:
@@ -233,6 +237,8 @@ async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
         host=settings.mllp_host,
         port=settings.mllp_port,
         max_bytes=settings.max_body,
+        idle_seconds=settings.mllp_idle_seconds,
+        max_connections=settings.mllp_max_connections,
         ssl=_tls(settings),
         reuse_port=hub.store.database.name != "sqlite",
     )
@@ -253,13 +259,18 @@ async def _open_mllp(app: FastAPI, hub: Hub, stack: AsyncExitStack) -> None:
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.mllp_tls_cert is None:
+        if settings.mllp_tls_key or settings.mllp_tls_client_ca:
+            raise CannotStart(
+                "MLLP would be without TLS: THROUGHLINE_MLLP_TLS_CERT is missing beside _KEY, _CLIENT_CA."
+            )
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.mllp_tls_client_ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.mllp_tls_cert, settings.mllp_tls_key)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.mllp_tls_client_ca)
+        # Without a password OpenSSL asks for that of an encrypted key at the terminal, and the hub would hang.
+        context.load_cert_chain(settings.mllp_tls_cert, settings.mllp_tls_key, password="")
     except OSError:
         raise CannotStart("The TLS certificate or key for MLLP can't be read: see THROUGHLINE_MLLP_TLS_*.") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.mllp_tls_client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return context

@@ -1,6 +1,7 @@
 """HL7 v2 acknowledgements: what goes back to the sender of a message.
 
-Source: HL7 v2.5.1 chapter 2, 2.9.2 (original mode), 2.15.1 (MSA), 2.15.5 (ERR); tables 0008, 0357, 0516.
+Source: HL7 v2.5.1 chapter 2, 2.9.2 (original mode), 2.9.3 (enhanced mode), 2.10.3 (batches), 2.15.1 (MSA),
+2.15.5 (ERR); tables 0008, 0155, 0357, 0516.
 Pure functions: the time and our own control id are arguments. The sender's delimiters, version,
 processing id and character set are mirrored, and its control id goes back character by character.
 """
@@ -13,19 +14,23 @@ from typing import Literal, NamedTuple
 
 from fhir_mappings.hl7v2 import Message, header_line, parse
 from fhir_mappings.hl7v2_wire import (
-    DEFAULT_SEPARATORS,
     STANDARD_ENCODING,
+    Component,
     Field,
     Raw,
     Separators,
     Unreadable,
-    separators_of,
     write,
 )
 
-AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
-"""Table 0008: application or commit accept, error, reject."""
+ApplicationCode = Literal["AA", "AE", "AR"]
+"""Table 0008: application accept, error, reject."""
+AckCode = ApplicationCode | Literal["CA", "CE", "CR"]
+"""Table 0008 with commit accept, error, reject."""
+Mode = Literal["original", "enhanced", "always"]
+"""What a sender's setting ``ack`` says; see ``due``."""
 
+_COMMIT: dict[ApplicationCode, AckCode] = {"AA": "CA", "AE": "CE", "AR": "CR"}
 _OWN_VERSION = "2.5.1"
 _TEXTS = {
     "100": "Segment sequence error",
@@ -60,6 +65,15 @@ class Header(NamedTuple):
     version: str
     charset_name: str
     """MSH-18."""
+    accept: str = ""
+    """MSH-15, table 0155: when a commit acknowledgement is asked for."""
+    application: str = ""
+    """MSH-16, table 0155: when an application acknowledgement is asked for."""
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether the sender states conditions at all; one that does not speaks original mode."""
+        return bool(self.accept or self.application)
 
     @property
     def before_2_5(self) -> bool:
@@ -87,6 +101,41 @@ class AckError:
     field: int | None = None
 
 
+CONTROL_ID_CONFLICT = AckError("205", "this MSH-10 was already used for other content", "MSH", 1, 10)
+"""For a sender that wants reused control ids held back."""
+
+
+def due(mode: Mode, accept: str, application: str, outcome: ApplicationCode) -> tuple[AckCode, ...]:
+    """Which acknowledgements one message gets, in the order in which they are sent; () is silence.
+
+    Source: HL7 v2.5.1 chapter 2, 2.9.2, 2.9.3 and table 0155. With ``original`` the conditions are not looked at,
+    and where both are blank they mean original mode: one application acknowledgement. Otherwise the commit
+    acknowledgement is sent if ``accept`` (MSH-15) asks for it, then the application acknowledgement if
+    ``application`` (MSH-16) does; one that is blank beside the other asks for nothing. ``always`` gives the
+    application acknowledgement where this would be silence. A condition that table 0155 lacks is taken for AL:
+    an answer too many finds its message by MSA-2, one too few stops an interface.
+
+    Args:
+        mode: The setting of the sender; ``original`` for a sender that is not known.
+        accept: MSH-15 in capitals.
+        application: MSH-16 in capitals.
+        outcome: How the message is answered at the application level.
+    """
+    if mode == "original" or not (accept or application):
+        return (outcome,)
+    codes = (
+        *([_COMMIT[outcome]] if _asked(accept, outcome) else []),
+        *([outcome] if _asked(application, outcome) else []),
+    )
+    return codes or ((outcome,) if mode == "always" else ())
+
+
+def _asked(condition: str, outcome: ApplicationCode) -> bool:
+    if condition in {"ER", "SU"}:
+        return (outcome == "AA") == (condition == "SU")
+    return condition not in {"", "NE"}
+
+
 def header_of(message: Message) -> Header:
     """The header of a message that was read."""
     msh = message.header
@@ -101,6 +150,8 @@ def header_of(message: Message) -> Header:
         processing_id=msh.raw(11),
         version=msh.raw(12),
         charset_name=msh.raw(18),
+        accept=msh.text(15).strip().upper(),
+        application=msh.text(16).strip().upper(),
     )
 
 
@@ -110,42 +161,56 @@ def rough_header(data: bytes) -> Header | None:
     Where MSH-2 contradicts itself, the answer uses the standard delimiters with the sender's field
     separator, so that an engine can still show what was wrong.
     """
-    line = header_line(data)
+    message = _rough(header_line(data))
+    return None if message is None else header_of(message)
+
+
+def _rough(line: bytes | None) -> Message | None:
     if line is None:
         return None
     try:
-        return header_of(parse(line))
+        return parse(line)
     except Unreadable:
         return _repaired(line)
 
 
-def _repaired(line: bytes) -> Header | None:
-    field = line[3:4].decode("latin-1")
-    rest = line[4:].partition(line[3:4])[2]
-    if field in STANDARD_ENCODING:
-        field = "|"
+def _repaired(line: bytes) -> Message | None:
+    separator = line[3:4]
+    if not separator:
+        return None
+    rest = line[4:].partition(separator)[2]
+    if separator.decode("latin-1") in STANDARD_ENCODING:
+        rest = rest.replace(separator, b"|")
+        separator = b"|"
     try:
-        separators_of(field, STANDARD_ENCODING)
-        message = parse(b"MSH" + field.encode() + STANDARD_ENCODING.encode() + field.encode() + rest)
+        return parse(b"MSH" + separator + STANDARD_ENCODING.encode() + separator + rest)
     except Unreadable:
         return None
-    return header_of(message)
 
 
 def batch_header(data: bytes) -> Header | None:
-    """The header of the batch (BHS, else FHS) that the bytes are; None where they are no batch.
+    """The header of a batch, BHS; None where the bytes have none that can be read.
 
-    Fields 3 to 6 stand where they stand in MSH; ``control_id`` is BHS-11.
+    Fields 3 to 6 stand where they stand in MSH; ``control_id`` is BHS-11. Where there is only an FHS it gives the
+    addresses, and no control id.
     """
-    line = header_line(data, (b"BHS", b"FHS"))
-    if line is None:
+    header = _envelope(data, b"BHS")
+    if header is None and (header := file_header(data)):
+        return header._replace(control_id="")
+    return header
+
+
+def file_header(data: bytes) -> Header | None:
+    """The header of a file of batches, FHS; ``control_id`` is FHS-11. None where there is none that can be read."""
+    return _envelope(data, b"FHS")
+
+
+def _envelope(data: bytes, name: bytes) -> Header | None:
+    line = header_line(data, (name,))
+    message = None if line is None else _rough(b"MSH" + line[3:])
+    if message is None:
         return None
-    rough = rough_header(b"MSH" + line[3:])
-    if rough is None:
-        return None
-    fields = line.decode("latin-1").split(rough.separators.field)
-    control_id = fields[10] if len(fields) > 10 else ""
-    return rough._replace(charset="utf-8", trigger="", control_id=control_id, charset_name="")
+    return header_of(message)._replace(trigger="", control_id=message.header.raw(11), charset_name="")
 
 
 def ack(
@@ -158,9 +223,11 @@ def ack(
 ) -> bytes:
     """One acknowledgement: MSH, MSA and, unless it accepts, ERR.
 
+    To a sender that states conditions it says that it asks for no acknowledgement itself (MSH-15 and MSH-16 NE).
+
     Args:
         header: The message that is answered, or what could be read of it.
-        code: MSA-1.
+        code: MSA-1; see ``due``.
         at: MSH-7, an aware time; written with its offset.
         control_id: MSH-10 of the answer itself.
         error: Why not. Versions before 2.5 get the old ERR layout and the text in MSA-3.
@@ -169,13 +236,14 @@ def ack(
         header = header_of(header)
     told = error if code[1] != "A" else None
     old = header.before_2_5
+    separators = header.separators
     segments: list[Sequence[Field]] = [_msh(header, at, control_id)]
     segments.append(["MSA", code, Raw(header.control_id), told.text if told and old else ""])
     if told:
-        segments.append(_old_err(told) if old else _err(told))
+        segments.append(_old_err(told, separators) if old else _err(told, separators))
     return write(
         segments,
-        separators=header.separators,
+        separators=separators,
         encoding_characters=header.encoding_characters,
         charset=header.charset,
     )
@@ -187,14 +255,20 @@ def _msh(header: Header, at: datetime, control_id: str) -> list[Field]:
         *_swapped(header),
         _timestamp(at),
         "",
-        ("ACK", header.trigger, "ACK") if header.trigger else "ACK",
+        _composed(("ACK", header.trigger, "ACK"), header.separators) if header.trigger else "ACK",
         control_id,
         Raw(header.processing_id) or "P",
         Raw(header.version) or _OWN_VERSION,
     ]
-    if header.charset_name:
-        fields += ["", "", "", "", "", Raw(header.charset_name)]
+    if header.enhanced or header.charset_name:
+        never = "NE" if header.enhanced else ""
+        fields += ["", "", never, never, "", Raw(header.charset_name)]
     return fields
+
+
+def _composed(parts: tuple[Component, ...], separators: Separators) -> Field:
+    """A field of components; to a sender that has no component separator, the first alone."""
+    return parts if _has(separators.component) else parts[0]
 
 
 def _swapped(header: Header) -> list[Field]:
@@ -206,46 +280,64 @@ def _timestamp(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("-", "", 2).replace(":", "").replace("T", "")
 
 
-def _err(error: AckError) -> list[Field]:
-    code = (error.code, _TEXTS.get(error.code, "Application error"), "HL70357")
-    return ["ERR", "", _location(error), code, "E", "", "", error.text, error.text]
+def _err(error: AckError, separators: Separators) -> list[Field]:
+    code = _composed((error.code, _TEXTS.get(error.code, "Application error"), "HL70357"), separators)
+    return ["ERR", "", _location(error, separators), code, "E", "", "", error.text, error.text]
 
 
-def _location(error: AckError) -> Field:
+def _location(error: AckError, separators: Separators) -> Field:
+    return "" if error.segment is None else _composed(_place(error), separators)
+
+
+def _place(error: AckError) -> tuple[str, str, str]:
     if error.segment is None:
-        return ""
-    return (error.segment, str(error.sequence), "" if error.field is None else str(error.field))
+        return "", "", ""
+    return error.segment, str(error.sequence), "" if error.field is None else str(error.field)
 
 
-def _old_err(error: AckError) -> list[Field]:
+def _old_err(error: AckError, separators: Separators) -> list[Field]:
     code = (error.code, _TEXTS.get(error.code, "Application error"), "HL70357")
-    segment, sequence = ("", "") if error.segment is None else (error.segment, str(error.sequence))
-    return ["ERR", (segment, sequence, "" if error.field is None else str(error.field), code)]
+    return ["ERR", _composed((*_place(error), code if _has(separators.subcomponent) else error.code), separators)]
 
 
-def batch(
-    acks: Sequence[bytes],
-    header: Header | None = None,
-    *,
-    at: datetime | None = None,
-    control_id: str = "",
-) -> bytes:
+def _has(separator: str) -> bool:
+    return separator != "\r"
+
+
+def batch(acks: Sequence[bytes], header: Header, *, at: datetime, control_id: str) -> bytes:
     """The answers to a batch as a batch: BHS, every answer, BTS with their number.
 
     Args:
-        acks: Answers in the order of the messages.
-        header: ``batch_header`` of what came in; without it the envelope uses the standard delimiters.
+        acks: Answers in the order of the messages. None says that every message of the batch was accepted (2.10.3).
+        header: ``batch_header`` of what came in.
         at: BHS-7, an aware time.
         control_id: BHS-11 of the answer itself; BHS-12 refers to that of the received batch.
     """
-    addresses = _swapped(header) if header else [""] * 4
-    bhs: list[Field] = ["BHS", *addresses, _timestamp(at) if at else "", "", "", "", control_id]
-    bhs.append(Raw(header.control_id) if header else "")
-    separators = header.separators if header else DEFAULT_SEPARATORS
-    encoding = header.encoding_characters if header else STANDARD_ENCODING
-    charset = header.charset if header else "utf-8"
+    return _enclosed(("BHS", "BTS"), acks, header, at, control_id)
+
+
+def file(batches: Sequence[bytes], header: Header, *, at: datetime, control_id: str) -> bytes:
+    """The answers to a file: FHS, the answer to every batch, FTS with their number.
+
+    Args:
+        batches: What ``batch`` gave, in the order of the batches.
+        header: ``file_header`` of what came in.
+        at: FHS-7, an aware time.
+        control_id: FHS-11 of the answer itself; FHS-12 refers to that of the received file.
+    """
+    return _enclosed(("FHS", "FTS"), batches, header, at, control_id)
+
+
+def _enclosed(names: tuple[str, str], content: Sequence[bytes], header: Header, at: datetime, control_id: str) -> bytes:
+    start, end = names
+    first: list[Field] = [start, *_swapped(header), _timestamp(at), "", "", "", control_id, Raw(header.control_id)]
     head, tail = (
-        write([segment], separators=separators, encoding_characters=encoding, charset=charset)
-        for segment in (bhs, ["BTS", str(len(acks))])
+        write(
+            [segment],
+            separators=header.separators,
+            encoding_characters=header.encoding_characters,
+            charset=header.charset,
+        )
+        for segment in (first, [end, str(len(content))])
     )
-    return b"".join([head, *acks, tail])
+    return b"".join([head, *content, tail])

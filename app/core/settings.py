@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,14 +22,21 @@ class Settings(BaseSettings):
     """``off`` is for a loopback bind only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mllp_tls_cert: Path | None = None
+    """Certificate chain, PEM: MLLP with TLS only."""
     mllp_tls_key: Path | None = None
+    """Its key; may stand in the same file."""
     mllp_tls_client_ca: Path | None = None
+    """Who signs the certificates that senders must show, PEM."""
     fake_clock: datetime | None = None
     """Sandbox only: the hub's clock starts at this instant and runs on."""
     mllp_host: str = "127.0.0.1"
     """Set by ``serve --host``: where MLLP is listened for."""
     mllp_port: int = 2575
     """Set by ``serve --mllp-port``; 0 = no MLLP."""
+    mllp_idle_seconds: float = Field(default=3600, gt=0)
+    """An MLLP connection on which nothing came, or nothing was taken, for so long is closed."""
+    mllp_max_connections: int = Field(default=1000, gt=0)
+    """MLLP connections at once, per process; more are closed as they come."""
     worker: bool = True
     """Set by ``serve --with-worker/--no-worker``: whether the process also runs due jobs."""
     max_body: int = 16 * 1024 * 1024

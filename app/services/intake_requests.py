@@ -1,4 +1,4 @@
-"""Whole requests to intake: one body or frame in, its answer out.
+"""Whole requests to intake: one body or frame in, its answers out.
 
 Messages of one request are taken in one after the other, since their order may matter; requests
 overlap. When one of them could not be made durable the whole request has no answer: it is sent
@@ -14,13 +14,12 @@ from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Issue, Unavailable
 from app.core.ids import uuid7
-from app.core.metrics import MESSAGES
 from app.services import intake_reading
+from app.services.accounting import counted, original
 from app.services.hub import Hub
-from app.services.intake import Intake, Outcome, split
+from app.services.intake import Intake, Outcome, Reading, split
 from app.services.intake_reading import Arrival, Refusal
-from app.services.ledger_views import LedgerLine, line_of, line_of_outcome
-from app.store.database import Gone
+from app.services.ledger_views import LedgerLine, line_of_outcome
 from fhir_mappings import acks, hl7v2
 from schemas.sender import Sender
 
@@ -52,30 +51,22 @@ async def senders_of(hub: Hub, actor: Actor, named: str | None = None) -> list[S
 # ---- HL7 v2
 
 
-async def receive_hl7_body(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> bytes:
-    """The acknowledgement of one message, or those of a batch: as a batch where it has an envelope.
+async def receive_hl7_body(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> list[bytes]:
+    """The acknowledgements of one body or frame, in order; [] where its sender asked for none.
 
-    Raises BadRequest where no acknowledgement can be formed (the ledger has the content as rejected), Unavailable
-    when something could not be made durable.
+    A batch is answered by a batch, a file of batches by a file. Raises BadRequest where no acknowledgement can be
+    formed (the ledger has the content as rejected), Unavailable when something could not be made durable.
     """
-    each = [await _acknowledged(intake, message, senders) for message in split(data)]
-    answers = [ack for ack in each if ack is not None]
-    if not answers:
-        raise BadRequest("The body is not HL7 v2: no acknowledgement can be formed without an MSH segment.", path="MSH")
     if not data.startswith(b"MSH") and hl7v2.enveloped(data):
-        at = from_micros(hub.clock.now_us())
-        return acks.batch(answers, acks.batch_header(data), at=at, control_id=uuid7())
-    return b"".join(answers)
+        return await _answered_file(hub, intake, data, senders)
+    answers = await _answered(hub, intake, split(data), senders)
+    if not any(answer.formed for answer in answers):
+        raise _unanswerable()
+    return [ack for answer in answers for ack in answer.acks]
 
 
-async def _acknowledged(intake: Intake, message: bytes, senders: Sequence[Sender]) -> bytes | None:
-    outcome = await intake.receive_hl7(message, senders)
-    _count(outcome)
-    return outcome.ack
-
-
-async def receive_frame(hub: Hub, intake: Intake, data: bytes, peer: str) -> bytes | None:
-    """What came in by MLLP from the address ``peer``: its acknowledgement, or None where there can be none."""
+async def receive_frame(hub: Hub, intake: Intake, data: bytes, peer: str) -> list[bytes] | None:
+    """What came in by MLLP from the address ``peer``: its acknowledgements, or None where there can be none."""
     try:
         senders = intake_reading.of_peer((await hub.registry.current()).senders.values(), peer)
         return await receive_hl7_body(hub, intake, data, senders)
@@ -86,10 +77,70 @@ async def receive_frame(hub: Hub, intake: Intake, data: bytes, peer: str) -> byt
     return None
 
 
-def _count(outcome: Outcome) -> None:
-    reading = outcome.reading
-    sender = reading.sender.id if isinstance(reading, Arrival) else reading.sender
-    MESSAGES.add(sender or "unknown", outcome.decision.state)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """How one message is answered."""
+
+    acks: list[bytes]
+    formed: bool
+    """False: there is no header to answer to."""
+    implied: bool
+    """Accepted, by a sender that wants to hear of errors only."""
+
+
+async def _answered(hub: Hub, intake: Intake, messages: Sequence[bytes], senders: Sequence[Sender]) -> list[_Answer]:
+    inbound = [intake.inbound(message, senders) for message in messages]
+    return [_answer(hub, counted(outcome)) for outcome in await intake.receive_all(inbound)]
+
+
+def _answer(hub: Hub, outcome: Outcome) -> _Answer:
+    header, code = outcome.reading.header, outcome.decision.code
+    if header is None or outcome.ack is None:
+        return _Answer([], formed=False, implied=False)
+    due = acks.due(_mode(outcome.reading), header.accept, header.application, code)
+    told = [outcome.ack if one == code else _committed(hub, outcome.reading, header, one) for one in due]
+    return _Answer(told, formed=True, implied=code == "AA" and "ER" in {header.accept, header.application})
+
+
+def _committed(hub: Hub, reading: Reading, header: acks.Header, code: acks.AckCode) -> bytes:
+    # Of what can be filed only a reused control id is ever refused.
+    error = reading.error if isinstance(reading, Refusal) else acks.CONTROL_ID_CONFLICT
+    return acks.ack(header, code, at=from_micros(hub.clock.now_us()), control_id=uuid7(), error=error)
+
+
+def _mode(reading: Reading) -> acks.Mode:
+    if isinstance(reading, Arrival):
+        return reading.sender.ack
+    return next((sender.ack for sender in reading.inbound.senders if sender.id == reading.sender), "original")
+
+
+async def _answered_file(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> list[bytes]:
+    """The answer to every batch, in the envelope of a file where they came in one."""
+    told: list[bytes] = []
+    formed = False
+    for part in hl7v2.batches(data):
+        answers = await _answered(hub, intake, split(part), senders)
+        formed = formed or any(answer.formed for answer in answers)
+        told += _batch(hub, part, answers)
+    if not told and not formed:
+        raise _unanswerable()
+    header = acks.file_header(data)
+    if header is None or not told:
+        return told
+    return [acks.file(told, header, at=from_micros(hub.clock.now_us()), control_id=uuid7())]
+
+
+def _batch(hub: Hub, data: bytes, answers: Sequence[_Answer]) -> list[bytes]:
+    """A batch without an answer says that all is accepted, so it is not sent where that is not so."""
+    told = [ack for answer in answers for ack in answer.acks]
+    header = acks.batch_header(data)
+    if header is None or not (told or all(answer.implied for answer in answers)):
+        return told
+    return [acks.batch(told, header, at=from_micros(hub.clock.now_us()), control_id=uuid7())]
+
+
+def _unanswerable() -> BadRequest:
+    return BadRequest("The body is not HL7 v2: no acknowledgement can be formed without an MSH segment.", path="MSH")
 
 
 # ---- events
@@ -103,12 +154,12 @@ async def receive_event(
     Raises BadRequest with the path of everything that is wrong (the ledger has it as rejected), Unavailable when it
     could not be made durable.
     """
-    outcome = await _taken(hub, intake, data, senders, key)
+    outcome = counted(await intake.receive(_read(hub, intake, data, senders, key)))
     reading = outcome.reading
     if isinstance(reading, Refusal):
         raise BadRequest(reading.text, issues=tuple(_issues(reading)))
     if outcome.decision.state == "duplicate":
-        return EventAnswer(200, await _original(hub, reading) or _entry(outcome))
+        return EventAnswer(200, await original(hub, reading) or _entry(outcome))
     if outcome.decision.state == "rejected":
         return EventAnswer(422, _entry(outcome))
     if outcome.decision.state in _CHANGED and outcome.decision.referral:
@@ -125,19 +176,17 @@ async def receive_event_lines(hub: Hub, intake: Intake, data: bytes, senders: Se
     if not lines:
         raise BadRequest("The body holds no event.")
     entries = []
-    for line in lines:
-        outcome = await _taken(hub, intake, line, senders, None)
+    readings = [_read(hub, intake, line, senders, None) for line in lines]
+    for outcome in map(counted, await intake.receive_all(readings)):
         known = None
         if isinstance(outcome.reading, Arrival) and outcome.decision.state == "duplicate":
-            known = await _original(hub, outcome.reading)
+            known = await original(hub, outcome.reading)
         entries.append(known or _entry(outcome))
     return entries
 
 
-async def _taken(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender], key: str | None) -> Outcome:
-    outcome = await intake.receive(intake_reading.read_event(intake.inbound(data, senders), hub.keys, key))
-    _count(outcome)
-    return outcome
+def _read(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender], key: str | None) -> Reading:
+    return intake_reading.read_event(intake.inbound(data, senders), hub.keys, key)
 
 
 def _issues(refusal: Refusal) -> Iterator[Issue]:
@@ -146,18 +195,6 @@ def _issues(refusal: Refusal) -> Iterator[Issue]:
         yield Issue(code, refusal.text, "sender" if refusal.reason == "unknown-sender" else None)
     for path, rule in refusal.faults:
         yield Issue(code, rule, path or None)
-
-
-async def _original(hub: Hub, arrival: Arrival) -> LedgerLine | None:
-    """The entry of the first copy, as it stands now."""
-    reader = hub.store.intake(_SYSTEM)
-    try:
-        copies = (await reader.known(receipts=[(arrival.scope, arrival.key)])).receipts
-        first = next((copy.ledger for copy in copies if copy.mac == arrival.mac), None)
-        entry = None if first is None else await reader.entry(first)
-    except Gone as error:
-        raise Unavailable("The database can't be reached; try again.") from error
-    return None if entry is None else line_of(entry)
 
 
 def _entry(outcome: Outcome) -> LedgerLine:

@@ -95,7 +95,8 @@ async def send(hub: Hub, intake: Intake, kind: str, number: int, *, numbered: bo
     data = message(kind, number)
     if not numbered:
         data = data.replace(f"HTEST-V{number:05d}^^^MERCY^VN".encode(), b"")
-    return code(await receive_frame(hub, intake, data, "192.0.2.1"))
+    told = await receive_frame(hub, intake, data, "192.0.2.1")
+    return code(told[0] if told else None)
 
 
 async def referral(hub: Hub, number: int) -> str | None:

@@ -1,13 +1,16 @@
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services import intake as taking
+from app.services import registration
 from app.services.intake import Intake, Outcome
 from app.services.intake_requests import receive_frame
 from tests.contract.http_messages import adt, event, unrelated
@@ -17,6 +20,8 @@ HL7 = {"content-type": "application/hl7-v2"}
 LINES = {"content-type": "application/x-ndjson"}
 FHIR = "application/fhir+json; charset=utf-8"
 READER = Actor.system("test")
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""What an answer looks like does not hang on the database."""
 
 
 def segments(data: bytes) -> list[list[str]]:
@@ -147,8 +152,221 @@ async def test_a_fault_of_ours_in_one_message_costs_the_others_of_its_batch_noth
 
 async def test_a_frame_is_answered_by_its_acknowledgement_and_nothing_by_none(world: World) -> None:
     intake = Intake(world.hub)
-    assert codes(await receive_frame(world.hub, intake, adt(), "192.0.2.7") or b"") == [("AA", "HTEST-1")]
+    (ack,) = await receive_frame(world.hub, intake, adt(), "192.0.2.7") or []
+    assert codes(ack) == [("AA", "HTEST-1")]
     assert await receive_frame(world.hub, intake, b"GET / HTTP/1.1", "192.0.2.7") is None
+
+
+# ---- which acknowledgements
+
+
+MODES = {"ENH": "enhanced", "ALW": "always", "ORI": "original"}
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """A hospital with one more interface for each mode."""
+
+    web: httpx.AsyncClient
+    world: World
+    headers: dict[str, str]
+
+    async def post(self, data: bytes) -> httpx.Response:
+        return await self.web.post("/ingest/hl7v2", content=data, headers=self.headers)
+
+
+@pytest_asyncio.fixture
+async def modes(web: httpx.AsyncClient, world: World) -> Modes:
+    for name, mode in MODES.items():
+        fields = {"dialect": "adt_generic", "timezone": "America/New_York", "part2": "none", "ack": mode}
+        await registration.add_sender(
+            world.hub, {"id": mode, "organization": "HTEST Mercy", "match_msh": [f"{name}|MERCY"], **fields}
+        )
+    return Modes(web, world, await world.bearer(world.mercy) | HL7)
+
+
+def asking(number: int, conditions: str, name: str = "ENH") -> bytes:
+    """An admission with MSH-15 and MSH-16."""
+    return adt(number, application=name).replace(b"|2.5.1\r", f"|2.5.1|||{conditions}\r".encode())
+
+
+def unfileable(data: bytes) -> bytes:
+    """The same without patient and visit identifiers."""
+    lines = data.split(b"\r")
+    return b"\r".join(line for line in lines if line[:3] not in {b"PID", b"PV1"})
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("name", "conditions", "wanted"),
+    [
+        ("ENH", "AL|AL", ("CA AA", "CE AE")),
+        ("ENH", "AL|NE", ("CA", "CE")),
+        ("ENH", "AL|", ("CA", "CE")),
+        ("ENH", "AL|ER", ("CA", "CE AE")),
+        ("ENH", "NE|AL", ("AA", "AE")),
+        ("ENH", "ER|ER", ("", "CE AE")),
+        ("ENH", "SU|NE", ("CA", "")),
+        ("ENH", "NE|NE", ("", "")),
+        ("ENH", "|", ("AA", "AE")),
+        ("ALW", "AL|AL", ("CA AA", "CE AE")),
+        ("ALW", "NE|NE", ("AA", "AE")),
+        ("ALW", "ER|NE", ("AA", "CE")),
+        ("ORI", "AL|AL", ("AA", "AE")),
+        ("ORI", "NE|NE", ("AA", "AE")),
+    ],
+)
+async def test_the_senders_mode_and_conditions_say_what_is_answered(
+    modes: Modes, name: str, conditions: str, wanted: tuple[str, str]
+) -> None:
+    good, bad = asking(1, conditions, name), unfileable(asking(2, conditions, name))
+    for message, control_id, told in ((good, "HTEST-1", wanted[0]), (bad, "HTEST-2", wanted[1])):
+        answer = await modes.post(message)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/hl7-v2")
+        assert codes(answer.content) == [(code, control_id) for code in told.split()]
+        assert answer.content.count(b"\rERR|") == (len(told.split()) if message is bad else 0)
+    assert await states(modes.world) == {(MODES[name], "not-ours"): 1, (MODES[name], "rejected"): 1}
+
+
+async def test_an_unknown_sender_is_answered_in_original_mode(modes: Modes) -> None:
+    for message in (asking(1, "NE|NE", "NOBODY"), asking(2, "AL|AL", "NOBODY")):
+        assert [code for code, _ in codes((await modes.post(message)).content)] == ["AR"]
+    assert await states(modes.world) == {(None, "rejected"): 2}
+
+
+async def test_a_repeated_message_is_answered_like_the_first(modes: Modes) -> None:
+    first, again = [await modes.post(asking(1, "AL|AL")) for _ in range(2)]
+    assert codes(first.content) == codes(again.content) == [("CA", "HTEST-1"), ("AA", "HTEST-1")]
+
+
+async def test_a_commit_acknowledgement_comes_after_the_commit_or_not_at_all(
+    modes: Modes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Outcome:
+        raise Unavailable("The database can't be reached.")
+
+    monkeypatch.setattr(Intake, "receive", away)
+    hub = modes.world.hub
+    for conditions in ("AL|AL", "NE|NE"):
+        answer = await modes.post(asking(1, conditions))
+        assert (answer.status_code, answer.headers["content-type"]) == (503, FHIR)
+        assert await receive_frame(hub, Intake(hub), asking(1, conditions), "127.0.0.1") is None
+
+
+async def test_a_control_id_that_is_held_back_is_a_commit_error_with_its_place(modes: Modes) -> None:
+    fields = {"dialect": "adt_generic", "timezone": "America/New_York", "ack": "enhanced"}
+    careful = {"id": "careful", "organization": "HTEST Mercy", "match_msh": ["CAR|MERCY"], **fields}
+    await registration.add_sender(modes.world.hub, {**careful, "control_id_reuse": "quarantine"})
+    first = await modes.post(asking(1, "AL|NE", "CAR"))
+    other = await modes.post(asking(1, "AL|NE", "CAR").replace(b"^Robin|", b"^Alex|"))
+    assert codes(first.content) + codes(other.content) == [("CA", "HTEST-1"), ("CE", "HTEST-1")]
+    assert b"\rERR||MSH^1^10|205^Duplicate key identifier^HL70357|E|" in other.content
+
+
+async def test_by_mllp_each_acknowledgement_is_a_frame_of_its_own(modes: Modes) -> None:
+    hub, intake = modes.world.hub, Intake(modes.world.hub)
+    both = await receive_frame(hub, intake, asking(1, "AL|AL"), "192.0.2.7") or []
+    assert [codes(ack) for ack in both] == [[("CA", "HTEST-1")], [("AA", "HTEST-1")]]
+    assert await receive_frame(hub, intake, asking(2, "NE|NE"), "192.0.2.7") == []
+    several = await receive_frame(hub, intake, adt(3) + adt(4), "192.0.2.7") or []
+    assert [codes(ack) for ack in several] == [[("AA", "HTEST-3")], [("AA", "HTEST-4")]]
+    batch = await receive_frame(hub, intake, BHS + adt(5) + adt(6) + b"BTS|2\r", "192.0.2.7") or []
+    assert [codes(ack) for ack in batch] == [[("AA", "HTEST-5"), ("AA", "HTEST-6")]]
+
+
+# ---- batches
+
+
+BHS = rb"BHS|^~\&|EPIC|MERCY|HUB|HUB|20260605||||B7" + b"\r"
+FHS = rb"FHS|^~\&|EPIC|MERCY|HUB|HUB|20260605||||F9" + b"\r"
+
+
+def shape(data: bytes) -> str:
+    """Names of the segments; envelopes with what they refer to or count."""
+    told = {"BHS": 11, "FHS": 11, "BTS": 1, "FTS": 1, "MSA": 1}
+    lines = [line for line in segments(data) if line[0] not in {"MSH", "ERR"}]
+    return " ".join(f"{line[0]}:{line[told[line[0]]]}" if len(line) > told[line[0]] else line[0] for line in lines)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (BHS + adt(1) + b"BTS|1\r", "BHS:B7 MSA:AA BTS:1"),
+        (BHS + adt(1), "BHS:B7 MSA:AA BTS:1"),
+        (BHS + adt(1) + b"BTS|7\r", "BHS:B7 MSA:AA BTS:1"),
+        (BHS + b"BTS|0\r", "BHS:B7 BTS:0"),
+        (BHS, "BHS:B7 BTS:0"),
+        (FHS + BHS + adt(1) + adt(2) + b"BTS|2\rFTS|1\r", "FHS:F9 BHS:B7 MSA:AA MSA:AA BTS:2 FTS:1"),
+        (FHS + BHS + b"BTS|0\rFTS|1\r", "FHS:F9 BHS:B7 BTS:0 FTS:1"),
+        (FHS + b"FTS|0\r", "FHS:F9 BHS BTS:0 FTS:1"),
+        (FHS + adt(1) + b"FTS|0\r", "FHS:F9 BHS MSA:AA BTS:1 FTS:1"),
+        (
+            FHS + BHS + adt(1) + b"BTS|1\r" + BHS.replace(b"B7", b"B8") + adt(2) + adt(3) + b"BTS|2\rFTS|2\r",
+            "FHS:F9 BHS:B7 MSA:AA BTS:1 BHS:B8 MSA:AA MSA:AA BTS:2 FTS:2",
+        ),
+        (
+            BHS + adt(1) + b"BTS|1\r" + BHS.replace(b"B7", b"B8") + adt(2) + b"BTS|1\r",
+            "BHS:B7 MSA:AA BTS:1 BHS:B8 MSA:AA BTS:1",
+        ),
+        (adt(1) + b"BTS|1\r", "MSA:AA"),
+        (BHS.replace(b"\r", b"\n") + adt(1).replace(b"\r", b"\n") + b"BTS|1\n", "BHS:B7 MSA:AA BTS:1"),
+    ],
+)
+async def test_each_batch_is_answered_in_its_shape(
+    web: httpx.AsyncClient, world: World, body: bytes, wanted: str
+) -> None:
+    answer = await web.post("/ingest/hl7v2", content=body, headers=await world.bearer(world.mercy) | HL7)
+    assert (answer.status_code, shape(answer.content)) == (200, wanted)
+    sent = body.count(b"MSH|")
+    assert await states(world) == ({("mercy-adt", "not-ours"): sent} if sent else {})
+
+
+async def test_a_bad_message_of_a_batch_harms_no_other(web: httpx.AsyncClient, world: World) -> None:
+    contradictory = adt(4).replace(rb"|^~\&|", b"|&&&&|")
+    body = BHS + adt(1) + unfileable(adt(2)) + adt(3, facility="X") + contradictory + adt(5, control_id="") + adt(6)
+    answer = await web.post("/ingest/hl7v2", content=body, headers=await world.bearer(world.mercy) | HL7)
+    assert codes(answer.content) == [
+        ("AA", "HTEST-1"), ("AE", "HTEST-2"), ("AR", "HTEST-3"), ("AE", "HTEST-4"), ("AE", ""), ("AA", "HTEST-6"),
+    ]  # fmt: skip
+    assert segments(answer.content)[-1] == ["BTS", "6"]
+    assert sum((await states(world)).values()) == 6
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        (asking(1, "AL|AL"), asking(2, "AL|NE"), "BHS:B7 MSA:CA MSA:AA MSA:CA BTS:3"),
+        (asking(1, "ER|ER"), asking(2, "ER|ER"), "BHS:B7 BTS:0"),
+        (asking(1, "NE|ER"), asking(2, "ER|NE"), "BHS:B7 BTS:0"),
+        (asking(1, "ER|ER"), unfileable(asking(2, "ER|ER")), "BHS:B7 MSA:CE MSA:AE BTS:2"),
+        (asking(1, "NE|NE"), asking(2, "NE|NE"), ""),
+        (asking(1, "ER|NE"), asking(2, "NE|NE"), ""),
+        (asking(1, "SU|NE"), unfileable(asking(2, "SU|NE")), "BHS:B7 MSA:CA BTS:1"),
+        (asking(1, "ER|NE"), unfileable(asking(2, "SU|NE")), ""),
+    ],
+)
+async def test_in_enhanced_mode_a_batch_holds_what_was_asked_for_and_an_empty_one_means_all_accepted(
+    modes: Modes, first: bytes, second: bytes, wanted: str
+) -> None:
+    answer = await modes.post(BHS + first + second + b"BTS|2\r")
+    assert (answer.status_code, shape(answer.content)) == (200, wanted)
+
+
+@on_sqlite
+@pytest.mark.parametrize("body", [b"BTS|0\r", b"FTS|0\r", b"BHS\r", b"BHS", BHS + b"HTEST garbage\r"])
+async def test_an_envelope_around_nothing_that_can_be_answered_is_an_outcome(
+    web: httpx.AsyncClient, world: World, body: bytes
+) -> None:
+    answer = await web.post("/ingest/hl7v2", content=body, headers=await world.bearer(world.mercy) | HL7)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, FHIR)
+
+
+async def test_a_batch_of_many_is_answered_in_its_order(web: httpx.AsyncClient, world: World) -> None:
+    body = BHS + b"".join(map(adt, range(1, 151)))
+    answer = await web.post("/ingest/hl7v2", content=body, headers=await world.bearer(world.mercy) | HL7)
+    assert [control_id for _, control_id in codes(answer.content)] == [f"HTEST-{n}" for n in range(1, 151)]
 
 
 # ---- events

@@ -121,7 +121,7 @@ async def mllp(hub: Hub, data: bytes) -> bytes:
     """All that the sender of ``data`` gets before the connection closes or a frame is whole."""
     intake = Intake(hub)
 
-    async def receive(one: bytes, peer: str) -> bytes | None:
+    async def receive(one: bytes, peer: str) -> list[bytes] | None:
         return await receive_frame(hub, intake, one, peer)
 
     server = MllpServer(receive, host="127.0.0.1", port=0)

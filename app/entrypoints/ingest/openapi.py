@@ -41,12 +41,15 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
             "description": "Scope `ingest`. The acknowledgement is sent after the message is durable. Messages of "
             "one request are taken in order; a batch (BHS) is answered by a batch. AA: accounted for, whatever the "
             "verdict. AE: content that can't be read or filed, with its place in ERR. AR: not taken from this sender, "
-            f"version or processing id. HL7 v2 chapter 2, section 2.9: {_HL7}",
+            "version or processing id. With the sender's setting `ack` as `enhanced` or `always`, MSH-15 and MSH-16 "
+            "decide what is sent: CA, CE or CR first, then AA, AE or AR; the body is empty where nothing is asked "
+            f"for. HL7 v2 chapter 2, section 2.9: {_HL7}",
             "security": _SCOPE,
             "requestBody": {"required": True, "content": dict.fromkeys(_HL7_TYPES, _TEXT)},
             "responses": {
                 "200": {
-                    "description": "Acknowledged: MSA-1 is AA, AE or AR. The same media type as the request.",
+                    "description": "Acknowledged: MSA-1 is AA, AE or AR, in enhanced mode also CA, CE or CR. The same "
+                    "media type as the request.",
                     "content": dict.fromkeys(_HL7_TYPES, _TEXT),
                 },
                 "400": _outcome("Not HL7 v2: no acknowledgement can be formed. The ledger has it as rejected."),

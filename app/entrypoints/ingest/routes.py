@@ -23,13 +23,13 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 async def hl7v2(request: Request) -> Response:
-    """One HL7 v2 message or a batch; answered in the same media type."""
+    """One HL7 v2 message or a batch; answered in the same media type, with nothing where its sender wants nothing."""
     senders = await _senders(request)
     kind = base.media_type(request, HL7_TYPES)
     hub = base.hub_of(request)
     data = await base.read_body(request, hub.settings.max_body)
-    ack = await intake_requests.receive_hl7_body(hub, base.intake_of(request), data, senders)
-    return Response(ack, headers={"content-type": kind})
+    acks = await intake_requests.receive_hl7_body(hub, base.intake_of(request), data, senders)
+    return Response(b"".join(acks), headers={"content-type": kind})
 
 
 async def events(request: Request) -> Response:

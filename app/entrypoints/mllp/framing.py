@@ -1,10 +1,16 @@
 """MLLP frames in a stream of bytes: ``VT message FS CR`` (HL7 v2 transport specification, MLLP release 1)."""
 
+import re
 from collections.abc import Iterator
 
 START = b"\x0b"
 END = b"\x1c\r"
-_RESTART = b"\x0bMSH"
+_HALF_AN_END = b"\x1c"
+_CONTROLS = START + _HALF_AN_END
+_ENDS = re.compile(rb"\x1c(?:\r|(?=\x0b(?:MSH|[BF]HS)))")
+"""The end of a frame, also of one that lacks its CR where the next one begins."""
+_LONGEST_END = 5
+_RESTART = re.compile(rb"\x0b(?=MSH|[BF]HS)")
 _BETWEEN = b"\r\n"
 
 
@@ -13,8 +19,8 @@ class TooLong(Exception):
 
 
 def frame(message: bytes) -> bytes:
-    """A message ready to be sent."""
-    return START + message + END
+    """A message ready to be sent; the two bytes that make frames are taken out of it."""
+    return START + message.translate(None, _CONTROLS) + END
 
 
 class Framer:
@@ -36,6 +42,11 @@ class Framer:
         """Whether a frame was begun and has not ended yet."""
         return bool(self._buffer)
 
+    @property
+    def lacks_cr(self) -> bool:
+        """Whether the frame under way would be whole with a CR."""
+        return self._buffer.endswith(_HALF_AN_END)
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Messages that are complete with this data, in order.
 
@@ -44,14 +55,16 @@ class Framer:
         """
         self._buffer += data
         while self._at_start():
-            end = self._buffer.find(END, self._searched)
-            if end < 0:
-                self._searched = max(1, len(self._buffer) - 1)
+            found = _ENDS.search(self._buffer, self._searched)
+            if found is None:
+                self._searched = max(1, len(self._buffer) - _LONGEST_END)
                 self._check(len(self._buffer) - 1)
                 return
+            end, after = found.span()
+            del found  # it holds the buffer, which is about to shrink
             self._check(end - 1)
             message = bytes(memoryview(self._buffer)[1:end])
-            del self._buffer[: end + len(END)]
+            del self._buffer[:after]
             self._searched = 0
             yield self._whole(message)
 
@@ -66,11 +79,9 @@ class Framer:
 
     def _whole(self, message: bytes) -> bytes:
         # A sender that broke off and began again without a new connection: two patients in one frame.
-        restart = message.rfind(_RESTART)
-        if restart < 0:
-            return message
-        self.torn += 1
-        return message[restart + 1 :]
+        *torn, last = _RESTART.split(message) if START in message else (message,)
+        self.torn += len(torn)
+        return last
 
     def _check(self, length: int) -> None:
         if length > self._max_bytes:

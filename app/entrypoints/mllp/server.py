@@ -1,14 +1,16 @@
-"""The MLLP door: frames come in over TCP (or TLS), each is answered with the acknowledgement that the hub decides.
+"""The MLLP door: frames come in over TCP (or TLS), each is answered with the acknowledgements that the hub decides.
 
 It knows bytes only. One message per connection is in process at a time and answers go out in the
-order of the messages; while a connection's queue is full its socket is not read, so a sender that is
-faster than the database is slowed down by TCP. No answer means "send again": when ``receive`` returns
-None or fails, nothing is written and the connection closes.
+order of the messages, each acknowledgement in a frame of its own; while a connection's queue is full,
+or its sender does not read its answers, its socket is not read, so a sender that is faster than the
+database is slowed down by TCP. No answer and a closed connection mean "send again": when ``receive``
+returns None or fails, nothing is written and the connection closes. Where the sender asked for no
+acknowledgement, nothing is written and the connection stays.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import cast
@@ -16,10 +18,14 @@ from typing import cast
 from app.core import log
 from app.entrypoints.mllp.framing import Framer, TooLong, frame
 
-Receive = Callable[[bytes, str], Awaitable[bytes | None]]
-"""Takes a message and the address of the peer; gives the acknowledgement, or None where there can be none."""
+Receive = Callable[[bytes, str], Awaitable[Sequence[bytes] | None]]
+"""Takes a message and the address of the peer; gives its acknowledgements, or None where there can be none."""
 
 _QUEUE = 16
+_PATIENCE = 1.0
+"""Seconds that the CR after FS is waited for; a sender that never sends it would wait for ever."""
+_LINGER = 10.0
+"""Seconds that a connection to be closed has to take what was written, and a new one to agree on TLS."""
 
 
 @dataclass(slots=True)
@@ -31,6 +37,7 @@ class Counts:
     """Connections beyond the limit."""
     messages: int = 0
     answers: int = 0
+    """Acknowledgements written."""
     unanswered: int = 0
     """Messages that got no acknowledgement: not durable, or nothing to acknowledge."""
     garbage: int = 0
@@ -48,7 +55,8 @@ class MllpServer:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one (see ``port``).
         max_bytes: Longest message; a longer one closes its connection.
-        idle_seconds: A connection on which nothing came for so long, and nothing is in process, is closed.
+        idle_seconds: A connection on which nothing came for so long, and nothing is in process, is closed; so is
+            one that did not take its answers for so long.
         max_connections: More than these are closed at once.
         ssl: TLS, with client certificates if the context asks for them.
         reuse_port: Several processes may listen on the same port.
@@ -98,7 +106,12 @@ class MllpServer:
             OSError: The address can't be listened on.
         """
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(self), self._host, self._port, ssl=self._ssl, reuse_port=self._reuse_port or None
+            lambda: _Connection(self),
+            self._host,
+            self._port,
+            ssl=self._ssl,
+            ssl_handshake_timeout=_LINGER if self.tls else None,
+            reuse_port=self._reuse_port or None,
         )
 
     async def stop(self, *, grace_seconds: float = 10.0) -> None:
@@ -147,7 +160,9 @@ class _Connection(asyncio.Protocol):
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._ending = False
         self._heard = self._loop.time()
-        self._idle: asyncio.TimerHandle | None = None
+        self._stuck = self._heard
+        self._watching: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self._peer = ""
 
@@ -164,23 +179,21 @@ class _Connection(asyncio.Protocol):
         if self._ending:
             return
         self._heard = self._loop.time()
-        try:
-            self._queue.extend(self._framer.feed(data))
-        except TooLong:
-            self._server.counts.too_long += 1
-            self._ending = True
-        if len(self._queue) >= _QUEUE:
-            self._transport.pause_reading()
+        self._take(data)
+        self._wait_for_cr()
         self._go_on()
 
     def eof_received(self) -> bool:
         # A sender may close its half after the last message and still wait for the answers (TLS can't).
+        if self._framer.lacks_cr and not self._ending:
+            self._take(b"\r")
         self._ending = True
         self._go_on()
         return not self._server.tls
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._stuck = self._loop.time()
 
     def resume_writing(self) -> None:
         self._writable.set()
@@ -192,8 +205,9 @@ class _Connection(asyncio.Protocol):
         self._ending = True
         self._queue.clear()
         self._writable.set()
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._watching, self._waiting):
+            if timer is not None:
+                timer.cancel()
         self._server.forget(self)
         if not self._gone.done():
             self._gone.set_result(None)
@@ -211,13 +225,43 @@ class _Connection(asyncio.Protocol):
             self._work.cancel()
         self._transport.abort()
 
+    def _take(self, data: bytes) -> None:
+        try:
+            self._queue.extend(self._framer.feed(data))
+        except TooLong:
+            self._server.counts.too_long += 1
+            self._ending = True
+        if len(self._queue) >= _QUEUE:
+            self._transport.pause_reading()
+
+    def _wait_for_cr(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        lacks = self._framer.lacks_cr and not self._ending
+        self._waiting = self._loop.call_later(_PATIENCE, self._supply_cr) if lacks else None
+
+    def _supply_cr(self) -> None:
+        if self._queue:  # nothing is read meanwhile, perhaps: the CR may have come
+            self._wait_for_cr()
+        elif not self._ending:
+            self._take(b"\r")
+            self._go_on()
+
     def _go_on(self) -> None:
         if self._work is not None:
             return
         if self._queue:
             self._work = self._loop.create_task(self._answer_all())
         elif self._ending:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """A sender that does not take what was written, or does not end TLS, is not waited for without end."""
+        self._transport.close()
+        if self._watching is not None:
+            self._watching.cancel()
+        if not self._gone.done():
+            self._watching = self._loop.call_later(_LINGER, self._transport.abort)
 
     async def _answer_all(self) -> None:
         try:
@@ -229,25 +273,24 @@ class _Connection(asyncio.Protocol):
             self._work = None
             self._heard = self._loop.time()
         if self._ending:
-            self._transport.close()
+            self._close()
 
     async def _answer(self, message: bytes) -> None:
         counts = self._server.counts
         counts.messages += 1
-        answer = await self._ask(message)
-        if answer is None:
+        answers = await self._ask(message)
+        if answers is None:
             counts.unanswered += 1
             self._ending = True
             self._queue.clear()
-            return
-        if self._transport.is_closing():
+        elif answers and self._transport.is_closing():
             counts.unanswered += 1
-            return
-        self._transport.write(frame(answer))
-        counts.answers += 1
-        await self._writable.wait()
+        elif answers:
+            self._transport.write(b"".join(map(frame, answers)))
+            counts.answers += len(answers)
+            await self._writable.wait()
 
-    async def _ask(self, message: bytes) -> bytes | None:
+    async def _ask(self, message: bytes) -> Sequence[bytes] | None:
         try:
             return await self._server.receive(message, self._peer)
         except Exception as error:  # noqa: BLE001 - whatever failed, the sender must send again
@@ -256,10 +299,16 @@ class _Connection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Close when idle, else look again when it could be so."""
-        left = self._heard + self._server.idle_seconds - self._loop.time()
-        if self._work is not None:
-            left = self._server.idle_seconds
-        if left <= 0:
-            self._transport.close()
+        now, limit = self._loop.time(), self._server.idle_seconds
+        if not self._writable.is_set():
+            left = self._stuck + limit - now
+        elif self._work is not None:
+            left = limit
         else:
-            self._idle = self._loop.call_later(left, self._watch)
+            left = self._heard + limit - now
+        if left > 0:
+            self._watching = self._loop.call_later(left, self._watch)
+        elif self._writable.is_set():
+            self._close()
+        else:
+            self._transport.abort()
