@@ -9,10 +9,14 @@ uses. ``unclear`` never means ``no``: what can't be decided is ``review``, for a
     doubtful (text)       review: reads like a pain or other use of the same drug
     not-oud               not ours alone; review beside an F11
     rescue                naloxone: never proof of treatment
+    unknown               a code without text that no table has: nothing alone; review beside evidence
 
 Evidence: F11.1x, F11.2x, F11.9x, SNOMED CT opioid disorder or withdrawal, a current OTP; remission codes
 count together with a product. Z79.891 and an overdose are not evidence; an overdose without MOUD is a
-review of its own.
+review of its own, which suggests other needs.
+
+What people say by name outranks this: a clinician asks for the referral (REF^I12), a person answers the
+review (``VisitRecord.answer``), or finds that two persons were taken for one (A37).
 
 ``Triage.pending`` tells whether a ``review`` still waits: while the visit is open its messages are
 ``waiting``, because a drug or a diagnosis may follow; when it ends they become ``review``. The outcome
@@ -20,21 +24,41 @@ itself does not depend on whether the visit has ended. Reasons hold no value of 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from functools import lru_cache
-from re import Pattern
-from re import compile as regex
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, Literal
 
-from schemas.codes import tables
-from schemas.discharge import Circumstances, Coding, Diagnosis, Dose, Product
+from fhir_mappings.triage_diagnoses import Diagnosed, Evidence, current_overdose, diagnosed, is_overdose, speaks
+from fhir_mappings.triage_products import Drug, KnownBy, TriageClass, classify, is_given, is_kept, look_up, moment
+from schemas.discharge import Circumstances, NeedKind, Product
 from schemas.facts import Facts, GivenDose, Order, Supply, VisitRecord
 
-Outcome = Literal["referral", "review", "not-ours"]
-TriageClass = Literal["daily", "lai", "needs-dx", "hint", "doubtful", "not-oud", "rescue"]
-Evidence = Literal["oud-diagnosis", "remission", "current-otp"]
+__all__ = [
+    "ANSWERED_REFERRAL",
+    "REASONS",
+    "Drug",
+    "Evidence",
+    "Moud",
+    "Outcome",
+    "Reason",
+    "Triage",
+    "TriageClass",
+    "classify",
+    "current_overdose",
+    "is_given",
+    "is_kept",
+    "is_overdose",
+    "judge",
+    "judge_message",
+    "message_signal",
+    "moment",
+    "speaks",
+]
 
+Outcome = Literal["referral", "review", "not-ours"]
+
+ANSWERED_REFERRAL: Final = "answered-referral"
+"""Key of ``VisitRecord.stamps``: when a person answered, the visit was a referral by itself already."""
 REASONS: Final = {
     "moud-daily": "A product taken daily for opioid use disorder is ordered, given or supplied.",
     "moud-lai": "A long-acting product for opioid use disorder is ordered, given or supplied.",
@@ -59,6 +83,12 @@ REASONS: Final = {
     "dose-not-given": "A dose of a product was refused or not given, and no order or given dose is known.",
     "otp-without-product": "The person is enrolled in a treatment program; no product is known.",
     "need-without-product": "Continuation of medication was asked for; no product is known.",
+    "local-code-unknown": "A drug code that is not known here came without text, beside evidence of the disorder.",
+    "asked-for": "A clinician asked for the referral by name; evidence or a product stands beside it.",
+    "asked-for-no-evidence": "A clinician asked for a referral; neither evidence nor a product for it is known.",
+    "person-decided": "A person decided it in the review queue.",
+    "known-after-answer": "A person decided that it is not ours; what makes it a referral became known afterwards.",
+    "unmerge": "Two persons were taken for one and are apart again: whose these facts are, a human must say.",
     "order-withdrawn": "An order for a product was withdrawn.",
     "dose-deleted": "A charted dose of a product was taken back.",
     "naloxone-only": "Naloxone is never proof of treatment.",
@@ -80,16 +110,6 @@ _REASON: Final = {code: Reason(code, text) for code, text in REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Drug:
-    """What a product is. ``clock_class`` is that of ``rxnorm.csv``; ``by`` says how it is known."""
-
-    drug: str
-    triage_class: TriageClass
-    clock_class: str
-    by: Literal["rxnorm", "ndc", "text"]
-
-
-@dataclass(frozen=True, slots=True)
 class Moud:
     """The product that carries the verdict, as the newest fact about it names it."""
 
@@ -97,7 +117,7 @@ class Moud:
     drug: str
     triage_class: TriageClass
     clock_class: str
-    by: Literal["rxnorm", "ndc", "text"]
+    by: KnownBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +129,8 @@ class Triage:
     pending: bool = False
     product: Moud | None = None
     evidence: tuple[Evidence, ...] = ()
+    suggested: tuple[NeedKind, ...] = ()
+    """What a human may refer to although nothing is to be continued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,195 +144,9 @@ class _Mention:
 
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_OUD_ROLES: Final = ("oud-", "opioid-use-unspecified", "withdrawal")
-_NAMES: Final = (
-    (regex(r"\b(?:butrans|belbuca|buprenex|simbadol|zorbium)"), "not-oud"),
-    (regex(r"\b(?:brixadi|sublocade|suboxone|subutex|zubsolv|bunavail|probuphine|bupreno)"), "buprenorphine"),
-    (regex(r"\b(?:methadon|methados|dolophine|diskets)"), "methadone"),
-    (regex(r"\b(?:naltrex|vivitrol|revia\b)"), "naltrexone"),
-    (regex(r"\b(?:naloxone|narcan|kloxxado|zimhi|rextovy|evzio)"), "rescue"),
-)
-_DOUBTFUL: Final = {
-    "buprenorphine": regex(r"transdermal|\bpatch|\bmcg|microgram|0\.3 ?mg/ml|veterinar|^(?!.*nalox).*buccal"),
-    "methadone": regex(r"\bpain\b|analges"),
-    "naltrexone": regex(r"contrave|bupropion"),
-}
-_CLOCKS: Final[dict[str, tuple[tuple[Pattern[str], str], ...]]] = {
-    "buprenorphine": (
-        (regex(r"probuphine|implant"), "implant"),
-        (regex(r"sublocade"), "bup-lai-monthly-sublocade"),
-        (
-            regex(r"^(?=.*(?:brixadi|inject|syringe|extended|depot))(?=.*(?:monthly|\b356\b))"),
-            "bup-lai-monthly-brixadi",
-        ),
-        (regex(r"^(?=.*(?:inject|syringe|extended|depot))(?=.*\b[13]00 ?mg)"), "bup-lai-monthly-sublocade"),
-        # Weekly or monthly unknown counts as weekly: the earlier next dose is the safe one.
-        (regex(r"brixadi|inject|syringe|extended|depot"), "bup-lai-weekly-brixadi"),
-        (regex(""), "bup-daily"),
-    ),
-    "methadone": ((regex(""), "methadone-daily"),),
-    "naltrexone": (
-        (regex(r"vivitrol|\bxr\b|\ber\b|extended|inject|depot|microsph|\b380\b"), "xr-ntx"),
-        (regex(""), "ntx-oral-daily"),
-    ),
-}
-_OUD_TEXT: Final = regex(
-    r"(?:opioid|opiate|heroin|fentanyl).*(?:use disorder|dependen|abuse|addict|withdrawal)|\boud\b"
-)
-
-
-def classify(product: Product) -> Drug | None:
-    """What a product is, or None where it is none of our drugs.
-
-    RxNorm decides, whichever of the codes carries it; else an NDC or the text gives a hint.
-    """
-    return _classify(_key(product), tuple([_key(other) for other in product.alternates]))
-
-
-def _key(coding: Coding) -> tuple[str | None, str, str | None]:
-    return coding.system, coding.code, coding.display
-
-
-@lru_cache(maxsize=4096)
-def _classify(
-    first: tuple[str | None, str, str | None], others: tuple[tuple[str | None, str, str | None], ...]
-) -> Drug | None:
-    codings = (first, *others)
-    for system, code, _ in codings:
-        row = tables.drug(system, code)
-        if row is not None:
-            return Drug(row.drug, _table_class(row.triage_class), row.clock_class, "rxnorm")
-    parts = (part for _, code, display in codings for part in (display, code) if part)
-    text = " ".join(" ".join(parts).lower().split())
-    by_text = _by_text(text)
-    for system, code, _ in codings:
-        hint = tables.ndc_hint(system, code)
-        if hint is not None:
-            clock = by_text.clock_class if by_text is not None and by_text.drug == hint.drug else hint.clock_class
-            return Drug(hint.drug, "hint", clock, "ndc")
-    return by_text
-
-
-def _table_class(name: str) -> TriageClass:
-    known: dict[str, TriageClass] = {
-        "daily": "daily",
-        "lai": "lai",
-        "needs-dx": "needs-dx",
-        "not-oud": "not-oud",
-        "rescue": "rescue",
-    }
-    return known[name]
-
-
-def _by_text(text: str) -> Drug | None:
-    name = next((name for pattern, name in _NAMES if pattern.search(text)), None)
-    if name is None:
-        return None
-    if name == "not-oud":
-        return Drug("buprenorphine", "not-oud", "none", "text")
-    if name == "rescue":
-        return Drug("naloxone", "rescue", "none", "text")
-    clock = next(clock for pattern, clock in _CLOCKS[name] if pattern.search(text))
-    return Drug(name, "doubtful" if _DOUBTFUL[name].search(text) else "hint", clock, "text")
-
-
-def is_given(dose: Dose) -> bool:
-    """Whether a dose really went into the person: not held, refused, taken back or of amount zero."""
-    if dose.held or dose.amount == 0:
-        return False
-    return not isinstance(dose, GivenDose) or (not dose.deleted and dose.outcome in ("complete", "partial"))
-
-
-def moment(dose: Dose, fallback: datetime) -> datetime:
-    """The instant of a dose. A day without time is its first moment, in the zone of ``fallback``."""
-    if isinstance(dose.at, datetime):
-        return dose.at
-    return datetime.combine(dose.at, time.min, tzinfo=fallback.tzinfo)
-
-
-@dataclass(frozen=True, slots=True)
-class _Diagnosed:
-    """What the diagnoses and circumstances say."""
-
-    evidence: tuple[Evidence, ...]
-    overdose: bool
-    weak: tuple[str, ...]
-    """Reason codes of what is neither evidence nor nothing."""
-
-    @property
-    def oud(self) -> bool:
-        return bool(self.evidence)
-
-    @property
-    def f11(self) -> bool:
-        return "oud-diagnosis" in self.evidence or "remission" in self.evidence or bool(self.weak)
-
-
-_NOTHING_DIAGNOSED: Final = _Diagnosed((), overdose=False, weak=())
-
-
-def _diagnosed(diagnoses: Iterable[Diagnosis], circumstances: Circumstances | None) -> _Diagnosed:
-    found = {_role(diagnosis) for diagnosis in diagnoses}
-    if circumstances is not None:
-        if circumstances.current_otp is not None:
-            found.add("current-otp")
-        if circumstances.clinical.overdose_this_visit is True:
-            found.add("overdose")
-    found.discard(None)
-    if not found:
-        return _NOTHING_DIAGNOSED
-    kinds: tuple[Evidence, ...] = ("oud-diagnosis", "remission", "current-otp")
-    weak = ("f11-not-billable", "f11-system-unknown", "diagnosis-text-only", "opioid-intoxication")
-    return _Diagnosed(
-        tuple(kind for kind in kinds if kind in found),
-        "overdose" in found,
-        tuple(code for code in weak if code in found),
-    )
-
-
-def _role(diagnosis: Diagnosis) -> str | None:
-    return _role_of(diagnosis.system, diagnosis.code, diagnosis.display)
-
-
-@lru_cache(maxsize=4096)
-def _role_of(system: str | None, code: str, display: str | None) -> str | None:
-    row = tables.diagnosis(system, code)
-    if row is not None:
-        return _role_in_triage(row)
-    known = tables.system_of(system)
-    if tables.dotted(code).startswith("F11") and known in (None, tables.ICD10CM):
-        return "f11-system-unknown" if system and known is None else "f11-not-billable"
-    if known == tables.ICD10CM:
-        return None
-    return "diagnosis-text-only" if display and _OUD_TEXT.search(display[:512].lower()) else None
-
-
-def _role_in_triage(row: tables.DiagnosisRow) -> str | None:
-    role = row.role
-    if row.code.startswith("F11") and not row.billable:
-        return "f11-not-billable"
-    if role.endswith("-remission"):
-        return "remission"
-    if role.startswith(_OUD_ROLES):
-        return "oud-diagnosis"
-    if role == "intoxication":
-        return "opioid-intoxication"
-    return "overdose" if is_overdose(row) else None
-
-
-def is_overdose(row: tables.DiagnosisRow) -> bool:
-    """A current opioid overdose: poisoning (6th character 1-4) at the initial encounter (7th A), or the SNOMED role.
-
-    Adverse effects, underdosing, sequelae and later encounters are none; T40.5 (cocaine) is not in the table.
-    """
-    if row.role == "overdose-poisoning":
-        return True
-    return row.role.startswith("poisoning-") and row.billable and row.code.endswith("A")
-
-
-def current_overdose(diagnoses: Iterable[Diagnosis]) -> bool:
-    """Whether a diagnosis says that an opioid overdose belongs to this visit."""
-    return any(_role(diagnosis) == "overdose" for diagnosis in diagnoses)
+_FOR_MOUD: Final = frozenset[TriageClass]({"daily", "lai", "needs-dx", "hint"})
+_SAID_BY_NAME: Final = frozenset({"referral", "unlink"})
+_AFTER_OVERDOSE: Final[tuple[NeedKind, ...]] = ("peer-support", "naloxone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,57 +159,62 @@ class _Seen:
     withdrawn: bool
     deleted: bool
 
+    @property
+    def unknown(self) -> bool:
+        """Whether a code of which nothing can be told was ordered, given or supplied."""
+        return any(mention.drug.triage_class == "unknown" for mention in self.standing)
+
 
 def _seen(orders: Iterable[Order], doses: Iterable[GivenDose], supplies: Iterable[Supply]) -> _Seen:
     standing: list[_Mention] = []
     ungiven: list[_Mention] = []
     withdrawn = deleted = False
     for order in orders:
-        drug = classify(order.product)
+        drug = look_up(order.product)
         if drug is None:
             continue
-        if order.withdrawn:
-            withdrawn = True
-        else:
+        if not order.withdrawn:
             standing.append(_Mention(drug, order.product, None, order.at))
+        elif drug.triage_class != "unknown":
+            withdrawn = True
     for dose in doses:
-        drug = classify(dose.product)
+        drug = look_up(dose.product)
         if drug is None:
             continue
         if dose.deleted:
-            deleted = True
+            deleted = deleted or drug.triage_class != "unknown"
             continue
         at = moment(dose, dose.charted_at)
         given = is_given(dose)
         (standing if given else ungiven).append(_Mention(drug, dose.product, at if given else None, at))
     for supply in supplies:
-        drug = classify(supply.product)
+        drug = look_up(supply.product)
         if drug is not None and not supply.withdrawn:
             standing.append(_Mention(drug, supply.product, None, supply.at))
     return _Seen(standing, ungiven, withdrawn, deleted)
 
 
-def _tier(drug: Drug, diagnosed: _Diagnosed) -> int:
-    """3 = carries a referral, 2 = goes to review, 1 = not ours alone, 0 = rescue."""
+def _tier(drug: Drug, found: Diagnosed) -> int:
+    """3 = carries a referral, 2 = goes to review, 1 = not ours alone, 0 = rescue or unknown."""
     if drug.triage_class in ("daily", "lai"):
         return 3
     if drug.triage_class in ("needs-dx", "hint"):
-        return 3 if diagnosed.oud else 2
+        return 3 if found.oud else 2
     if drug.triage_class == "doubtful":
         return 2
     if drug.triage_class == "not-oud":
-        return 2 if diagnosed.f11 else 1
+        return 2 if found.f11 else 1
     return 0
 
 
-def _chosen(mentions: list[_Mention], diagnosed: _Diagnosed) -> tuple[int, _Mention] | None:
+def _chosen(mentions: list[_Mention], found: Diagnosed) -> tuple[int, _Mention] | None:
     """The mention that carries the verdict: highest tier, then the latest dose given, then the newest fact."""
     if not mentions:
         return None
     best = max(
         mentions,
         key=lambda mention: (
-            _tier(mention.drug, diagnosed),
+            _tier(mention.drug, found),
             mention.given_at or _NEVER,
             mention.at,
             mention.drug.triage_class,
@@ -381,11 +222,11 @@ def _chosen(mentions: list[_Mention], diagnosed: _Diagnosed) -> tuple[int, _Ment
             mention.product.display or "",
         ),
     )
-    return _tier(best.drug, diagnosed), best
+    return _tier(best.drug, found), best
 
 
-def _product_reasons(drug: Drug, diagnosed: _Diagnosed) -> Iterator[str]:
-    carried = _tier(drug, diagnosed) == 3
+def _product_reasons(drug: Drug, found: Diagnosed) -> Iterator[str]:
+    carried = _tier(drug, found) == 3
     if drug.triage_class in ("daily", "lai"):
         yield f"moud-{drug.triage_class}"
     elif drug.triage_class == "needs-dx":
@@ -395,25 +236,27 @@ def _product_reasons(drug: Drug, diagnosed: _Diagnosed) -> Iterator[str]:
         yield hint if carried else f"{hint}-only"
     else:
         yield "product-doubtful" if drug.triage_class == "doubtful" else "not-oud-with-f11"
-    if "oud-diagnosis" in diagnosed.evidence or "current-otp" in diagnosed.evidence:
+    if "oud-diagnosis" in found.evidence or "current-otp" in found.evidence:
         yield "oud-evidence"
-    if "remission" in diagnosed.evidence and drug.triage_class != "not-oud":
+    if "remission" in found.evidence and drug.triage_class != "not-oud":
         yield "remission-with-moud"
-    yield from diagnosed.weak
-    if diagnosed.overdose and not diagnosed.oud:
+    yield from found.weak
+    if found.overdose and not found.oud:
         yield "overdose-not-evidence"
 
 
-def _signal_reasons(seen: _Seen, diagnosed: _Diagnosed, circumstances: Circumstances | None) -> Iterator[str]:
+def _signal_reasons(seen: _Seen, found: Diagnosed, circumstances: Circumstances | None) -> Iterator[str]:
     """What a human must look at although no product carries it."""
-    if "oud-diagnosis" in diagnosed.evidence or "remission" in diagnosed.evidence:
+    if found.oud and seen.unknown:
+        yield "local-code-unknown"
+    elif "oud-diagnosis" in found.evidence or "remission" in found.evidence:
         yield "bare-f11"
-    if "current-otp" in diagnosed.evidence:
+    if "current-otp" in found.evidence:
         yield "otp-without-product"
-    yield from diagnosed.weak
-    if diagnosed.overdose:
+    yield from found.weak
+    if found.overdose:
         yield "overdose-no-moud"
-    if any(mention.drug.triage_class not in ("not-oud", "rescue") for mention in seen.ungiven):
+    if any(mention.drug.triage_class not in ("not-oud", "rescue", "unknown") for mention in seen.ungiven):
         yield "dose-not-given"
     if circumstances is not None and any(need.kind == "moud-continuation" for need in circumstances.needs):
         yield "need-without-product"
@@ -438,20 +281,55 @@ def _reasons(codes: Iterable[str]) -> tuple[Reason, ...]:
 _NO_SIGNAL: Final = Triage("not-ours", _reasons(["no-signal"]))
 
 
-def _judge(seen: _Seen, diagnosed: _Diagnosed, circumstances: Circumstances | None) -> Triage:
-    chosen = _chosen(seen.standing, diagnosed)
+def _judge(seen: _Seen, found: Diagnosed, circumstances: Circumstances | None) -> Triage:
+    chosen = _chosen(seen.standing, found)
     if chosen is not None and chosen[0] >= 2:
         tier, mention = chosen
         drug = mention.drug
         product = Moud(mention.product, drug.drug, drug.triage_class, drug.clock_class, drug.by)
-        reasons = _reasons(_product_reasons(drug, diagnosed))
-        return Triage("referral" if tier == 3 else "review", reasons, product=product, evidence=diagnosed.evidence)
+        reasons = _reasons(_product_reasons(drug, found))
+        return Triage("referral" if tier == 3 else "review", reasons, product=product, evidence=found.evidence)
     withdrawn = ["order-withdrawn"] if seen.withdrawn else []
-    signals = [*_signal_reasons(seen, diagnosed, circumstances)]
+    signals = [*_signal_reasons(seen, found, circumstances)]
     if signals:
-        return Triage("review", _reasons(signals + withdrawn), evidence=diagnosed.evidence)
+        suggested = _AFTER_OVERDOSE if found.overdose else ()
+        return Triage("review", _reasons(signals + withdrawn), evidence=found.evidence, suggested=suggested)
     nothing = [*_nothing_reasons(seen)]
     return Triage("not-ours", _reasons(nothing)) if nothing else _NO_SIGNAL
+
+
+def _asked(verdict: Triage) -> Triage:
+    """A clinician asked for the referral by name: what was for a human for want of one more fact is a referral."""
+    if verdict.outcome == "referral":
+        return verdict
+    product = verdict.product if verdict.product and verdict.product.triage_class in _FOR_MOUD else None
+    if product is None and not verdict.evidence:
+        kept = verdict.reasons if verdict.outcome == "review" else ()
+        return replace(verdict, outcome="review", reasons=(*_reasons(["asked-for-no-evidence"]), *kept))
+    return Triage("referral", (*_reasons(["asked-for"]), *verdict.reasons), product=product, evidence=verdict.evidence)
+
+
+def _answered(verdict: Triage, record: VisitRecord) -> Triage:
+    """What a person said holds, but "not ours" only of what was known then.
+
+    What would make a referral of it afterwards is asked about again: it is neither dropped nor sent.
+    """
+    if record.answer == "refer":
+        product = verdict.product
+        if product is not None and product.triage_class == "not-oud":
+            product = None
+        reasons = (*_reasons(["person-decided"]), *verdict.reasons)
+        return replace(verdict, outcome="referral", reasons=reasons, product=product)
+    if verdict.outcome == "referral" and ANSWERED_REFERRAL not in record.stamps:
+        return replace(verdict, outcome="review", reasons=(*_reasons(["known-after-answer"]), *verdict.reasons))
+    return Triage("not-ours", _reasons(["person-decided"]), evidence=verdict.evidence)
+
+
+def _of_facts(record: VisitRecord) -> Triage:
+    """The verdict on facts alone, the clinician's own word included."""
+    seen = _seen(record.orders.values(), record.doses.values(), record.supplies.values())
+    verdict = _judge(seen, diagnosed(record.diagnoses.values(), record.circumstances), record.circumstances)
+    return _asked(verdict) if record.asked_for else verdict
 
 
 def judge(record: VisitRecord) -> Triage:
@@ -461,36 +339,43 @@ def judge(record: VisitRecord) -> Triage:
     counts when it was given; a dose that was only refused is for a human. Where the visit stands (ended,
     cancelled, died, custody) is not triage's matter but that of the services.
     """
-    seen = _seen(record.orders.values(), record.doses.values(), record.supplies.values())
-    diagnosed = _diagnosed(record.diagnoses.values(), record.circumstances)
-    verdict = _judge(seen, diagnosed, record.circumstances)
+    verdict = _of_facts(record)
+    if record.answer is not None:
+        return _answered(verdict, record)
+    if record.unlinked and verdict.outcome != "not-ours":
+        return replace(verdict, outcome="review", reasons=(*_reasons(["unmerge"]), *verdict.reasons))
     if record.unhandled_signal and verdict.outcome != "referral":
         kept = verdict.reasons if verdict.outcome == "review" else ()
-        reasons = (*_reasons(["trigger-not-handled"]), *kept)
-        return Triage("review", reasons, product=verdict.product, evidence=verdict.evidence)
-    pending = verdict.outcome == "review" and record.ended_at is None and not record.cancelled
-    if not pending:
-        return verdict
-    return Triage("review", verdict.reasons, pending=True, product=verdict.product, evidence=verdict.evidence)
+        return replace(verdict, outcome="review", reasons=(*_reasons(["trigger-not-handled"]), *kept))
+    if verdict.outcome == "review" and record.ended_at is None and not record.cancelled:
+        return replace(verdict, pending=True)
+    return verdict
 
 
 def judge_message(facts: Facts) -> Triage:
     """The verdict on one message by itself; ``pending`` is False, since a message does not know its visit."""
     seen = _seen(facts.orders, facts.doses, facts.supplies)
-    return _judge(seen, _diagnosed(facts.diagnoses, facts.circumstances), facts.circumstances)
+    verdict = _judge(seen, diagnosed(facts.diagnoses, facts.circumstances), facts.circumstances)
+    return _asked(verdict) if facts.kind == "referral" else verdict
 
 
 def message_signal(facts: Facts, record: VisitRecord | None = None) -> bool:
     """Whether this one message carries a signal: it then waits for its visit, else it is not ours.
 
     With the ``record`` of its visit, a product that is not for opioid use disorder is a signal too where
-    the visit already has an F11; without, a message is judged by nothing but itself.
+    the visit already has an F11, and so is a code of which nothing can be told where it has evidence, and an
+    unlink where the visit is not without any; without, a message is judged by nothing but itself.
     """
+    if facts.kind in _SAID_BY_NAME:
+        return facts.kind == "referral" or (record is not None and _of_facts(record).outcome != "not-ours")
     if not (facts.diagnoses or facts.orders or facts.doses or facts.supplies or facts.circumstances):
         return False
     seen = _seen(facts.orders, facts.doses, facts.supplies)
-    if _judge(seen, _diagnosed(facts.diagnoses, facts.circumstances), facts.circumstances).outcome != "not-ours":
+    if _judge(seen, diagnosed(facts.diagnoses, facts.circumstances), facts.circumstances).outcome != "not-ours":
         return True
-    if record is None or not any(mention.drug.triage_class == "not-oud" for mention in seen.standing):
+    if record is None or not seen.standing:
         return False
-    return _diagnosed(record.diagnoses.values(), record.circumstances).f11
+    known = diagnosed(record.diagnoses.values(), record.circumstances)
+    if known.oud and seen.unknown:
+        return True
+    return known.f11 and any(mention.drug.triage_class == "not-oud" for mention in seen.standing)

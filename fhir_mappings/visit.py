@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from fhir_mappings import triage
 from fhir_mappings.visit_identity import Identity, identity, key_of
-from fhir_mappings.visit_merge import ADMISSION, earliest, merge, micros
+from fhir_mappings.visit_merge import ADMISSION, earliest, merge
+from fhir_mappings.visit_step import micros
 from schemas.codes import tables
 from schemas.discharge import (
     Bridge,

@@ -6,8 +6,13 @@ from typing import Final, NamedTuple
 from schemas.discharge import Identifier
 from schemas.facts import Facts, VisitRecord
 
-_VISIT_TYPES: Final = frozenset({"VN", "AN"})
-_PATIENT_TYPES: Final = frozenset({None, "MR", "MRT", "PI", "PT"})
+_VISIT_TYPES: Final = frozenset({"VN", "AN", "ANT"})
+_SHARED: Final = frozenset({"ANC", "AND", "EN", "FI", "GI", "GN", "MB", "NE", "NII", "NIIP", "SN", "XX"})
+"""v2-0203: numbers that several people have: those of a debtor, employer, facility, guarantor, insurer, organization,
+and those of a member or subscriber, of which a family has one."""
+_NOT_NEEDED: Final = frozenset({"SS", "SR", "DL", "PPN"})
+"""Social security, registry, licence and passport numbers (45 CFR 164.502(b)); often filled with nines."""
+_NO_PATIENT: Final = _SHARED | _NOT_NEEDED
 
 
 class Identity(NamedTuple):
@@ -25,9 +30,10 @@ def key_of(identifier: Identifier) -> str:
 def identity(source: VisitRecord | Facts) -> Identity:
     """What a visit or a message is matched by.
 
-    Visit identifiers are those of the visit and those of the person that number a visit or account (VN,
-    AN). Patient identifiers are medical record numbers, former and merged ones included, so that a late
-    message under an old number still finds its visit.
+    Visit identifiers are those of the visit and those of the person that number a visit or account (VN, AN, ANT).
+    Patient identifiers are all others, whatever a hospital calls their type (``MRN``, ``EPI``), but those that several
+    people share and those that no referral needs; former and merged ones included, so that a late message under an old
+    number still finds its visit.
     """
     visits = list(source.visit.identifiers) if source.visit is not None else []
     patients: Iterable[Identifier]
@@ -42,6 +48,6 @@ def identity(source: VisitRecord | Facts) -> Identity:
     for identifier in patients:
         if identifier.type in _VISIT_TYPES:
             numbers.add(key_of(identifier))
-        elif identifier.type in _PATIENT_TYPES:
+        elif identifier.type not in _NO_PATIENT:
             people.add(key_of(identifier))
     return Identity(tuple(sorted(numbers)), tuple(sorted(people)))

@@ -8,32 +8,31 @@ Both give the same record whichever of the two became known first.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
+from fhir_mappings.visit_circumstances import by_number, in_order, screens_by_test
 from fhir_mappings.visit_identity import key_of
 from fhir_mappings.visit_merge import (
     DOSES,
     ORDERS,
     SUPPLIES,
     Items,
-    by_number,
-    canonical,
     course,
     current_identifiers,
     earliest,
-    in_order,
     standing,
     without_void,
 )
+from fhir_mappings.visit_step import canonical
 from schemas.base import M, changed
-from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, Identifier, Patient
+from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, DrugScreen, Identifier, Patient
 from schemas.facts import GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
 V = TypeVar("V")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STAYS: Final = frozenset({"IMP", "OBSENC"})
+_INPATIENT: Final = frozenset({"IMP", "OBSENC"})
 _OF_THE_COURSE: Final = frozenset(
     {
         "facility",
@@ -58,7 +57,7 @@ def continues(first: VisitRecord, second: VisitRecord, within: timedelta) -> boo
     The admission lies after the beginning of the emergency visit and at most ``within`` after its end; it may
     lie before the end, because registrars close an emergency visit when they find the time.
     """
-    if first.visit.class_ != "EMER" or second.visit.class_ not in _STAYS or first.cancelled or second.cancelled:
+    if first.visit.class_ != "EMER" or second.visit.class_ not in _INPATIENT or first.cancelled or second.cancelled:
         return False
     left, admitted = _left_at(first), _admitted_at(second)
     if left is None or admitted is None:
@@ -224,8 +223,20 @@ class _Fusion:
         one, other = self.one.circumstances, self.other.circumstances
         fields = self.fields(one, other, "circumstances.", ("clinical", "consents"))
         fields["consents"] = self._consents()
-        fields["clinical"] = changed(one.clinical, self.fields(one.clinical, other.clinical, "clinical."))
+        clinical = self.fields(one.clinical, other.clinical, "clinical.", ("urine_drug_screen",))
+        clinical["urine_drug_screen"] = self._screens()
+        fields["clinical"] = changed(one.clinical, clinical)
         return changed(one, fields)
+
+    def _screens(self) -> list[DrugScreen] | Literal["unknown"]:
+        of_one, of_other = (record.circumstances.clinical.urine_drug_screen for record in (self.one, self.other))
+        one, other = screens_by_test(of_one), screens_by_test(of_other)
+        merged = {**one, **other}
+        for key in one.keys() & other.keys():
+            merged[key] = self.later(f"screen:{key}", one[key], other[key])
+        if not merged:
+            return "unknown" if "unknown" in (of_one, of_other) else []
+        return [merged[key] for key in sorted(merged)]
 
     def _consents(self) -> list[ConsentGiven]:
         one, other = by_number(self.one.circumstances.consents), by_number(self.other.circumstances.consents)

@@ -18,21 +18,19 @@ The record that went in is never changed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from fhir_mappings import triage
+from fhir_mappings.visit_circumstances import merge_circumstances, without_the_other_person
 from fhir_mappings.visit_identity import key_of
-from schemas.base import M, Model, changed
-from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, Identifier, VisitDetails
+from fhir_mappings.visit_step import MICRO, RANK_BITS, Step, canonical, later, micros, newer
+from schemas.base import changed
+from schemas.discharge import Diagnosis, Identifier, VisitDetails
 from schemas.facts import NOTHING_KNOWN, FactKind, Facts, GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO: Final = timedelta(microseconds=1)
-_RANK_BITS: Final = 4
 _RANK: Final[dict[FactKind, int]] = {
     "other": 0,
     "pre-admit": 1,
@@ -66,9 +64,7 @@ _NUMBERS: Final = ("identifiers",)
 _NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
 _PRESENT: Final = frozenset({"admit", "transfer", "class-change", "discharge"})
 """Kinds of message that say that the person is or was in the house."""
-_STAYS: Final = frozenset({"IMP", "OBSENC"})
-_OF_THE_PERSON: Final = ("contacts", "coverage", "allergies", "current_otp", "photo_id")
-"""Circumstances that are the person's, not the stay's; consents are too."""
+_INPATIENT: Final = frozenset({"IMP", "OBSENC"})
 
 
 class Items(NamedTuple):
@@ -84,36 +80,6 @@ DOSES: Final = Items("dose", "deleted", "charted_at")
 SUPPLIES: Final = Items("supply", "withdrawn", "at")
 
 
-@dataclass(slots=True)
-class _Step:
-    """One merge under way: what was known, what is stated now, and what changes."""
-
-    old: VisitRecord
-    facts: Facts
-    stamps: dict[str, int]
-    stamp: int
-    """Event time of the facts in microseconds and, below it, the rank of their kind."""
-    change: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def instant(self) -> int:
-        return self.stamp >> _RANK_BITS
-
-    def wins(self, key: str, known: object, value: object, stamp: int | None = None) -> bool:
-        """Whether a value that is stated now replaces the known one; remembers its stamp if so."""
-        stamp = self.stamp if stamp is None else stamp
-        before = self.stamps.get(key)
-        if before is not None and (stamp < before or (stamp == before and not _greater(value, known))):
-            return False
-        self.stamps[key] = stamp
-        return True
-
-    def reach(self, key: str, stamp: int) -> None:
-        """Move a mark forward in time, never back."""
-        if stamp > self.stamps.get(key, -1):
-            self.stamps[key] = stamp
-
-
 def merge(record: VisitRecord | None, facts: Facts, admission: timedelta = ADMISSION) -> VisitRecord:
     """The record with one message's facts added.
 
@@ -126,7 +92,7 @@ def merge(record: VisitRecord | None, facts: Facts, admission: timedelta = ADMIS
         admission: an admission within this time after the end of the visit says that it has not ended.
     """
     old = record or NOTHING_KNOWN
-    step = _Step(old, facts, dict(old.stamps), micros(facts.at) << _RANK_BITS)
+    step = Step(old, facts, dict(old.stamps), micros(facts.at) << RANK_BITS)
     step.change["stamps"] = step.stamps
     if facts.test:
         step.change["test"] = True
@@ -160,44 +126,7 @@ def _of_earlier_part(old: VisitRecord, facts: Facts) -> bool:
     return all(key_of(identifier) in before for identifier in facts.visit.identifiers)
 
 
-def micros(at: datetime) -> int:
-    """Microseconds since 1970."""
-    return (at - _EPOCH) // _MICRO
-
-
-def _later(known: datetime | None, at: datetime) -> datetime:
-    return at if known is None or at > known else known
-
-
-def _greater(value: object, known: object) -> bool:
-    """The settled order of two values of the same instant; it says nothing but which one both orders keep."""
-    return value != known and canonical(value) > canonical(known)
-
-
-def canonical(value: object) -> str:
-    """A text by which two values of the same instant are put in an order, which says nothing else."""
-    if isinstance(value, Model):
-        return value.model_dump_json()
-    if isinstance(value, list):
-        return "\n".join(canonical(item) for item in value)
-    return value.isoformat() if isinstance(value, date) else repr(value)
-
-
-def _newer(step: _Step, old: M, new: M, prefix: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The fields that ``new`` states later than ``old``, by name. ``unknown`` never replaces what is known."""
-    known = vars(old)
-    change: dict[str, Any] = {}
-    for name, value in vars(new).items():
-        # The type comes first: to compare a model with anything is slow.
-        if value is None or (isinstance(value, list) and not value) or name in without:
-            continue
-        stamp = -1 if isinstance(value, str) and value == "unknown" else None
-        if step.wins(prefix + name, known[name], value, stamp):
-            change[name] = value
-    return change
-
-
-def _merge_patient(step: _Step) -> None:
+def _merge_patient(step: Step) -> None:
     old, facts = step.old, step.facts
     if step.stamp < step.stamps.get("moved", 0):
         return  # said of the person that this visit was taken from
@@ -216,14 +145,14 @@ def _merge_patient(step: _Step) -> None:
         seen.setdefault(key, identifier)
         step.reach(f"gone:{key}", step.stamp)
     if facts.patient is not None:
-        change |= _newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
-        step.change["patient_at"] = _later(old.patient_at, facts.at)
+        change |= newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
+        step.change["patient_at"] = later(old.patient_at, facts.at)
     change["identifiers"], step.change["former_identifiers"] = current_identifiers(seen, step.stamps)
     step.change["identifiers"] = seen
     step.change["patient"] = changed(old.patient, change)
 
 
-def _of_nobody_else(step: _Step, seen: dict[str, Identifier]) -> tuple[dict[str, Identifier], dict[str, Any]]:
+def _of_nobody_else(step: Step, seen: dict[str, Identifier]) -> tuple[dict[str, Identifier], dict[str, Any]]:
     """A visit that was another person's: the numbers that stay, and the fields of the person that are forgotten."""
     stamps, moved = step.stamps, step.stamps["moved"]
     for key in [
@@ -255,24 +184,24 @@ def current_identifiers(
     return [seen[key] for key, group, stamp in kept if stamp == newest[group]], former
 
 
-def _merge_visit(step: _Step) -> VisitDetails:
+def _merge_visit(step: Step) -> VisitDetails:
     facts = step.facts
     old = _merge_numbers(step)
     if facts.visit is None:
         return old
-    step.change["visit_at"] = _later(step.old.visit_at, facts.at)
+    step.change["visit_at"] = later(step.old.visit_at, facts.at)
     if facts.facility is not None and step.wins("facility", step.old.facility, facts.facility):
         step.change["facility"] = facts.facility
     ends = facts.handled and facts.kind != "cancel-discharge" and facts.visit_status_ended is not False
-    change = _newer(step, old, facts.visit, "visit.", _NUMBERS if ends else _NUMBERS_AND_DISCHARGE)
+    change = newer(step, old, facts.visit, "visit.", _NUMBERS if ends else _NUMBERS_AND_DISCHARGE)
     return changed(old, change) if change else old
 
 
-def _merge_numbers(step: _Step) -> VisitDetails:
+def _merge_numbers(step: Step) -> VisitDetails:
     """The visit with all its numbers but those that were merged into others; these still find it."""
     old, facts, stamps = step.old, step.facts, step.stamps
     stated = facts.visit.identifiers if facts.visit is not None else []
-    if not (stated or facts.merged_visits):
+    if not (stated or facts.merged_visits or facts.kind == "move"):
         return old.visit
     known = {key_of(identifier): identifier for identifier in (*old.visit.identifiers, *old.former_visits)}
     seen = dict(known)
@@ -287,11 +216,21 @@ def _merge_numbers(step: _Step) -> VisitDetails:
             step.reach(f"kept-visit:{key}", step.stamp)
         if step.wins(f"visit-id:{key}", known.get(key), identifier):
             seen[key] = identifier
+    _drop_accounts(step, seen)
     if seen == known and not facts.merged_visits:
         return old.visit
     gone = {key for key in seen if stamps.get(f"gone-visit:{key}", -1) > stamps.get(f"kept-visit:{key}", -1)}
     step.change["former_visits"] = [seen[key] for key in sorted(gone)]
     return changed(old.visit, {"identifiers": [seen[key] for key in sorted(seen.keys() - gone)]})
+
+
+def _drop_accounts(step: Step, seen: dict[str, Identifier]) -> None:
+    """A visit that was another person's leaves the account of that person, unless the move names it."""
+    moved = step.stamps.get("moved", 0)
+    for key in [key for key, one in seen.items() if moved and one.type == "AN"]:
+        if step.stamps.get(f"visit-id:{key}", -1) < moved:
+            step.stamps.pop(f"visit-id:{key}", None)
+            del seen[key]
 
 
 def earliest(known: datetime | None, stated: date | datetime | None) -> datetime | None:
@@ -308,7 +247,7 @@ def _states_end(facts: Facts) -> bool:
     return facts.kind == "discharge" or (facts.kind == "update" and dated)
 
 
-def _merge_course(step: _Step, visit: VisitDetails, admission: timedelta) -> VisitDetails:
+def _merge_course(step: Step, visit: VisitDetails, admission: timedelta) -> VisitDetails:
     """Whether the visit is open, ended or cancelled; what an end said that no longer holds is dropped."""
     old, facts = step.old, step.facts
     ended_at = old.ended_at
@@ -317,12 +256,12 @@ def _merge_course(step: _Step, visit: VisitDetails, admission: timedelta) -> Vis
         ended_at = facts.at
     _mark_course(step, ends=ends)
     if ends or facts.kind in ("discharge", "cancel-discharge"):
-        step.change["discharge_fact_at"] = _later(old.discharge_fact_at, facts.at)
+        step.change["discharge_fact_at"] = later(old.discharge_fact_at, facts.at)
     step.change |= course(step.stamps, ended_at, admission)
     return without_void(visit, step.stamps, admission)
 
 
-def _mark_course(step: _Step, *, ends: bool) -> None:
+def _mark_course(step: Step, *, ends: bool) -> None:
     facts = step.facts
     if facts.kind == "discharge" and not ends:
         # "Admitted" or "still patient": a discharge message that says the visit goes on.
@@ -331,23 +270,23 @@ def _mark_course(step: _Step, *, ends: bool) -> None:
         step.reach(facts.kind, step.instant)
     if facts.kind in _PRESENT:
         step.reach("present", step.instant)
-    if facts.kind in ("admit", "class-change") and facts.visit is not None and facts.visit.class_ in _STAYS:
+    if facts.kind in ("admit", "class-change") and facts.visit is not None and facts.visit.class_ in _INPATIENT:
         step.reach("admitted", step.instant)
         step.stamps["began"] = min(step.instant, step.stamps.get("began", step.instant))
 
 
 def course(stamps: Mapping[str, int], ended_at: datetime | None, admission: timedelta) -> dict[str, Any]:
     """``ended_at`` and ``cancelled`` of a record, by the marks that were set."""
-    stands = stamps.get("ended", -1) >> _RANK_BITS > _taken_back(stamps, admission)
+    stands = stamps.get("ended", -1) >> RANK_BITS > _taken_back(stamps, admission)
     cancelled = stamps.get("cancel-visit", -1) >= stamps.get("present", 0)
     return {"ended_at": ended_at if stands else None, "cancelled": cancelled}
 
 
 def _taken_back(stamps: Mapping[str, int], admission: timedelta) -> int:
     """The instant (microseconds) up to which an end of the visit counts for nothing."""
-    ended = stamps.get("ended", -1) >> _RANK_BITS
+    ended = stamps.get("ended", -1) >> RANK_BITS
     admitted = stamps.get("admitted", -1)
-    went_on = admitted if ended < admitted <= ended + admission // _MICRO else -1
+    went_on = admitted if ended < admitted <= ended + admission // MICRO else -1
     return max(stamps.get("cancel-discharge", -1), stamps.get("goes-on", -1), went_on)
 
 
@@ -357,15 +296,15 @@ def without_void(visit: VisitDetails, stamps: Mapping[str, int], admission: time
     void = {
         name: None
         for name in _OF_THE_DISCHARGE
-        if getattr(visit, name) is not None and stamps[f"visit.{name}"] >> _RANK_BITS <= taken_back
+        if getattr(visit, name) is not None and stamps[f"visit.{name}"] >> RANK_BITS <= taken_back
     }
-    expected = stamps.get("visit.expected_discharge_at", -1) >> _RANK_BITS
+    expected = stamps.get("visit.expected_discharge_at", -1) >> RANK_BITS
     if visit.expected_discharge_at is not None and expected <= stamps.get("cancel-expected", -1):
         void["expected_discharge_at"] = None
     return changed(visit, void) if void else visit
 
 
-def _merge_marks(step: _Step) -> None:
+def _merge_marks(step: Step) -> None:
     """What a clinician or a clerk decided: a referral by name, two persons who were taken for one."""
     facts = step.facts
     if facts.kind in ("referral", "cancel-referral"):
@@ -375,7 +314,7 @@ def _merge_marks(step: _Step) -> None:
         step.change["unlinked"] = True
 
 
-def _merge_clinical(step: _Step) -> None:
+def _merge_clinical(step: Step) -> None:
     old, facts, change = step.old, step.facts, step.change
     if facts.diagnoses or facts.removed_diagnoses:
         change["diagnoses"] = _merge_diagnoses(step)
@@ -386,13 +325,13 @@ def _merge_clinical(step: _Step) -> None:
     if facts.supplies:
         change["supplies"] = _merge_items(step, old.supplies, facts.supplies, SUPPLIES)
     if facts.circumstances is not None:
-        change["circumstances_at"] = _later(old.circumstances_at, facts.at)
-        change["circumstances"] = _merge_circumstances(step, facts.circumstances)
+        change["circumstances_at"] = later(old.circumstances_at, facts.at)
+        change["circumstances"] = merge_circumstances(step, facts.circumstances)
     if facts.kind == "move":
-        change["circumstances"] = _without_the_other_person(step)
+        change["circumstances"] = without_the_other_person(step)
 
 
-def _merge_diagnoses(step: _Step) -> dict[str, Diagnosis]:
+def _merge_diagnoses(step: Step) -> dict[str, Diagnosis]:
     """Diagnoses add up; one is gone when it was removed (DG1-21 D) at or after it was last stated."""
     merged = dict(step.old.diagnoses)
     for diagnosis in step.facts.diagnoses:
@@ -404,7 +343,7 @@ def _merge_diagnoses(step: _Step) -> dict[str, Diagnosis]:
     return {k: dx for k, dx in merged.items() if step.stamps[f"dx:{k}"] > step.stamps.get(f"no-dx:{k}", -1)}
 
 
-def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: Items) -> dict[str, T]:
+def _merge_items(step: Step, old: Mapping[str, T], items: Iterable[T], kind: Items) -> dict[str, T]:
     """Orders, doses or supplies by key: the newest content, flagged when it was taken back at or after it.
 
     Only products that triage knows are kept (minimum necessary); taking back is noted whatever product it names.
@@ -419,7 +358,7 @@ def _merge_items(step: _Step, old: Mapping[str, T], items: Iterable[T], kind: It
         if known is not None and getattr(known, flag):
             known = changed(known, {flag: False})
         content = known
-        if triage.classify(item.product) is not None:
+        if triage.is_kept(item.product):
             weight = at + _DETAILED * _detailed(item) + _STANDING * (not taken_back)
             plain = changed(item, {flag: False}) if taken_back else item
             if step.wins(f"{what}-said:{item.key}", known, plain, weight):
@@ -440,52 +379,3 @@ def _detailed(item: Order | GivenDose | Supply) -> bool:
     if isinstance(item, Order):
         return item.interval is not None or item.amount is not None or item.days is not None or item.doses is not None
     return isinstance(item, GivenDose) or item.days is not None or item.doses is not None
-
-
-def _merge_circumstances(step: _Step, new: Circumstances) -> Circumstances:
-    old = step.old.circumstances
-    late = step.stamp < step.stamps.get("moved", 0)
-    clinical = _newer(step, old.clinical, new.clinical, "clinical.")
-    change = _newer(step, old, new, "circumstances.", ("clinical", "consents", *(_OF_THE_PERSON if late else ())))
-    if new.consents and not late:
-        change["consents"] = _merge_consents(step, old.consents, new.consents)
-    if clinical:
-        change["clinical"] = changed(old.clinical, clinical)
-    return changed(old, change) if change else old
-
-
-def _merge_consents(step: _Step, old: list[ConsentGiven], new: list[ConsentGiven]) -> list[ConsentGiven]:
-    """Consents add up by their number: a refusal of one form says nothing of another."""
-    merged = by_number(old)
-    for key, stated in by_number(new).items():
-        if step.wins(f"consent:{key}", merged.get(key), stated):
-            merged[key] = stated
-    return in_order(merged)
-
-
-def by_number(consents: Iterable[ConsentGiven]) -> dict[str, list[ConsentGiven]]:
-    """Consents by their number; those without any are one group, which a message states as a whole."""
-    found: dict[str, list[ConsentGiven]] = {}
-    for consent in consents:
-        found.setdefault(consent.identifier or "", []).append(consent)
-    return found
-
-
-def in_order(consents: Mapping[str, list[ConsentGiven]]) -> list[ConsentGiven]:
-    """All of them, by number."""
-    return [consent for key in sorted(consents) for consent in consents[key]]
-
-
-def _without_the_other_person(step: _Step) -> Circumstances:
-    """What was said of the person that the visit was taken from is forgotten: insurance, contacts, consents."""
-    stated: Circumstances = step.change.get("circumstances", step.old.circumstances)
-    stamps, moved = step.stamps, step.stamps["moved"]
-    before = [name for name in _OF_THE_PERSON if -1 < stamps.get(f"circumstances.{name}", -1) < moved]
-    old_consents = [key for key, stamp in stamps.items() if key.startswith("consent:") and stamp < moved]
-    for key in (*(f"circumstances.{name}" for name in before), *old_consents):
-        del stamps[key]
-    blank = Circumstances()
-    change: dict[str, Any] = {name: getattr(blank, name) for name in before}
-    if old_consents:
-        change["consents"] = [one for one in stated.consents if f"consent:{one.identifier or ''}" in stamps]
-    return changed(stated, change) if change else stated

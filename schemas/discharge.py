@@ -231,6 +231,8 @@ class Need(Model):
     kind: NeedKind
     priority: Literal["routine", "urgent", "asap", "stat"] | None = None
     patient_choice: list[Text] = Field(default_factory=list)
+    identifier: Identifier | None = None
+    """The hospital's own number of the request, where it has one."""
 
 
 class ConsentGiven(Model):

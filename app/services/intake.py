@@ -5,6 +5,7 @@ entry and its own answer, and one that fails harms no other. Nothing is acknowle
 commit; what is not durable is not acknowledged at all.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,14 @@ from app.services.hub import Hub
 from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, gated, indexed, refused
 from app.services.intake_finding import needs_the_person
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
+from app.services.sender_counts import SenderCounts
 from app.services.situation import Stored
 from app.services.visit_file import VisitFile
 from app.services.writing import decoded
 from app.store.accounts import Directory
 from app.store.database import Gone
 from app.store.lookups import Found, StoredVisit, Waiting
-from fhir_mappings import hl7v2
+from fhir_mappings import acks, hl7v2
 from schemas.sender import Sender
 
 _SYSTEM = Actor.system("intake")
@@ -54,8 +56,9 @@ class Outcome:
 class Intake:
     """Takes messages in."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, counts: SenderCounts | None = None) -> None:
         self._hub = hub
+        self._counts = counts
         # One batch at a time: of two that overlap each is half as large, and costs as many round trips.
         self._batcher: Batcher[Inbound | Reading, Outcome] = Batcher(self._work, size=64)
 
@@ -65,6 +68,17 @@ class Intake:
         Raises Unavailable when it could not be made durable: then there is no acknowledgement.
         """
         return await self.receive(self.inbound(data, senders))
+
+    async def receive_all(self, arrived: Sequence[Inbound | Reading]) -> list[Outcome]:
+        """The messages of one request, in order; they share commits.
+
+        Raises Unavailable when one of them could not be made durable; the others are duplicates when sent again.
+        """
+        done = await asyncio.gather(*(self.receive(one) for one in arrived), return_exceptions=True)
+        fault = next((one for one in done if isinstance(one, BaseException)), None)
+        if fault is not None:
+            raise fault
+        return [one for one in done if isinstance(one, Outcome)]
 
     def inbound(self, data: bytes, senders: Sequence[Sender], replay_of: str | None = None) -> Inbound:
         """The bytes as they came in, now."""
@@ -166,21 +180,30 @@ class Intake:
 
     def _answer(self, reading: Reading, decision: Decision) -> Outcome:
         at = from_micros(self._hub.clock.now_us())
-        error = reading.error if isinstance(reading, Refusal) else None
+        refused = None if decision.code == "AA" else acks.CONTROL_ID_CONFLICT
+        error = reading.error if isinstance(reading, Refusal) else refused
+        if self._counts is not None:
+            self._count(reading, decision)
         ack = intake_reading.acknowledgement(decision.code, reading.header, error, at, uuid7())
         return Outcome(reading, decision, ack)
+
+    def _count(self, reading: Reading, decision: Decision) -> None:
+        assert self._counts is not None
+        unmapped, sent_at = (reading.unmapped, reading.sent_at) if isinstance(reading, Arrival) else ((), None)
+        reason = decision.reasons[0][0] if decision.reasons else ""
+        self._counts.note(reading, decision.state, reason, unmapped=unmapped, sent_at=sent_at)
 
     # ---- what must be known
 
     async def _look_up(self, batch: Sequence[Reading]) -> list[Known]:
         reader = self._hub.store.intake(_SYSTEM)
         arrivals = [r for r in batch if isinstance(r, Arrival)]
-        live = [a for a in arrivals if not a.test]
+        live = [part for a in arrivals if not a.test for part in a.parts]
         found = await reader.known(
             receipts=[(a.scope, a.key) for a in arrivals],
-            numbers=[n for a in live for n in a.numbers],
-            persons=[p for a in live if needs_the_person(a.facts, a.numbers) for p in a.persons],
-            waiting=[p for a in live for p in a.persons],
+            numbers=[n for part in live for n in part.numbers],
+            persons=[p for part in live if needs_the_person(part.facts, part.numbers) for p in part.persons],
+            waiting=[p for part in live for p in part.persons],
         )
         files = [self._opened(r, found) for r in batch]
         rows = await self._referral_rows([file for numbered, of_person in files for file in (*numbered, *of_person)])
@@ -189,7 +212,9 @@ class Intake:
                 copies=tuple(c for c in found.receipts if (c.scope, c.key) == (r.scope, r.key)),
                 by_number=numbered,
                 by_person=of_person,
-                waiting=tuple(self._read_again(r, w) for w in found.waiting if w.person in r.persons),
+                waiting=tuple(
+                    self._read_again(r, w) for w in found.waiting if any(w.person in part.persons for part in r.parts)
+                ),
                 rows=rows,
             )
             if isinstance(r, Arrival)
@@ -201,11 +226,11 @@ class Intake:
         """The visits of one message, by its visit identifiers and by its person."""
         if isinstance(reading, Refusal):
             return (), ()
-        numbered = [v for v in found.by_number if v.mac in reading.numbers]
-        of_person: list[StoredVisit] = []
-        if needs_the_person(reading.facts, reading.numbers):
-            known = {visit.id for visit in numbered}
-            of_person = [v for v in found.by_person if v.mac in reading.persons and v.id not in known]
+        numbers = {mac for part in reading.parts for mac in part.numbers}
+        numbered = [v for v in found.by_number if v.mac in numbers]
+        persons = {mac for part in reading.parts if needs_the_person(part.facts, part.numbers) for mac in part.persons}
+        known = {visit.id for visit in numbered}
+        of_person = [v for v in found.by_person if v.mac in persons and v.id not in known]
         return self._files(reading, numbered), self._files(reading, of_person)
 
     def _files(self, arrival: Arrival, stored: Sequence[StoredVisit]) -> tuple[VisitFile, ...]:
@@ -249,7 +274,8 @@ def _first_of_each(batch: Sequence[Reading]) -> list[int]:
     first = []
     for position, reading in enumerate(batch):
         if isinstance(reading, Arrival):
-            marks = {*reading.numbers, *reading.persons, f"{reading.scope}|{reading.key}"}
+            marks = {mac for part in reading.parts for mac in (*part.numbers, *part.persons)}
+            marks.add(f"{reading.scope}|{reading.key}")
             if not taken.isdisjoint(marks):
                 taken |= marks
                 continue

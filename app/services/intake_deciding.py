@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
-from app.services.intake_finding import Candidates, Joined, NoVisit, Targets, find, fused, joined
-from app.services.intake_reading import AckCode, Arrival, Refusal, identity_macs
+from app.services.intake_finding import Candidates, Joined, NoVisit, find, fused, joined, of_the_person_alone
+from app.services.intake_reading import AckCode, Arrival, Part, Refusal, identity_macs
 from app.services.referrals import settle
+from app.services.review_rows import item_of, review_row
 from app.services.situation import NotConforming, Origin, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile, is_open_at, reasons_json
 from app.services.writing import Draft
@@ -31,8 +32,9 @@ from app.store.changes import (
 )
 from app.store.lookups import Received
 from fhir_mappings import gate, triage, visit
-from schemas.facts import Facts
+from schemas.facts import Facts, VisitRecord
 
+_TEST_MESSAGE: Final[Reason] = ("test-message", "It says that it is a test (MSH-11 T or D, or a test event).")
 _OPEN_DAYS: Final = 90
 """A stub whose visit never ends is kept this long after its last message."""
 _LOOK_AGAIN: Final = timedelta(seconds=5)
@@ -114,8 +116,8 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
     if same is not None and not replay:
         return _duplicate(arrival, same)
     notes: tuple[Reason, ...] = ()
-    if others and arrival.source == "json":
-        reasons = (("identity-conflict", "This event id was already used for other content."),)
+    if others and arrival.source != "hl7v2":
+        reasons = (("identity-conflict", "This identifier was already used for other content."),)
         return _plain(arrival, "rejected", reasons, keys, code="AE")
     if others:
         if arrival.sender.control_id_reuse == "quarantine":
@@ -123,7 +125,7 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
             return _plain(arrival, "rejected", reasons, keys, code="AE")
         notes = (("control-id-reused", "This MSH-10 was used before, for other content."),)
     if arrival.test:
-        return _plain(arrival, "not-ours", (*notes, ("test-message", "MSH-11 says that this is a test.")), keys)
+        return _plain(arrival, "not-ours", (*notes, _TEST_MESSAGE), keys)
     try:
         return _Filing(arrival, known, directory, keys, notes).decide()
     except NotConforming as error:
@@ -241,10 +243,10 @@ class _Filing:
         self.now: datetime = from_micros(arrival.inbound.received_at)
 
     def decide(self) -> Decision:
-        found = find(self.arrival, Candidates(self.known.by_number, self.known.by_person))
-        if isinstance(found, NoVisit):
-            return self._without_visit(found.code, found.text)
-        visits = [self._filed(one) for one in self._joined(found)]
+        placed = self._placed()
+        if isinstance(placed, NoVisit):
+            return self._without_visit(placed.code, placed.text)
+        visits = [self._filed(one) for one in placed]
         chief = max(visits, key=lambda one: _WEIGHT[one.standing.state])
         own = self._own_part(chief)
         return Decision(
@@ -259,26 +261,52 @@ class _Filing:
 
     # ---- which visits
 
-    def _joined(self, found: Targets | None) -> list[Joined]:
+    def _placed(self) -> list[Joined] | NoVisit:
         """The visits with the message's facts in them, those that turned out to be one as one."""
-        within = timedelta(hours=self.arrival.sender.admission_hours)
-        if found is None:
-            new = VisitFile.new(self.keys, self.arrival.sender.organization, self.arrival.sender.id)
-            found = Targets((new,))
-        if found.one and len(found.files) > 1:
-            together = fused(found.files, self.known.rows, within)
-            self._merge(together.file, within)
-            return [together]
-        for file in found.files:
-            self._merge(file, within)
-        if len(found.files) > 1:
-            return [Joined(file) for file in found.files]
-        file = found.files[0]
-        others = [other for other in self.known.by_person if other is not file]
-        return [joined(file, others, self.known.rows, within)]
+        arrival = self.arrival
+        candidates = Candidates(self.known.by_number, self.known.by_person)
+        if not arrival.more:
+            return self._places(arrival.parts[0], candidates)
+        placed: dict[str, Joined] = {}
+        none: NoVisit | None = None
+        for part in arrival.parts:
+            found = self._places(part, candidates.of(part))
+            if isinstance(found, NoVisit):
+                none = none or found
+                continue
+            for one in found:
+                before = placed.get(one.file.id, Joined(one.file))
+                placed[one.file.id] = one._replace(
+                    absorbed=(*before.absorbed, *one.absorbed),
+                    numbers=(*before.numbers, *one.numbers),
+                    persons=(*before.persons, *one.persons),
+                )
+        gone = {other.id for one in placed.values() for other in one.absorbed}
+        return [one for name, one in placed.items() if name not in gone] or none or []
 
-    def _merge(self, file: VisitFile, within: timedelta) -> None:
-        file.content.record = visit.merge(file.content.record, self.arrival.facts, within)
+    def _places(self, part: Part, candidates: Candidates) -> list[Joined] | NoVisit:
+        sender, rows = self.arrival.sender, self.known.rows
+        within = timedelta(hours=sender.admission_hours)
+        found = find(part, candidates, timedelta(days=sender.stub_days))
+        if isinstance(found, NoVisit):
+            return found
+        files = found.files if found else (VisitFile.new(self.keys, sender.organization, sender.id),)
+        if found and found.one and len(files) > 1:
+            together = fused(files, rows, within)
+            self._merge(together.file, part.facts, within)
+            return [together._replace(numbers=part.numbers, persons=part.persons)]
+        if len(files) == 1:
+            (file,) = files
+            self._merge(file, part.facts, within)
+            others = [other for other in candidates.by_person if other is not file]
+            return [joined(file, others, rows, within)._replace(numbers=part.numbers, persons=part.persons)]
+        for file in files:
+            mine = file in candidates.by_number
+            self._merge(file, part.facts if mine else of_the_person_alone(part.facts), within)
+        return [Joined(file, (), part.numbers if file in candidates.by_number else (), part.persons) for file in files]
+
+    def _merge(self, file: VisitFile, facts: Facts, within: timedelta) -> None:
+        file.content.record = visit.merge(file.content.record, facts, within)
 
     def _without_visit(self, code: str, text: str) -> Decision:
         arrival = self.arrival
@@ -333,6 +361,9 @@ class _Filing:
         found = tuple((reason.code, reason.text) for reason in verdict.reasons)
         record = file.content.record
         own = triage.message_signal(self.arrival.facts, record)
+        looked_into = file.content.referral is not None or verdict.outcome != "not-ours"
+        if self.arrival.facts.kind == "unlink" and looked_into:
+            return _Standing("review", (*self.notes, *(settlement.review or found)))
         if settlement.opened and not settlement.review:
             return _Standing("referral", (*self.notes, *found))
         if settlement.review and (settlement.opened or self.arrival.facts.kind == "discharge"):
@@ -344,8 +375,10 @@ class _Filing:
             return _Standing("referral" if opened else "updated", (*self.notes, *found))
         ended = record.ended_at is not None
         if verdict.outcome == "review" and (own or (ended and self.arrival.facts.kind in _COURSE)):
-            now = ended or not self.arrival.facts.handled
+            now = ended or _at_once(verdict, record)
             return _Standing("review" if now else _while_open(verdict), (*self.notes, *found))
+        if record.answer == "not-ours" and verdict.outcome == "not-ours":
+            return _Standing("not-ours", (*self.notes, *found))
         if own and verdict.outcome == "referral":
             died = ("visit-over", "The visit was cancelled or ended by death: nothing is referred.")
             return _Standing("not-ours", (*self.notes, died))
@@ -355,7 +388,8 @@ class _Filing:
         arrival, file = self.arrival, one.file
         job = Job(f"expire:{file.id}", "expire-visit", file.id, file.expires_at or 0)
         jobs = (job,) if file.version == 0 and file.expires_at is not None else ()
-        change = file.change(arrival.numbers, arrival.persons, self._strangers())
+        kept = identity_macs(file.content.record, file.organization, self.keys) if self._moved() else None
+        change = file.change(one.numbers, one.persons, kept)
         at, referral = arrival.inbound.received_at, settlement.referral
         stored = [other for other in one.absorbed if other.version > 0]
         return Changes(
@@ -367,13 +401,9 @@ class _Filing:
             revocations=tuple(settlement.revocations),
         )
 
-    def _strangers(self) -> tuple[str, ...]:
-        """Keyed hashes of the numbers of the person that a visit was taken from (A45)."""
-        facts = self.arrival.facts
-        if facts.kind != "move":
-            return ()
-        theirs = facts.model_copy(update={"patient": None, "visit": None, "merged_visits": []})
-        return identity_macs(theirs, self.arrival.sender.organization, self.keys)[1]
+    def _moved(self) -> bool:
+        """Whether the visit was another person's (A45), whose numbers no longer find it."""
+        return any(part.facts.kind == "move" for part in self.arrival.parts)
 
     def _own_part(self, chief: "_Filed") -> Changes:
         standing, keep = chief.standing, chief.standing.state != "not-ours"
@@ -407,24 +437,28 @@ class _Filing:
         )
         visit_moves: tuple[VisitMoves, ...] = ()
         if has_referral and (not had_referral or not settlement.review) and file.version > 0:
-            visit_moves = (VisitMoves(file.id, at, "updated", reasons, settlement.referral, ("waiting", "review")),)
+            # Decided again, the message's own entry is one of these.
+            held_again = self.arrival.inbound.replay_of and standing.state == "review"
+            moved: tuple[LedgerState, ...] = ("waiting",) if held_again else ("waiting", "review")
+            visit_moves = (VisitMoves(file.id, at, "updated", reasons, settlement.referral, moved),)
         elif verdict.outcome == "review" and ended and not has_referral and file.version > 0:
             visit_moves = (VisitMoves(file.id, at, "review", reasons, None, ("waiting",)),)
-        return Changes(moves=moves, visit_moves=visit_moves, reviews=self._review(file, standing, settlement, ended))
+        reviews = self._review(file, verdict, standing, settlement)
+        return Changes(moves=moves, visit_moves=visit_moves, reviews=reviews)
 
     def _review(
-        self,
-        file: VisitFile,
-        standing: _Standing,
-        settlement: Settlement,
-        ended: bool,  # noqa: FBT001 - internal
+        self, file: VisitFile, verdict: triage.Triage, standing: _Standing, settlement: Settlement
     ) -> tuple[ReviewItem, ...]:
-        at = self.arrival.inbound.received_at
-        if standing.state == "review":
-            item = ReviewItem(file.id, self.arrival.sender.id, at, reasons_json(standing.reasons), settlement.referral)
-            return (item,)
-        if ended and file.content.referral is not None and not settlement.review and file.version > 0:
-            return (ReviewItem(file.id, self.arrival.sender.id, at, "[]", closed=True),)
+        """The visit's row in the review queue as it is now; closed where nothing waits for a human any more."""
+        record, sender, at = file.content.record, self.arrival.sender, self.arrival.inbound.received_at
+        ended = record.ended_at is not None
+        held = bool(settlement.review) and (ended or standing.state == "review")
+        if held or (verdict.outcome == "review" and (ended or _at_once(verdict, record))):
+            row = review_row(record, verdict, settlement.review, sender)
+            return (item_of(file.id, row, sender.id, at, settlement.referral),)
+        may_be_open = ended or record.cancelled or record.unhandled_signal or record.unlinked
+        if may_be_open and file.version > 0:
+            return (ReviewItem(file.id, sender.id, at, "[]", closed=True),)
         return ()
 
     def _expiry(self, file: VisitFile) -> int | None:
@@ -435,6 +469,11 @@ class _Filing:
         if record.ended_at is not None:
             return micros(max(record.ended_at, self.now) + timedelta(days=self.arrival.sender.stub_days))
         return micros(self.now + timedelta(days=_OPEN_DAYS))
+
+
+def _at_once(verdict: triage.Triage, record: VisitRecord) -> bool:
+    """What a human must look at while the visit is open: nothing that follows would settle it."""
+    return not verdict.pending and not record.cancelled
 
 
 def _while_open(verdict: triage.Triage) -> LedgerState:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.rules import lifecycle
-from app.services.intake_reading import Arrival
+from app.services.intake_reading import Part
 from app.services.situation import Stored
 from app.services.visit_file import VisitFile, is_open_at
 from fhir_mappings import visit_join
+from schemas.base import changed
 from schemas.facts import FactKind, Facts, VisitRecord
 
 _OPENING: Final = frozenset[FactKind]({"admit", "pre-admit", "transfer", "class-change", "discharge"})
@@ -45,6 +46,9 @@ class Joined(NamedTuple):
 
     file: VisitFile
     absorbed: tuple[VisitFile, ...] = ()
+    numbers: tuple[str, ...] = ()
+    """Keyed hashes of the visit identifiers that the message gives it."""
+    persons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,18 @@ class Candidates:
     by_person: Sequence[VisitFile]
     """Without those of ``by_number``."""
 
+    def of(self, part: Part) -> "Candidates":
+        """Those of one person or pair of numbers among them."""
+        return Candidates(
+            [file for file in self.by_number if not set(part.numbers).isdisjoint(file.content.numbers)],
+            [file for file in self.by_person if not set(part.persons).isdisjoint(file.content.persons)],
+        )
+
+
+def of_the_person_alone(facts: Facts) -> Facts:
+    """The facts without what they say of one visit, for the other visits of the person."""
+    return changed(facts, {"visit": None, "merged_visits": [], "facility": None, "visit_status_ended": None})
+
 
 def needs_the_person(facts: Facts, numbers: Sequence[str]) -> bool:
     """Whether the visits of the person must be known, because the number of the visit does not settle everything."""
@@ -64,24 +80,30 @@ def needs_the_person(facts: Facts, numbers: Sequence[str]) -> bool:
     return facts.kind in _JOINING or (facts.kind == "update" and dated)
 
 
-def find(arrival: Arrival, candidates: Candidates) -> Targets | NoVisit | None:
-    """The visits that a message is about; None = one that nobody has heard of."""
-    facts, by_number = arrival.facts, candidates.by_number
+def find(part: Part, candidates: Candidates, kept: timedelta) -> Targets | NoVisit | None:
+    """The visits that a message is about; None = one that nobody has heard of.
+
+    Args:
+        part: what it says of one person.
+        candidates: the visits that it may be about.
+        kept: so long after its end a visit still takes what is said of its person.
+    """
+    facts, by_number = part.facts, candidates.by_number
     if facts.handled and facts.kind in _OF_PERSONS:
-        return _of_the_person(arrival, candidates)
+        return _of_the_person(part, candidates, kept)
     if len(by_number) == 1:
         return Targets((by_number[0],))
     if len(by_number) > 1:
         if facts.handled and facts.kind in _RENUMBERING:
             return Targets(tuple(by_number), one=True)
         return NoVisit("visit-ambiguous", "Its identifiers belong to more than one visit.")
-    return _open_then(arrival, candidates.by_person)
+    return _open_then(part, candidates.by_person)
 
 
-def _open_then(arrival: Arrival, of_the_person: Sequence[VisitFile]) -> Targets | NoVisit | None:
-    facts = arrival.facts
+def _open_then(part: Part, of_the_person: Sequence[VisitFile]) -> Targets | NoVisit | None:
+    facts = part.facts
     open_then = [file for file in of_the_person if is_open_at(file.content.record, facts.at)]
-    if arrival.numbers:
+    if part.numbers:
         # "Outpatient becomes inpatient" under a new number: the visit that was open goes on.
         goes_on = facts.handled and facts.kind == "class-change" and len(open_then) == 1
         return Targets((open_then[0],)) if goes_on else None
@@ -94,13 +116,12 @@ def _open_then(arrival: Arrival, of_the_person: Sequence[VisitFile]) -> Targets 
     return NoVisit("visit-unknown", "No visit of this person is known to have been open then.")
 
 
-def _of_the_person(arrival: Arrival, candidates: Candidates) -> Targets | NoVisit:
-    facts = arrival.facts
+def _of_the_person(part: Part, candidates: Candidates, kept: timedelta) -> Targets | NoVisit:
+    facts = part.facts
     if facts.merged_visits and candidates.by_number:
         return Targets(tuple(candidates.by_number), one=True)
     files = [*candidates.by_number, *candidates.by_person]
     if facts.kind == "person":
-        kept = timedelta(days=arrival.sender.stub_days)
         files = [file for file in files if not _over(file.content.record, facts.at - kept)]
     return Targets(tuple(files)) if files else NoVisit("visit-unknown", "No visit of this person is known.")
 

@@ -8,16 +8,17 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from app.core import json
 from app.core.crypto import Keys
-from app.core.errors import BadRequest
+from app.core.errors import BadRequest, Issue
 from app.core.ids import uuid7
-from fhir_mappings import acks, hl7v2, triage, visit
+from fhir_mappings import acks, fhir_bundle, fhir_identity, hl7v2, triage, visit
 from fhir_mappings.dialects import find
+from fhir_mappings.dialects.base import Unmapped
 from fhir_mappings.dialects.event_json.dialect import Refused, parse, to_facts
-from schemas.facts import Facts
+from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender
 
 AckCode = Literal["AA", "AE", "AR"]
@@ -59,6 +60,16 @@ class Refusal:
     error: acks.AckError | None = None
     faults: tuple[tuple[str, str], ...] = ()
     """(path, rule) of everything that is wrong with an event."""
+    issues: tuple[Issue, ...] = ()
+    """The same of a FHIR Bundle."""
+
+
+class Part(NamedTuple):
+    """What a message says of one person or pair of numbers, and the keyed hashes that find its visits."""
+
+    facts: Facts
+    numbers: tuple[str, ...]
+    persons: tuple[str, ...]
 
 
 class Arrival(NamedTuple):
@@ -67,7 +78,7 @@ class Arrival(NamedTuple):
     ledger: str
     inbound: Inbound
     sender: Sender
-    source: Literal["hl7v2", "json"]
+    source: Literal["hl7v2", "json", "fhir"]
     facts: Facts
     signal: bool
     """Whether this message by itself points to MOUD or OUD."""
@@ -80,6 +91,15 @@ class Arrival(NamedTuple):
     persons: tuple[str, ...]
     message_type: str
     header: acks.Header | None = None
+    more: tuple[Part, ...] = ()
+    """What it says of further persons (A40 repeats its groups)."""
+    unmapped: tuple[Unmapped, ...] = ()
+    sent_at: datetime | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that it says, person by person."""
+        return (Part(self.facts, self.numbers, self.persons), *self.more)
 
     @property
     def control_id(self) -> str:
@@ -114,7 +134,8 @@ def read_hl7(inbound: Inbound, keys: Keys) -> Arrival | Refusal:
     except hl7v2.Unreadable as error:
         return _unreadable(inbound, error)
     header = acks.header_of(message)
-    senders = of_header(inbound.senders, message.sending_application, message.sending_facility)
+    able = (sender for sender in inbound.senders if find(sender.dialect).source == "hl7v2")
+    senders = of_header(able, message.sending_application, message.sending_facility)
     if len(senders) != 1:
         text = "MSH-3 and MSH-4 do not name exactly one registered sender"
         fault = _Fault("AR", "unknown-sender", acks.AckError("207", text, "MSH", 1, 3))
@@ -150,6 +171,9 @@ def _filed(
         persons=persons,
         message_type=message.type,
         header=header,
+        more=tuple([Part(more, *identity_macs(more, sender.organization, keys)) for more in reading.more]),
+        unmapped=reading.unmapped,
+        sent_at=reading.sent_at,
     )
 
 
@@ -164,7 +188,7 @@ def _wrong_header(control_id: str, processing: str, version: str) -> _Fault | No
     return None
 
 
-def identity_macs(facts: Facts, organization: str, keys: Keys) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def identity_macs(facts: Facts | VisitRecord, organization: str, keys: Keys) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Keyed hashes of the visit identifiers and of the patient identifiers, under the organisation's key."""
     numbers, persons = visit.identity(facts)
     scope = f"visit:{organization}"
@@ -206,8 +230,11 @@ def _refused(
 def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None) -> Arrival | Refusal:
     """One DischargeEvent in JSON; never raises, whatever the bytes.
 
-    The event's identity is ``event_id`` unless ``idempotency_key`` says otherwise.
+    The event's identity is ``event_id`` unless ``idempotency_key`` says otherwise. What is kept and read again may be
+    a FHIR Bundle, which is JSON too.
     """
+    if inbound.replay_of is not None and fhir_identity.looks_like_fhir(inbound.data):
+        return read_fhir(inbound, keys)
     senders = inbound.senders
     if len(senders) != 1:
         return _refused_event(inbound, "unknown-sender", "not exactly one registered sender; name it by ?sender=")
@@ -247,6 +274,72 @@ def _refused_event(
     inbound: Inbound, reason: str, text: str, *, faults: tuple[tuple[str, str], ...] = (), sender: str | None = None
 ) -> Refusal:
     return Refusal(inbound.replay_of or uuid7(), inbound, "AE", reason, text, "event", sender, faults=faults)
+
+
+def read_fhir(inbound: Inbound, keys: Keys, expected: fhir_bundle.Kind | None = None) -> Arrival | Refusal:
+    """One FHIR Bundle, a message or a transaction; never raises, whatever the bytes.
+
+    A message is known by its identifier, a transaction without one by its content.
+    """
+    try:
+        document = json.loads(inbound.data)
+        kind = fhir_identity.kind_of(document, expected)
+        return _filed_fhir(inbound, document, kind, keys)
+    except BadRequest as error:
+        return _refused_fhir(inbound, "not-json", error.issues)
+    except fhir_bundle.Refused as refused:
+        return _refused_fhir(inbound, refused.reason, _issues_of(refused))
+
+
+def _filed_fhir(inbound: Inbound, document: dict[str, Any], kind: fhir_bundle.Kind, keys: Keys) -> Arrival | Refusal:
+    sender = _fhir_sender(inbound.senders, kind)
+    if sender is None:
+        issue = Issue("invalid", "not exactly one registered sender; name it by ?sender=", "sender")
+        return _refused_fhir(inbound, "unknown-sender", (issue,))
+    dialect = find(f"fhir_{kind}")
+    try:
+        reading = dialect.read(document, sender)
+        key = fhir_identity.key_of(document, kind)
+    except fhir_bundle.Refused as refused:
+        return _refused_fhir(inbound, refused.reason, _issues_of(refused), sender.id)
+    facts = reading.facts
+    problem = dialect.filing(document, facts)
+    if problem is not None:
+        issue = Issue("required", problem.rule, problem.segment)
+        return _refused_fhir(inbound, "required-field-missing", (issue,), sender.id)
+    mac = keys.mac(f"content:{sender.id}", json.canonical(fhir_identity.content_of(document, kind)))
+    numbers, persons = identity_macs(facts, sender.organization, keys)
+    return Arrival(
+        ledger=inbound.replay_of or uuid7(),
+        inbound=inbound,
+        sender=sender,
+        source="fhir",
+        facts=facts,
+        signal=triage.message_signal(facts),
+        test=facts.test and sender.mode == "production",
+        key=key or mac,
+        mac=mac,
+        numbers=numbers,
+        persons=persons,
+        message_type=facts.trigger,
+        unmapped=reading.unmapped,
+        sent_at=reading.sent_at,
+    )
+
+
+def _issues_of(refused: fhir_bundle.Refused) -> tuple[Issue, ...]:
+    return tuple(Issue(fault.code, fault.rule, fault.path) for fault in refused.faults)
+
+
+def _fhir_sender(senders: tuple[Sender, ...], kind: fhir_bundle.Kind) -> Sender | None:
+    """The only one; of several the only one that is registered for such Bundles."""
+    fitting = senders if len(senders) == 1 else [s for s in senders if s.dialect == f"fhir_{kind}"]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _refused_fhir(inbound: Inbound, reason: str, issues: tuple[Issue, ...], sender: str | None = None) -> Refusal:
+    text = fhir_identity.REFUSALS.get(reason, "not a Bundle that can be taken")
+    return Refusal(inbound.replay_of or uuid7(), inbound, "AE", reason, text, "fhir", sender, issues=issues)
 
 
 def acknowledgement(

@@ -6,6 +6,7 @@ from typing import Final
 from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
+from app.services import reviews
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.visit_file import reasons_json
@@ -15,6 +16,7 @@ from app.store.jobs import DueJob, Jobs
 
 _SYSTEM = Actor.system("jobs")
 _SECOND: Final = 1_000_000
+_DAY: Final = 86_400 * _SECOND
 _FIRST_RETRY: Final = 5
 _LONGEST_RETRY: Final = 3600
 _LAPSED: Final = (
@@ -36,6 +38,8 @@ async def expire_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:
         await jobs.finish(job, "kept", now)
     elif visit.expires_at > now:
         await jobs.postpone(job, visit.expires_at)
+    elif await reviews.still_waits(hub, visit.id):
+        await jobs.postpone(job, now + _DAY)
     else:
         await jobs.destroy_visit(job, now, reasons_json(_LAPSED))
 
@@ -71,6 +75,7 @@ _HANDLERS: Final[Mapping[str, Handler]] = {
     "expire-visit": expire_visit,
     "look-again": look_again,
     "review-waiting": review_waiting,
+    reviews.SETTLE: reviews.settle_visit,
 }
 
 

@@ -15,7 +15,7 @@ from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.accounts import Directory
 from app.store.changes import Grant, Revocation
-from fhir_mappings import build, gate, visit
+from fhir_mappings import build, gate, triage, visit
 from schemas.discharge import DischargeEvent, Need
 from schemas.facts import VisitRecord
 from schemas.stub import Child, Held, NeedLink, ReferralLink
@@ -24,6 +24,7 @@ StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 MOUD = "moud-continuation"
+_UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
 _TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
@@ -87,11 +88,15 @@ class _Work:
         clinical = self._clinical()
         for other in self.now.absorbed:
             self._absorb(other, clinical)
+        if self._doubted():
+            self.result.review.append(_UNMERGE)
         if self.record.cancelled:
             self._apply_to_all(lifecycle.on_cancel_visit)
         elif _died(self.record):
             self._apply_to_all(lifecycle.on_died)
-        elif self.now.triage.outcome != "referral":
+        elif self.record.answer == "not-ours" and self.now.triage.outcome == "not-ours":
+            self._apply_to_all(lifecycle.on_request_withdrawn)
+        elif self.now.triage.outcome != "referral" and not self._doubted():
             self._apply_to_all(lambda source, _: lifecycle.on_order_withdrawn(source))
         elif self.record.ended_at is None:
             self._while_open(clinical)
@@ -178,8 +183,8 @@ class _Work:
     def _request(self, need: NeedLink, clinical: list[Resource]) -> None:
         """Ask a partner, where a human need not decide first, a route is known and consent permits."""
         held = _NOT_OURS_TO_SEND.get(self.record.visit.disposition or "")
-        if held:
-            self._hold(need, "needs-a-person", [held])
+        if held or self._doubted():
+            self._hold(need, "needs-a-person", [held] if held else [])
             return
         product = self.now.triage.product
         route = routing.choose(
@@ -203,6 +208,10 @@ class _Work:
         need.children.append(child)
         self._put_child(child, request, task)
         self._show_to(child, clinical)
+
+    def _doubted(self) -> bool:
+        """Whether the record may hold facts of two persons (A37), and nobody has looked at it yet."""
+        return self.record.unlinked and self.record.answer != "refer"
 
     def _hold(self, need: NeedLink, code: Waits, reasons: list[Reason]) -> None:
         self.result.review += reasons
@@ -285,9 +294,11 @@ class _Work:
             return self._ids(resource_type, key)
 
         stated = next((one for one in self.needs if one.kind == need.need), None)
+        wanted = stated or Need.model_validate({"kind": need.need})
         return build.source(
             self.event,
-            need=stated or Need.model_validate({"kind": need.need}),
+            need=wanted,
+            placer=wanted.identifier,
             resources=clinical,
             parties=self.parties,
             ids=ids,

@@ -4,7 +4,6 @@ Each has one FHIR Organization, whose id is the organisation's id, and which all
 Registering the same again changes it; a name is one organisation, whatever it does.
 """
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Issue, Unavailable
+from app.services import reviews, sender_files
 from app.services.hub import Hub
 from app.services.writing import Resource, change_of
 from app.store.accounts import Directory
 from app.store.changes import Changes, Grant
-from fhir_mappings import build, dialects
+from fhir_mappings import build
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
@@ -67,6 +67,7 @@ async def add_sender(hub: Hub, fields: Mapping[str, Any]) -> Hospital:
     await _publish(hub, organization)
     await hub.store.accounts.save_sender(sender.model_copy(update={"organization": organization}))
     hub.registry.forget()
+    await reviews.settle_waiting(hub, sender.id)
     return Hospital(sender.id, organization)
 
 
@@ -88,6 +89,7 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
         await hub.store.accounts.save_partner(organization, profile)
         added.append(Partner(profile.name, organization))
     hub.registry.forget()
+    await reviews.settle_waiting(hub)
     return added
 
 
@@ -107,26 +109,10 @@ def _checked_sender(fields: Mapping[str, Any]) -> Sender:
         sender = Sender.model_validate(fields)
     except ValidationError as error:
         raise _not_valid(error) from None
-    issues: list[Issue] = []
-    if sender.dialect not in dialects.names():
-        issues.append(Issue("value", f"one of {', '.join(dialects.names())}", "dialect"))
-    if sender.organization.strip() in {"", build.HUB_NAME}:
-        issues.append(Issue("value", "the hospital's name, which is not the hub's own", "organization"))
-    if any(pair.count("|") != 1 for pair in sender.match_msh):
-        issues.append(Issue("value", "'APPLICATION|FACILITY'", "match_msh"))
-    if not all(map(_is_network, sender.peers)):
-        issues.append(Issue("value", "an address or a network without host bits, e.g. 10.1.2.0/24", "peers"))
+    issues = sender_files.problems_of(sender)
     if issues:
-        raise BadRequest(f"{issues[0].path}: {issues[0].text}", issues=tuple(issues))
+        raise BadRequest(f"{issues[0].path}: {issues[0].text}", issues=issues)
     return sender
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _checked_partners(data: bytes) -> list[PartnerProfile]:

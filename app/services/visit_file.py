@@ -44,19 +44,26 @@ class VisitFile:
         content = VisitContent.model_validate_json(unseal(key, stored.content, stored.id))
         return cls(stored.id, organization, stored.version, key, stored.key, content, stored.expires_at)
 
-    def change(self, numbers: Sequence[str], persons: Sequence[str], strangers: Sequence[str] = ()) -> VisitChange:
+    def change(
+        self,
+        numbers: Sequence[str],
+        persons: Sequence[str],
+        kept: tuple[Sequence[str], Sequence[str]] | None = None,
+    ) -> VisitChange:
         """The next stored version, with whatever identifiers are new to it.
 
         Args:
             numbers: keyed hashes of visit identifiers.
-            persons: keyed hashes of patient identifiers, ``strangers`` among them or not.
-            strangers: those of a person that the visit is no longer of.
+            persons: keyed hashes of patient identifiers.
+            kept: of both, the only ones that still find the visit; None: all that ever did.
         """
-        new_numbers = tuple([mac for mac in numbers if mac not in self.content.numbers])
-        new_persons = tuple([mac for mac in persons if mac not in self.content.persons and mac not in strangers])
-        gone = tuple([mac for mac in strangers if mac in self.content.persons])
-        self.content.numbers += new_numbers
-        self.content.persons = [mac for mac in (*self.content.persons, *new_persons) if mac not in gone]
+        content = self.content
+        before = (content.numbers, content.persons)
+        content.numbers = [*before[0], *(mac for mac in numbers if mac not in before[0])]
+        content.persons = [*before[1], *(mac for mac in persons if mac not in before[1])]
+        if kept is not None:
+            content.numbers = [mac for mac in content.numbers if mac in kept[0]]
+            content.persons = [mac for mac in content.persons if mac in kept[1]]
         return VisitChange(
             id=self.id,
             organization=self.organization,
@@ -64,15 +71,20 @@ class VisitFile:
             key=self.wrapped,
             content=seal(self.key, _as_stored(self.content), self.id),
             expires_at=self.expires_at,
-            numbers=new_numbers,
-            persons=new_persons,
-            strangers=gone,
+            numbers=_without(content.numbers, before[0]),
+            persons=_without(content.persons, before[1]),
+            lost_numbers=_without(before[0], content.numbers),
+            lost_persons=_without(before[1], content.persons),
         )
 
     def absorb(self, other: "VisitFile") -> None:
         """Take over the identifiers of a visit that turned out to be this one."""
         self.content.numbers += [mac for mac in other.content.numbers if mac not in self.content.numbers]
         self.content.persons += [mac for mac in other.content.persons if mac not in self.content.persons]
+
+
+def _without(macs: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    return tuple([mac for mac in macs if mac not in others])
 
 
 def _as_stored(content: VisitContent) -> bytes:

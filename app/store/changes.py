@@ -58,8 +58,9 @@ class VisitChange(NamedTuple):
     """Keyed hashes of visit identifiers that are new to this visit."""
     persons: tuple[str, ...] = ()
     """Keyed hashes of patient identifiers that are new to this visit."""
-    strangers: tuple[str, ...] = ()
-    """Keyed hashes of the patient identifiers of a person that this visit is no longer of."""
+    lost_numbers: tuple[str, ...] = ()
+    """Keyed hashes that no longer find it: of the account of a person that it is no longer of."""
+    lost_persons: tuple[str, ...] = ()
 
 
 class VisitAbsorbed(NamedTuple):

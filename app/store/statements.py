@@ -99,7 +99,13 @@ VISITS_CHANGED = Statement(
 )
 VISIT_NUMBERS = _insert("visit_number", ("mac", "text"), ("visit", "text"))
 VISIT_PERSONS = _insert("visit_person", ("mac", "text"), ("visit", "text"), suffix="on conflict do nothing")
-STRANGERS = Statement(
+LOST_NUMBERS = Statement(
+    name="visit_number",
+    columns=(("mac", "text"), ("visit", "text")),
+    template="delete from visit_number using {rows} where visit_number.mac = u.mac and visit_number.visit = u.visit",
+    sqlite="delete from visit_number where mac = ?1 and visit = ?2",
+)
+LOST_PERSONS = Statement(
     name="visit_person",
     columns=(("mac", "text"), ("visit", "text")),
     template="delete from visit_person using {rows} where visit_person.mac = u.mac and visit_person.visit = u.visit",

@@ -238,6 +238,46 @@ review = Table(
     Column("reasons", Text, nullable=False),
     Column("referral", Text),
     Column("closed_at", BigInteger),
+    Column("kind", Text, nullable=False, server_default="queue"),
+    Column("unit", Text),
+    Column("suggested", Text),
+    Column("later_until", BigInteger),
+    Column("answer", Text),
+    Column("answered_at", BigInteger),
+    Column("answered_by", Text),
+)
+_partial("ix_review_open", review.c.sender, review.c.opened_at, where=text("closed_at is null"))
+Index("ix_review_opened_at", review.c.opened_at)
+review_answer = Table(
+    "review_answer",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("visit", Text, nullable=False, index=True),
+    Column("sender", Text, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("answer", Text, nullable=False),
+    Column("answered_by", Text, nullable=False),
+    Column("until", BigInteger),
+)
+
+# ---- the health of senders
+sender_count = Table(
+    "sender_count",
+    metadata,
+    Column("sender", Text),
+    Column("what", Text),
+    Column("hour", BigInteger),
+    Column("code", Text),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("sender", "what", "hour", "code"),
+)
+Index("ix_sender_count_hour", sender_count.c.hour)
+sender_silence = Table(
+    "sender_silence",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("raised_at", BigInteger, nullable=False),
 )
 
 # ---- due work

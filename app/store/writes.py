@@ -69,7 +69,8 @@ def _visit_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Ro
         (sql.VISITS_CHANGED, ((v.id, v.version, v.key, v.content, v.expires_at) for v in visits if v.version > 1)),
         (sql.VISIT_NUMBERS, ((mac, v.id) for v in visits for mac in v.numbers)),
         (sql.VISIT_PERSONS, ((mac, v.id) for v in visits for mac in v.persons)),
-        (sql.STRANGERS, ((mac, v.id) for v in visits for mac in v.strangers)),
+        (sql.LOST_NUMBERS, ((mac, v.id) for v in visits for mac in v.lost_numbers)),
+        (sql.LOST_PERSONS, ((mac, v.id) for v in visits for mac in v.lost_persons)),
         *_absorbed_rows(members),
     ]
 

@@ -182,7 +182,7 @@ async def test_a_sound_database_passes_the_check(sealing: Hub) -> None:
         ("update change set last_updated = 0 where seq = 2", "changes", "1 changes are not later than the one before"),
         ("update head set seq = 9", "changes", "1 counter does not stand at the last change"),
         ("update resource set version = 7 where id = 't1'", "changes", "1 resources are not at their last change"),
-        ("drop table review", "schema", "review"),
+        ("drop table sender_silence", "schema", "sender_silence"),
     ],
 )
 async def test_what_does_not_add_up_is_found(sealing: Hub, statement: str, what: str, text: str) -> None:

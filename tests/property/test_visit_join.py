@@ -161,7 +161,7 @@ def test_numbers_that_turn_out_to_be_one_visit_are_joined_alike_whenever_it_is_s
             number = number_of(message) or ""
             apart[number] = merge(apart.get(number), message)
         records = list(apart.values())
-        record = fuse(*records, HOURS) if len(records) == 2 else records[0] if records else None
+        record = fuse(records[0], records[1], HOURS) if len(records) == 2 else records[0] if records else None
         for message in [merging, *messages[at_position:]]:
             record = merge(record, message)
         assert record is not None

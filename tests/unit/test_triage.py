@@ -4,10 +4,16 @@ from datetime import date
 
 import pytest
 
-from fhir_mappings.triage import REASONS, Triage, classify, is_given, judge, message_signal
+from fhir_mappings.triage import (
+    REASONS,
+    Triage,
+    is_given,
+    judge,
+    message_signal,
+)
 from fhir_mappings.visit import merge
-from schemas.codes.tables import NDC, RXNORM, SNOMED
-from schemas.discharge import Circumstances, Clinical, Coding, Diagnosis, Dose, Need, Otp, Product
+from schemas.codes.tables import SNOMED
+from schemas.discharge import Circumstances, Clinical, Diagnosis, Dose, Need, Otp, Product
 from schemas.facts import Facts, VisitRecord
 from tests.unit import stories
 from tests.unit.stories import (
@@ -30,18 +36,7 @@ from tests.unit.stories import (
     order,
     supply,
 )
-
-
-def verdict(*messages: Facts) -> Triage:
-    return judge(assembled(*messages))
-
-
-def codes(triage: Triage) -> set[str]:
-    return {reason.code for reason in triage.reasons}
-
-
-def diagnosed(*diagnoses: Diagnosis, **more: object) -> Facts:
-    return facts("ADT^A03", "discharge", "06-09 12:00", diagnoses=list(diagnoses), **more)
+from tests.unit.verdicts import codes, diagnosed, verdict
 
 
 def ledger_states(messages: list[Facts]) -> list[str]:
@@ -288,89 +283,6 @@ def test_a_pain_product_is_a_signal_in_a_visit_that_has_an_f11() -> None:
     assert not message_signal(belbuca, assembled(admit("06-06 10:00"), belbuca))
     naloxone = dose("06-08 09:21", "06-08 09:15", NALOXONE, 4)
     assert not message_signal(naloxone, assembled(admit("06-06 10:00", "F11.20"), naloxone))
-
-
-@pytest.mark.parametrize(
-    ("text", "drug", "class_", "clock"),
-    [
-        ("SUBOXONE 8-2 FILM (NONFORMULARY)", "buprenorphine", "hint", "bup-daily"),
-        ("buprenorphine-naloxone 8-2 mg SL film", "buprenorphine", "hint", "bup-daily"),
-        ("BUPRENORPH/NALOX 8-2", "buprenorphine", "hint", "bup-daily"),
-        ("Bunavail buprenorphine-naloxone buccal film", "buprenorphine", "hint", "bup-daily"),
-        ("Brixadi 24 mg weekly", "buprenorphine", "hint", "bup-lai-weekly-brixadi"),
-        ("BRIXADI 96 MG/0.27 ML", "buprenorphine", "hint", "bup-lai-weekly-brixadi"),
-        ("Brixadi Monthly 96 mg", "buprenorphine", "hint", "bup-lai-monthly-brixadi"),
-        ("brixadi 356 MG/ML", "buprenorphine", "hint", "bup-lai-monthly-brixadi"),
-        ("Sublocade 300 mg/1.5 mL", "buprenorphine", "hint", "bup-lai-monthly-sublocade"),
-        ("buprenorphine ER injection 100 mg", "buprenorphine", "hint", "bup-lai-monthly-sublocade"),
-        ("buprenorphine\nER injection\n356 mg/mL", "buprenorphine", "hint", "bup-lai-monthly-brixadi"),
-        ("Dolophine 10 mg", "methadone", "hint", "methadone-daily"),
-        ("METHADOSE DISKETS", "methadone", "hint", "methadone-daily"),
-        ("Vivitrol 380 mg kit", "naltrexone", "hint", "xr-ntx"),
-        ("naltrexone 50 mg tab", "naltrexone", "hint", "ntx-oral-daily"),
-        ("buprenorphine 10 mcg/hr patch", "buprenorphine", "doubtful", "bup-daily"),
-        ("buprenorphine buccal film", "buprenorphine", "doubtful", "bup-daily"),
-        ("naltrexone/bupropion 8-90", "naltrexone", "doubtful", "ntx-oral-daily"),
-        ("BUTRANS 10 MCG/HR", "buprenorphine", "not-oud", "none"),
-        ("Belbuca 450 mcg buccal film", "buprenorphine", "not-oud", "none"),
-        ("Buprenex 0.3 mg/mL", "buprenorphine", "not-oud", "none"),
-        ("Simbadol", "buprenorphine", "not-oud", "none"),
-        ("ZORBIUM topical", "buprenorphine", "not-oud", "none"),
-        ("naloxone 4 mg nasal spray", "naloxone", "rescue", "none"),
-        ("Narcan kit", "naloxone", "rescue", "none"),
-    ],
-)
-def test_a_text_gives_a_hint(text: str, drug: str, class_: str, clock: str) -> None:
-    found = classify(Product(system="urn:local:drugs", code="X1", display=text))
-    assert found is not None
-    assert (found.drug, found.triage_class, found.clock_class, found.by) == (drug, class_, clock, "text")
-
-
-@pytest.mark.parametrize(
-    "text", ["methylnaltrexone 12 mg", "naloxegol 25 mg", "bupropion XL 150 mg", "lisinopril", None]
-)
-def test_a_text_of_another_drug_gives_none(text: str | None) -> None:
-    assert classify(Product(system="urn:local:drugs", code="X1", display=text)) is None
-
-
-def test_rxnorm_decides_whichever_code_carries_it() -> None:
-    product = Product(
-        system="urn:local:drugs",
-        code="L1",
-        display="Suboxone",
-        alternates=[Coding(system="urn:oid:2.16.840.1.113883.6.88", code="904870", display="patch")],
-    )
-    found = classify(product)
-    assert found is not None
-    assert (found.triage_class, found.by) == ("not-oud", "rxnorm")
-
-
-def test_an_rxnorm_code_outside_the_table_falls_back_to_its_text() -> None:
-    found = classify(Product(system=RXNORM, code="352364", display="Buprenorphine / Naltrexone"))
-    assert found is not None
-    assert (found.triage_class, found.by) == ("hint", "text")
-    assert (
-        verdict(order("06-06 12:00", Product(system=RXNORM, code="1819", display="buprenorphine"))).outcome == "review"
-    )
-
-
-@pytest.mark.parametrize("code", ["58284-264-01", "58284026401"])
-def test_an_ndc_without_text_is_a_hint_with_the_shorter_clock(code: str) -> None:
-    product = Product(system=NDC, code=code)
-    found = classify(product)
-    assert found is not None
-    assert (found.triage_class, found.clock_class, found.by) == ("hint", "bup-lai-weekly-brixadi", "ndc")
-    assert codes(verdict(order("06-06 12:00", product))) == {"ndc-hint-only"}
-    confirmed = verdict(order("06-06 12:00", product), diagnosed(dx("F11.20")))
-    assert confirmed.outcome == "referral"
-    assert codes(confirmed) == {"ndc-hint", "oud-evidence"}
-
-
-def test_a_hint_of_a_pain_form_is_never_an_automatic_referral() -> None:
-    patch = Product(system="urn:local:drugs", code="X1", display="buprenorphine 10 mcg/hr patch")
-    triage = verdict(order("06-06 12:00", patch), diagnosed(dx("F11.20")))
-    assert triage.outcome == "review"
-    assert codes(triage) == {"product-doubtful", "oud-evidence"}
 
 
 def test_no_reason_text_holds_a_value() -> None:

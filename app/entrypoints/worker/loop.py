@@ -7,12 +7,14 @@ from typing import Final
 
 from app.core import log
 from app.core.errors import Unavailable
+from app.services import sender_health
 from app.services.hub import Hub
 from app.services.jobs import DueWork
 from app.services.seals import seal_due
 
 _JOBS_SECONDS: Final = 1.0
 _SEAL_SECONDS: Final = 60.0
+_WATCH_SECONDS: Final = 60.0
 _LONGEST_WAIT: Final = 30.0
 
 Step = Callable[[], Awaitable[int]]
@@ -27,7 +29,9 @@ async def run(hub: Hub, stop: asyncio.Event, *, concurrency: int = 1) -> None:
     log.info("worker.started", count=concurrency)
     work = DueWork(hub)
     loops = [_every(_JOBS_SECONDS, work.run, stop) for _ in range(concurrency)]
-    await asyncio.gather(*loops, _every(_SEAL_SECONDS, partial(seal_due, hub), stop))
+    sealing = _every(_SEAL_SECONDS, partial(seal_due, hub), stop)
+    watching = _every(_WATCH_SECONDS, partial(sender_health.watch, hub), stop)
+    await asyncio.gather(*loops, sealing, watching)
 
 
 async def _every(seconds: float, step: Step, stop: asyncio.Event) -> None:
