@@ -20,6 +20,7 @@ _FILES: Final = (
     (re.compile(r"ingest.*"), "ingest/examples/messages"),
     (re.compile(r"live|ready|metrics|schema"), "ops/examples/operations"),
     (re.compile(r"capabilities"), "fhir/examples/CapabilityStatement"),
+    (re.compile(r"processMessage|transaction"), "fhir/examples/Bundle"),
     (re.compile(r"(?:search(?:ByPost)?|read|update|patch|history|version|packetOf)([A-Z]\w+)"), "fhir/examples/{}"),
 )
 """Operation to the file of its door."""

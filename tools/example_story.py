@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from app.store.sqlite import SqliteDatabase
 from schemas.resources import ALL
+from tools.example_bundles import PROVENANCE, notification, written
 from tools.example_messages import (
     ADMITTED,
     BATCH,
@@ -58,6 +59,8 @@ async def tell(recorder: Recorder) -> None:
     for name in sorted(ALL):
         if "search-type" in ALL[name].interactions:
             await _type(recorder, name, task)
+    await _notification(recorder)
+    await _transaction(recorder)
     await _operations(recorder)
     await _outage(recorder, task)
 
@@ -342,6 +345,27 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
     if name != "Task":
         one = _found(found, name)[0]["id"]
         await recorder.say(f"read{name}", f"One {name}", name="one", who=HOSPITAL, path={"id": one})
+
+
+async def _notification(recorder: Recorder) -> None:
+    async def send(name: str, summary: str, body: Any, **more: Any) -> None:
+        said: Json = {"name": name, "who": HOSPITAL, "media": _FHIR, "body": body, **more}
+        await recorder.say("processMessage", summary, **said)
+
+    await send("discharge", "A discharge notification opens a referral", notification(51))
+    await send("again", "The same again has the same answer", notification(51))
+    await send("event", "An event that is not known here", notification(51, "notification-else"), status=422)
+    await send("transaction", "A transaction does not go here", written(52), status=400)
+
+
+async def _transaction(recorder: Recorder) -> None:
+    async def send(name: str, summary: str, body: Any, **more: Any) -> None:
+        said: Json = {"name": name, "who": HOSPITAL, "media": _FHIR, "body": body, **more}
+        await recorder.say("transaction", summary, **said)
+
+    await send("referral", "A stay, and a referral that is asked for by name", written(52))
+    await send("not-taken", "A resource type that intake does not take", written(53, more=PROVENANCE), status=422)
+    await send("batch", "A batch", written(53, kind="batch"), status=422)
 
 
 async def _operations(recorder: Recorder) -> None:

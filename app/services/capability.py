@@ -11,6 +11,16 @@ SOFTWARE_VERSION: Final = "0.1.0"
 _DATE: Final = "2026-11-23"
 _COMMON: Final = frozenset({"_id", "_lastUpdated", "_profile"})
 _TYPES: Final = {"token": "token", "reference": "reference", "date": "date", "string": "string", "uri": "uri"}
+_PROCESS_MESSAGE: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+_TRANSACTION: Final = (
+    "Intake, with the scope ingest: one person and one stay, with or without a referral that is asked for by name. "
+    "Entries are POST or PUT; they are read, not kept as sent. No batch."
+)
+_EVENTS: Final = (
+    "Receives notification-admit, notification-discharge and notification-transfer of "
+    "http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event, with the scope ingest; answers in the same "
+    "exchange."
+)
 _HTTP_OF: Final = ("read", "vread", "update", "patch", "history-instance", "search-type")
 
 
@@ -51,10 +61,22 @@ def statement(fhir_base: str) -> bytes:
                         "description": "OAuth 2.0 client credentials; the token is bound to one organisation.",
                     },
                     "resource": resources,
+                    "interaction": [{"code": "transaction", "documentation": _TRANSACTION}],
+                    "operation": [{"name": "process-message", "definition": _PROCESS_MESSAGE}],
                 }
             ],
+            "messaging": [_messaging(fhir_base)],
         }
     )
+
+
+def _messaging(fhir_base: str) -> dict[str, Any]:
+    """No MessageDefinition is named: the guide of the events has none."""
+    protocol = {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"}
+    return {
+        "endpoint": [{"protocol": protocol, "address": f"{fhir_base}/$process-message"}],
+        "documentation": _EVENTS,
+    }
 
 
 def _resource(name: str) -> dict[str, Any]:

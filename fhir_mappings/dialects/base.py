@@ -48,6 +48,8 @@ class Reading:
     unmapped: tuple[Unmapped, ...] = ()
     sent_at: datetime | None = None
     """MSH-7, where it has a time of day: the sender's clock when it sent."""
+    more: tuple[Facts, ...] = ()
+    """What the same message says of further persons or pairs of numbers (A40 repeats its groups), in their order."""
 
 
 class Dialect(Protocol):
@@ -58,8 +60,8 @@ class Dialect(Protocol):
         """Name of the folder, and what ``--dialect`` says."""
 
     @property
-    def source(self) -> Literal["hl7v2", "json"]:
-        """What ``read`` takes: a parsed HL7 v2 message, or JSON."""
+    def source(self) -> Literal["hl7v2", "json", "fhir"]:
+        """What ``read`` takes: a parsed HL7 v2 message, a discharge event in JSON, or a FHIR Bundle."""
 
     @property
     def targets(self) -> dict[str, str]:

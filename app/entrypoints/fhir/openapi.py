@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
 
+from app.entrypoints.fhir import ways_in
 from schemas.resources import ALL
 from schemas.resources.base import COMMON, ResourceSpec, SearchParam
 
@@ -21,7 +22,10 @@ _HIDDEN: Final = frozenset({"_security", "_tag", "_source"})
 
 def paths() -> dict[str, Json]:
     """The path items, by path."""
-    items: dict[str, Json] = {f"{_BASE}/metadata": {"get": _metadata()}}
+    items: dict[str, Json] = {
+        f"{_BASE}/metadata": {"get": _metadata()},
+        **ways_in.PATHS,
+    }
     for name in sorted(ALL):
         spec = ALL[name]
         for interaction, (path, method, operation) in _INTERACTIONS.items():
@@ -401,8 +405,8 @@ def _schemas() -> dict[str, Json]:
     return {name: found[name] for name in sorted(found)}
 
 
-_SERVED: Final = sorted({*ALL, "Composition"})
-"""Types that stand in answers."""
+_SERVED: Final = sorted({*ALL, "Composition", "Medication", "MessageHeader", "RelatedPerson"})
+"""Types that stand in answers, or in what hospitals send."""
 
 
 def _plain(value: Any) -> Any:

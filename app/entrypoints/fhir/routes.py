@@ -13,8 +13,10 @@ from starlette.types import Scope
 from app.entrypoints.fhir.history import history
 from app.entrypoints.fhir.metadata import metadata
 from app.entrypoints.fhir.packet import packet
+from app.entrypoints.fhir.process_message import process_message
 from app.entrypoints.fhir.read import read, vread
 from app.entrypoints.fhir.search import search, search_by_post
+from app.entrypoints.fhir.transaction import transaction
 from app.entrypoints.fhir.update import patch, update
 from schemas.resources import ALL
 
@@ -30,12 +32,21 @@ class _IdConvertor(StringConvertor):
     regex = _ID
 
 
+class _SlashConvertor(StringConvertor):
+    """The base address, with or without its slash."""
+
+    regex = "/?"
+
+
 register_url_convertor("fhir_id", _IdConvertor())
+register_url_convertor("fhir_slash", _SlashConvertor())
 
 _SEARCH = Route(f"{_BASE}/{{type}}", search, methods=["GET"])
 _READ = Route(f"{_BASE}/{{type}}/{{id:fhir_id}}", read, methods=["GET"])
 
 routes: list[BaseRoute] = [
+    Route(f"{_BASE}{{slash:fhir_slash}}", transaction, methods=["POST"]),
+    Route(f"{_BASE}/$process-message", process_message, methods=["POST"]),
     Route(f"{_BASE}/metadata", metadata, methods=["GET"]),
     _SEARCH,
     Route(f"{_BASE}/{{type}}/_search", search_by_post, methods=["POST"]),
