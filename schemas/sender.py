@@ -1,4 +1,7 @@
-"""A hospital interface: how its messages are recognised, read and where its referrals go."""
+"""A hospital interface: how its messages are recognised, read and where its referrals go.
+
+What stands under a key here is its description in ``/schemas/sender.json``; ``docs/senders.md`` has examples.
+"""
 
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -16,28 +19,38 @@ ResultMeaning = Literal["urine-drug-screen", "pregnancy", "qtc"]
 class OrderClassMap(Model):
     """Where an order says whether it is inpatient or for the way home, and with which words."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     field: str = "ORC-29.1"
+    """Field, and component, where the word stands. Each other key is a word: ``inpatient`` or ``discharge``."""
 
 
 class ConsentMap(Model):
     """What a consent form of the hospital says on paper, since CON has no field for it."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     recipients: list[str] = Field(min_length=1)
+    """Names of the organizations that may receive the record."""
     purposes: list[str] = Field(default_factory=list)
+    """v3-ActReason codes; TREAT when empty."""
 
 
 class SenderMaps(Model):
-    """Site code to our code. What is not given takes the dialect's default."""
+    """Site code to our code. What is not given takes the dialect's default; keys of other names are for people."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, use_attribute_docstrings=True)
 
     class_: dict[str, VisitClass] = Field(default_factory=dict, alias="class")
+    """Patient class (PV1-2) to the class of the visit; the letters of HL7 table 0004 are known."""
     disposition: dict[str, Disposition | Literal["not-a-discharge"]] = Field(default_factory=dict)
+    """Discharge disposition (PV1-36) to where the person goes; UB-04 discharge status codes are known."""
     drug_systems: dict[str, Literal["rxnorm", "ndc", "local"]] = Field(default_factory=dict)
+    """Name of a drug code system (RXE-2.3, RXE-2.6) to what it is; RXNORM, RXN and NDC are known."""
     local_drugs: dict[str, Coding] = Field(default_factory=dict)
+    """Drug code of the hospital's own to its RxNorm code."""
     order_class: OrderClassMap | None = None
+    """Where an order says whether it is inpatient or for the way home; ORC-29 with I and O where it is not given."""
     recurring_accounts: dict[str, list[str]] = Field(default_factory=dict)
     """Fields whose number is used for more than one visit, so that it finds none, with the patient classes (PV1-2 as
     sent) for which that holds; an empty list: for all. ``{"PID-18": ["R"]}``"""
@@ -50,8 +63,11 @@ class SenderMaps(Model):
     days_supply: str | None = None
     """Field where days of supply stand besides TQ1-6, ORC-7.3 and RXE-1.3: ``ZOC-3``."""
     order_triggers: list[str] = Field(default_factory=list)
+    """Message types that tell orders here, besides those that do everywhere: ``ORM^O01``."""
     dose_triggers: list[str] = Field(default_factory=list)
+    """Message types that tell doses here."""
     dispense_triggers: list[str] = Field(default_factory=list)
+    """Message types that tell supplies here."""
 
     @field_validator("local_drugs", mode="before")
     @classmethod
@@ -67,14 +83,18 @@ class SenderMaps(Model):
 class SenderFile(Model):
     """The body of ``--file sender.json``; names that the command line also sets may stand in it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
 
     units: dict[str, UnitStatus] = Field(default_factory=dict)
+    """Unit (PV1-3.1) to whether it is a Part 2 program; one that is not classified counts as one."""
     routes: dict[str, str] = Field(default_factory=dict)
     """Need to partner name."""
     mode: Literal["production", "test"] = "production"
+    """``test`` takes messages that MSH-11 marks as a test (T, D) for real."""
     control_id_reuse: Literal["accept", "quarantine"] = "accept"
+    """What becomes of a message with the MSH-10 of an earlier one and other content."""
     ack: Literal["original", "enhanced", "always"] = "original"
+    """HL7 acknowledgement mode; ``original`` does not look at MSH-15 and MSH-16."""
     stub_days: int = Field(default=7, ge=0, le=90)
     """Days after the end of a visit without signal until its stub's key is destroyed."""
     admission_hours: float = Field(default=4, ge=0, le=72)
@@ -84,6 +104,7 @@ class SenderFile(Model):
     zones: dict[str, str] = Field(default_factory=dict)
     """Facility (PV1-3.4, else MSH-4) to its time zone, where it is not ``timezone``."""
     maps: SenderMaps = SenderMaps()
+    """What the hospital's own codes and fields mean."""
 
     @field_validator("zones")
     @classmethod
@@ -104,16 +125,21 @@ class Sender(SenderFile):
     """One registered hospital interface."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Short name of the interface."""
     organization: str
-    """FHIR id of the hospital's Organization."""
+    """FHIR id of the hospital's Organization; in a file, the hospital's name."""
     dialect: str
+    """Which reader takes its messages: a folder of ``fhir_mappings/dialects``."""
     timezone: str
+    """IANA zone of times without an offset."""
     match_msh: list[str] = Field(default_factory=list)
     """``APP|FACILITY`` pairs (MSH-3.1 and MSH-4.1)."""
     peers: list[str] = Field(default_factory=list)
     """CIDR blocks that may connect by MLLP as this sender."""
     part2: Part2 | None = None
+    """``all`` or ``none`` of its units is a Part 2 program, or the ``listed`` ones; without it each is unknown."""
     part2_units: list[str] = Field(default_factory=list)
+    """Units (PV1-3.1) that are Part 2 programs, besides those in ``units``."""
 
     @field_validator("timezone")
     @classmethod

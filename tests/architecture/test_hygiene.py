@@ -9,7 +9,8 @@ import pytest
 
 from tests.architecture.sources import ROOT
 
-_NOT_OURS = {".git", ".venv", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__", "var", "build", "dist"}
+_CACHES = {".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"}
+_NOT_OURS = {".git", ".venv", "node_modules", "var", "build", "dist"} | _CACHES
 _TEXT = {".py", ".md", ".toml", ".lock", ".yml", ".yaml", ".json", ".csv", ".sql", ".ini", ".mako", ".hl7", ".txt", ""}
 _MACHINE_PATH = re.compile(r"(?<![\w.}])/(?:wo" + r"rk|home|root|Users)(?=/|\b(?![-\w]))")
 _OUTSIDE = "../" + "shared"

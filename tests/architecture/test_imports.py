@@ -16,6 +16,7 @@ LINTER = Path(sysconfig.get_path("scripts")) / "lint-imports"
 SKELETON = (
     "app/main.py",
     "app/cli.py",
+    "app/commands/base.py",
     "app/entrypoints/base.py",
     "app/entrypoints/fhir/__init__.py",
     "app/entrypoints/ingest/__init__.py",

@@ -150,6 +150,7 @@ def fails(done: subprocess.CompletedProcess[str], about: str, hint: str) -> None
 def commands() -> Iterator[tuple[str, ...]]:
     yield from (("serve",), ("worker",), ("db", "upgrade"), ("db", "check"), ("sender", "add"), ("partner", "import"))
     yield from (("client", "add"), ("token",), ("ingest",), ("explain",), ("ledger",), ("ledger", "replay"))
+    yield from (("coverage",), ("sender", "check"), ("bench",), ("demo",))
 
 
 def test_the_help_lists_every_command_and_none_that_comes_later(fresh: Machine) -> None:
@@ -160,6 +161,7 @@ def test_the_help_lists_every_command_and_none_that_comes_later(fresh: Machine) 
         "token",
         "ingest",
         "explain",
+        "coverage",
         "db",
         "sender",
         "partner",
@@ -167,6 +169,14 @@ def test_the_help_lists_every_command_and_none_that_comes_later(fresh: Machine) 
         "ledger",
     }
     assert not {"measure", "export"} & set(listed)
+
+
+def test_the_help_loads_nothing_that_only_a_command_needs(fresh: Machine) -> None:
+    loaded = "import sys, app.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, env=fresh.environment, capture_output=True, text=True, check=True
+    )
+    assert not {"pydantic", "sqlalchemy", "fastapi", "orjson", "fhir_mappings", "schemas"} & set(done.stdout.split())
 
 
 def test_every_command_shows_an_example(fresh: Machine) -> None:
@@ -321,6 +331,83 @@ def test_explain_uses_the_registered_sender_and_takes_one_message_of_a_batch(mac
     fails(machine.type("explain", path, "--message", "3", code=2), "2 messages", "--message 1 to 2")
     fhir = machine.write("b.json", '{"resourceType":"Bundle"}')
     fails(machine.type("explain", fhir, code=2), "neither", "--help")
+
+
+def test_explain_takes_a_sender_file_without_a_database(fresh: Machine) -> None:
+    path = fresh.write("order.hl7", ORDER)
+    file = fresh.write("sender.json", json.dumps(SENDER_FILE))
+    text = fresh.type("explain", path, "--file", file).stdout
+    assert text.startswith("sender      in-the-file (adt_generic)\n")
+    assert "  unit 4W: not-part2\n" in text
+    fails(fresh.type("explain", path, "--file", fresh.write("bad.json", "{"), code=2), "not JSON", "--help")
+    wrong = fresh.write("wrong.json", '{"timezone": "Mars/Olympus"}')
+    fails(fresh.type("explain", path, "--file", wrong, code=2), "timezone", "--help")
+    assert not (fresh.folder / "var").exists()
+
+
+def test_explain_against_shows_only_what_differs(machine: Machine) -> None:
+    path = machine.write("order.hl7", ORDER)
+    other = machine.write("other.json", json.dumps(SENDER_FILE | {"units": {}, "id": "other"}))
+    text = machine.type("explain", path, "--sender", "mercy-adt", "--against", other).stdout
+    assert text == (
+        "-  mercy-adt (adt_generic)\n+  other (adt_generic)\n\n"
+        "facts\n  - unit 4W: not-part2\n  + unit 4W: not classified, counts as Part 2\n"
+    )
+    text = machine.type("explain", path, "--file", other, "--against", "mercy-adt").stdout
+    assert "  + unit 4W: not-part2\n" in text
+    over = machine.write("over.json", '{"units": {"4W": "part2"}}')
+    text = machine.type("explain", path, "--sender", "mercy-adt", "--file", over).stdout
+    assert "sender      mercy-adt (adt_generic)\n" in text
+    assert "  unit 4W: part2\n" in text
+    body = machine.json("explain", path, "--against", "mercy-adt", "--format", "json")
+    assert body["facts"] == []
+    fails(machine.type("explain", path, "--against", "nobody", code=2), "sender", "--help")
+
+
+def test_coverage_counts_as_a_dry_run_does(machine: Machine) -> None:
+    machine.write("in/1.hl7", ADMIT)
+    machine.write("in/2/batch.txt", f"FHS|^~\\&\rBHS|^~\\&\r{ORDER}{ADMIT}BTS|2\rFTS|1\r")
+    machine.write("in/3.ndjson", json.dumps(EVENT) + "\n" + json.dumps(EVENT | {"event_id": "htest-2"}) + "\n")
+    machine.write("in/5.fhir", '{"resourceType": "Bundle", "type": "message"}')
+    machine.write("in/6.hl7", message("A9", "ADT^A01", sending="OTHER|PLACE"))
+    dry = machine.json("ingest", "in", "--dry-run", code=3)
+    body = machine.json("coverage", "in", "--format", "json")
+    assert body["states"] == dry["states"]
+    assert body["messages"] == dry["messages"] == sum(map(sum, (one.values() for one in body["types"].values())))
+    assert machine.json("coverage", "in", "--sender", "mercy-adt", "--format", "json")["states"] == dry["states"]
+    text = machine.type("coverage", "in").stdout
+    page = machine.type("coverage", "in", "--format", "markdown").stdout
+    for shown in (text, page, json.dumps(body)):
+        assert "HTEST" not in shown
+    assert page.startswith("### Messages (5 files)\n\n| type | ")
+    fails(machine.type("coverage", "nowhere", code=2), "nowhere", "check the id or path")
+    fails(machine.type("coverage", "in", "--sender", "nobody", code=2), "sender", "--help")
+
+
+def test_coverage_needs_no_database(fresh: Machine) -> None:
+    fresh.write("in/1.hl7", ORDER)
+    neutral = fresh.json("coverage", "in", "--format", "json")
+    assert [one["what"] for one in neutral["to_do"]] == ["unit 4W (PV1-3)"]
+    file = fresh.write("sender.json", json.dumps(SENDER_FILE))
+    body = fresh.json("coverage", "in", "--file", file, "--format", "json")
+    assert body["states"] == {"referral": 1}
+    assert body["to_do"] == []
+    assert not (fresh.folder / "var").exists()
+
+
+def test_a_sender_file_is_checked_before_it_goes_live(machine: Machine) -> None:
+    machine.write("in/1.hl7", ADMIT + ORDER)
+    machine.write("ready.json", json.dumps(SENDER_FILE | {"id": "mercy-adt"}))
+    done = machine.type("sender", "check", "--file", "ready.json", "in", code=3)
+    assert "errors" not in done.stdout.split("found")[1].split("\n", 1)[1]
+    assert "order-class" in done.stdout
+    body = machine.json("sender", "check", "--file", "ready.json", "in", "--format", "json", code=3)
+    assert {one["level"] for one in body["findings"]} == {"warning", "info"}
+    machine.write("rival.json", json.dumps(SENDER_FILE))
+    body = machine.json("sender", "check", "--file", "rival.json", "in", "--format", "json", code=2)
+    assert {one["code"] for one in body["findings"] if one["level"] == "error"} == {"other-sender"}
+    fails(machine.type("sender", "check", "in", code=2), "sender file", "--suggest")
+    fails(machine.type("sender", "check", "in", "--file", machine.write("bad.json", "{"), code=2), "JSON", "--help")
 
 
 def test_a_sealed_disclosure_that_was_touched_fails_the_check(machine: Machine) -> None:

@@ -87,7 +87,8 @@ def test_the_same_event_again_has_the_same_keys_and_an_update_keeps_them() -> No
 
 
 def test_every_circumstance_reaches_the_facts() -> None:
-    full = DischargeEvent.model_validate_json((SAMPLES / "discharge.json").read_bytes(), context={"zone": SENDER.zone()})
+    sample = (SAMPLES / "discharge.json").read_bytes()
+    full = DischargeEvent.model_validate_json(sample, context={"zone": SENDER.zone()})
     circumstances = to_facts(full).circumstances
     assert circumstances is not None
     for name in Circumstances.model_fields:

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from fhir_mappings import build, dialects
 from fhir_mappings.dialects.adt_generic.dialect import DIALECT
 from fhir_mappings.dialects.adt_generic.targets import TARGETS
+from fhir_mappings.dialects.base import Unmapped
 from fhir_mappings.dialects.event_json.dialect import parse as parse_event
 from fhir_mappings.dialects.event_json.targets import TARGETS as EVENT_TARGETS
-from fhir_mappings.explain import Explanation, explain, render_text, to_json
+from fhir_mappings.explain import Explanation, explain
+from fhir_mappings.explain_text import render_text, to_json
 from fhir_mappings.hl7v2 import parse
 from fhir_mappings.visit import as_event
 from fhir_mappings.visit_merge import merge
@@ -23,6 +26,11 @@ FOLDER = Path(dialects.__file__).parent
 NOW = datetime(2026, 7, 10, 13, 0, tzinfo=UTC)
 HL7 = sorted((FOLDER / "adt_generic" / "samples").glob("*.hl7"))
 EVENTS = sorted((FOLDER / "event_json" / "samples").glob("*.json"))
+PLACED = (
+    "MSH|^~\\&|A|F|B|G|20260608||ADT^A08|1|P|2.5.1\r"
+    "PID|1||HTEST1^^^ACME^PI~HTEST2||HTESTX^Sam||19800101\r"
+    "PV1|1|I|7E^12^2||||||||||||||||HTESTV1\r"
+)
 EVERYTHING = "\r".join(
     (
         r"MSH|^~\&|A|F|B|G|20260608||ORU^R01|1|P|2.5",
@@ -126,11 +134,13 @@ def merged(*names: str) -> VisitRecord:
 
 
 def test_every_target_of_hl7_is_an_element_that_is_built_from_messages() -> None:
-    # One person in the bed, one on the way home with a prescription, one with counted doses and a corrected diagnosis.
+    # One person in the bed, one on the way home with a prescription, one with counted doses and a corrected diagnosis,
+    # and one who is referred by name, with results and consents.
     stories = [
         merged("a01-admit", "rde-order", "ras-doses"),
         merged("a01-admit", "ras-doses", "rds-supply", "a03-discharge"),
         merged("rde-to-take-home", "rds-doses", "a08-dated-diagnosis"),
+        merged("ref-asked-for", "a01-admit", "rde-order", "oru-results", "a08-consents"),
     ]
     built = [one for story in stories for one in resources_of(as_event(story, event_id="1", occurred_at=NOW))]
     assert missing(TARGETS, built) == set()
@@ -169,8 +179,8 @@ def test_z_segments_unmapped_and_unreadable_fields_have_their_own_reasons() -> N
     admit = {
         field.path: field.reason for field in explained(FOLDER / "adt_generic" / "samples" / "a01-admit.hl7").fields
     }
-    assert admit["ZPV-2"] == "Z-segment, local to the sender"
-    assert admit["DG1-6"] == "not mapped"
+    assert admit["ZPV-2"] == "local to the sender, and nothing in its file names it"
+    assert admit["DG1-6"] == "nothing of a referral comes from it"
     odd = {
         field.path: field
         for field in explained(FOLDER / "adt_generic" / "samples" / "a08-unreadable-fields.hl7").fields
@@ -214,7 +224,12 @@ def test_no_value_of_a_person_is_shown(sample: Path) -> None:
 
 def test_text_is_aligned_and_plain() -> None:
     text = render_text(explained(FOLDER / "adt_generic" / "samples" / "a03-discharge.hl7"))
-    assert text.startswith("sender   htest-sample (adt_generic)\nmessage  ADT^A03\n\nused\n")
+    assert text.startswith(
+        "sender      htest-sample (adt_generic)\n"
+        "message     ADT^A03, version 2.5.1\n"
+        "characters  read as utf-8 (MSH-18 says UNICODE UTF-8)\n"
+        "delimiters  | ^ ~ \\ &\n\nused\n"
+    )
     used = text.split("\nused\n")[1].split("\n\n")[0].splitlines()
     assert (
         len({len(line) - len(line[2:].lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-").lstrip()) for line in used}) == 1
@@ -229,10 +244,80 @@ def test_json_says_the_same_as_the_text() -> None:
     assert {field["path"] for field in body["fields"]} == {field.path for field in explanation.fields}
     assert body["verdict"]["outcome"] == "review"
     assert body["verdict"]["reasons"][0]["code"] == "bare-f11"
+    assert body["wire"] == {
+        "charset": "utf-8",
+        "basis": "declared",
+        "declared": "UNICODE UTF-8",
+        "separators": "| ^ ~ \\ &",
+        "version": "2.5.1",
+    }
+
+
+def test_each_field_has_one_of_five_ends() -> None:
+    def ends(name: str) -> dict[str, str]:
+        return {use.path: use.status for use in explained(FOLDER / "adt_generic" / "samples" / name).fields}
+
+    admit, odd = ends("a01-admit.hl7"), ends("a08-unreadable-fields.hl7")
+    assert (admit["PID-3"], admit["PID-1"], admit["DG1-6"], admit["ZPV-2"], odd["PID-7"]) == (
+        "used",
+        "ignored",
+        "not-mapped",
+        "z-segment",
+        "unreadable",
+    )
+
+
+def test_components_that_make_no_difference_are_named() -> None:
+    fields = {use.path: use for use in explain(PLACED.encode(), sender("adt_generic"), now=NOW).fields}
+    assert fields["PV1-3"].idle == (2, 3)
+    assert fields["PID-5"].idle == ()
+    assert fields["PID-3"].idle == (), "a part that counts in one repetition counts"
+    text = render_text(explain(PLACED.encode(), sender("adt_generic"), now=NOW))
+    assert re.search(r"^  PV1-3 .*; components 2, 3 not needed$", text, re.MULTILINE)
+
+
+def test_the_end_of_a_field_that_repeats_is_told_once() -> None:
+    twice = PLACED + "DG1|1||F11.20^x^I10\rDG1|2||F11.20^x^I10\r"
+    text = render_text(explain(twice.encode(), sender("adt_generic"), now=NOW))
+    assert len(re.findall("^  DG1-1 ", text, re.MULTILINE)) == 1
+    assert re.search(r"^  DG1-1 .*\(2 times\)$", text, re.MULTILINE)
+
+
+def test_other_delimiters_and_character_sets_are_said() -> None:
+    odd = PLACED.replace("Sam", "Zoë").replace("^~\\&", "^~").replace("2.5.1", "2.3||||||8859/1").encode("latin-1")
+    told = explain(odd, sender("adt_generic"), now=NOW)
+    assert told.wire is not None
+    assert (told.wire.charset, told.wire.declared, told.wire.version) == ("iso8859-1", "8859/1", "2.3")
+    assert "delimiters  | ^ ~  (not all five)" in render_text(told)
+    untrue = PLACED.replace("Sam", "Zoë").replace("2.5.1", "2.5.1||||||ASCII").encode()
+    text = render_text(explain(untrue, sender("adt_generic"), now=NOW))
+    assert "characters  read as utf-8 (MSH-18 says ASCII; the bytes are not that)\n" in text
+    free = PLACED.replace("2.5.1", "2.5.1||||||some (free) text")
+    assert "MSH-18 says (text only)" in render_text(explain(free.encode(), sender("adt_generic"), now=NOW))
+
+
+def test_a_unit_is_named_with_its_standing() -> None:
+    told = render_text(explain(PLACED.encode(), sender("adt_generic").model_copy(update={"part2": None}), now=NOW))
+    assert "  unit 7E: not classified, counts as Part 2\n" in told
+
+
+def test_what_a_free_text_holds_is_not_shown() -> None:
+    free = PLACED.replace("7E^", "HTESTNAME in bed^") + "DG1|1||^HTESTNAME has opioid use disorder\r"
+    told = render_text(explain(free.encode(), sender("adt_generic"), now=NOW))
+    assert "HTESTNAME" not in told
+    assert "unit (text only): " in told
+    assert "diagnosis (text only)" in told
+
+
+def test_codes_that_nobody_knows_are_listed() -> None:
+    explanation = explained(FOLDER / "adt_generic" / "samples" / "rds-supply.hl7")
+    unknown = replace(explanation, unmapped=(Unmapped("drug", "RXD-2", "LK9"), Unmapped("drug", "RXD-2", "LK9")))
+    assert "codes that nobody knows\n  RXD-2  drug  LK9 (2 times)\n" in render_text(unknown)
+    assert json.loads(to_json(unknown))["unmapped"][0] == {"kind": "drug", "path": "RXD-2", "code": "LK9"}
 
 
 def test_a_trigger_that_is_not_handled_is_said_so() -> None:
-    explanation = explained(FOLDER / "adt_generic" / "samples" / "orm-not-handled.hl7")
+    explanation = explain(PLACED.replace("ADT^A08", "MDM^T02").encode(), sender("adt_generic"), now=NOW)
     assert not explanation.handled
     assert "(trigger not handled)" in render_text(explanation)
 
@@ -250,6 +335,15 @@ def test_what_cant_be_accepted_says_where_and_why(data: bytes, problem: str) -> 
     assert explanation.problems == (problem,)
     assert problem in render_text(explanation)
     assert json.loads(to_json(explanation))["problems"] == [problem]
+
+
+def test_a_header_that_is_not_the_senders_is_told_and_the_rest_read_all_the_same() -> None:
+    other = sender("adt_generic").model_copy(update={"match_msh": ["EPIC|MERCY"]})
+    told = explain(PLACED.encode(), other, now=NOW)
+    assert told.problems == ("MSH-3: with MSH-4 it is not in match_msh of this sender, so the answer would be AR",)
+    assert told.fields
+    ours = sender("adt_generic").model_copy(update={"match_msh": ["A|F"]})
+    assert explain(PLACED.encode(), ours, now=NOW).problems == ()
 
 
 def test_a_refused_event_shows_its_faults() -> None:
