@@ -4,11 +4,14 @@ Nothing is invented: what the event doesn't know is absent, or says so with a da
 a profile demands the element. Constants are shared between resources and never changed.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final, TypeVar
+
+import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 from fhir_mappings.labels import ACT_REASON, Ids, Labels, Parties, Resource, security
 from schemas.codes import local
@@ -31,7 +34,15 @@ ABSENT: Final[list[Resource]] = [
     {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 ]
 _UCUM_OF_UNIT: Final = {"mg": "mg", "mcg": "ug", "ug": "ug", "g": "g", "ml": "mL"}
-_LANGUAGE_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_TABLE_0203: Final = (
+    "ACSN AM AMA AN ANC AND ANON ANT APRN ASID BA BC BCT BR BRN BSNR CC CONM CY CZ DDS DEA DFN DI DL DN DO DP "
+    "DPM DR DS EI EN ESN FI FILL GI GL GN HC IND JHN LACSN LANR LI LN LR MA MB MC MCD MCN MCR MCT MD MI MR MRT "
+    "MS NBSNR NCT NE NH NI NII NIIP NNxxx NP NPI OD PA PC PCN PE PEN PI PLAC PN PNT PPIN PPN PRC PRN PT QA RI "
+    "RN RPH RR RRI RRP SID SL SN SP SR SS TAX TN TPR U UPIN USID VN VP VS WC WCN WP XX"
+)
+_IDENTIFIER_TYPES: Final = frozenset(_TABLE_0203.split())
+"""v2-0203: HL7 v2.8.2 table 0203, with PLAC and FILL as FHIR R4 has them."""
+_ALPHA_2: Final = 2
 # Beyond this a float has no exact whole number to write.
 _EXACT: Final = 2**53
 
@@ -138,9 +149,13 @@ def concept(value: Coding, alternates: Iterable[Coding] = ()) -> Resource:
 
 
 def identifier(value: Identifier) -> Resource:
-    """An Identifier with its type (v2-0203) where known."""
-    kind = {"type": {"coding": [{"system": V2_0203, "code": _tidy(value.type)}]}} if value.type else {}
+    """An Identifier with its type: v2-0203 where it is one of those codes, else a text of the hospital's own."""
+    kind = {"type": _identifier_type(_tidy(value.type))} if value.type else {}
     return {**kind, "system": _uri(value.system), "value": value.value}
+
+
+def _identifier_type(code: str) -> Resource:
+    return {"coding": [{"system": V2_0203, "code": code}]} if code in _IDENTIFIER_TYPES else {"text": code}
 
 
 def act_reason(code: str) -> Resource:
@@ -184,10 +199,25 @@ def phones(*numbers: str | None) -> list[Resource]:
 
 
 def language(value: str) -> Resource:
-    """A language: BCP 47 where the text is a tag, else the text alone."""
-    if _LANGUAGE_TAG.fullmatch(value):
-        return {"coding": [{"system": "urn:ietf:bcp:47", "code": value}]}
-    return {"text": value}
+    """A language: BCP 47 where the text is a tag or an ISO 639-2 code (``spa`` is ``es``), else the text alone."""
+    tag = _language_tag(value)
+    return {"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]} if tag else {"text": value}
+
+
+@lru_cache(maxsize=512)
+def _language_tag(text: str) -> str | None:
+    """The tag in its shortest form; None where it is none that is registered.
+
+    Three capitals without a code of two letters are None too: more often a word of the hospital's own (``UNK``,
+    ``ASL``) than the small language of that code, which is written ``hmn``.
+    """
+    try:
+        tag = langcodes.standardize_tag(text)
+    except LanguageTagError:
+        return None
+    subtag = tag.partition("-")[0]
+    own_word = len(subtag) > _ALPHA_2 and not text.startswith(subtag)
+    return None if own_word or not langcodes.tag_is_valid(tag) else tag
 
 
 def extension(name: str, kind: str, value: Any) -> Resource:

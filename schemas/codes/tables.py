@@ -13,7 +13,9 @@ from typing import Final
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 NDC: Final = "http://hl7.org/fhir/sid/ndc"
 ICD10CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD9CM: Final = "http://hl7.org/fhir/sid/icd-9-cm"
 SNOMED: Final = "http://snomed.info/sct"
+LOINC: Final = "http://loinc.org"
 DISCHARGE_DISPOSITION: Final = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 ACT_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
@@ -32,7 +34,9 @@ _NAMES: Final = {
         "icd10cm",
         "icd-10-cm",
     ),
+    ICD9CM: (ICD9CM, "i9", "i9cdx", "icd-9"),
     SNOMED: (SNOMED, "urn:oid:2.16.840.1.113883.6.96", "2.16.840.1.113883.6.96", "sct", "snm", "snomed", "snomedct"),
+    LOINC: (LOINC, "urn:oid:2.16.840.1.113883.6.1", "2.16.840.1.113883.6.1", "ln", "loinc"),
 }
 _SYSTEMS: Final = {name: system for system, names in _NAMES.items() for name in names}
 
@@ -113,6 +117,12 @@ def snomed() -> dict[str, DiagnosisRow]:
         row["code"]: DiagnosisRow(SNOMED, row["code"], row["display"], row["role"], billable=True)
         for row in _rows("snomed.csv")
     }
+
+
+@cache
+def urine_drug_screens() -> frozenset[str]:
+    """LOINC codes of drugs measured in urine. Cutoffs, methods and lists of what was tested for are not among them."""
+    return frozenset(row["code"] for row in _rows("loinc_uds.csv"))
 
 
 @cache

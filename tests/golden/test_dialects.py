@@ -13,6 +13,7 @@ import pytest
 
 from fhir_mappings import dialects
 from fhir_mappings.hl7v2 import Unreadable, parse, split
+from schemas.facts import Facts
 from schemas.sender import Sender
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "hl7v2"
@@ -26,8 +27,16 @@ def reading_of(sample: Path) -> dict[str, Any]:
     dialect = dialects.find(folder.name)
     data = sample.read_bytes()
     reading = dialect.read(parse(data) if dialect.source == "hl7v2" else data, sender)
-    facts = reading.facts.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {"facts": facts, "notes": [list(note) for note in reading.notes]}
+    found: dict[str, Any] = {"facts": told(reading.facts), "notes": [list(note) for note in reading.notes]}
+    if reading.more:
+        found["more"] = [told(facts) for facts in reading.more]
+    if reading.unmapped:
+        found["unmapped"] = [list(code) for code in reading.unmapped]
+    return found
+
+
+def told(facts: Facts) -> dict[str, Any]:
+    return facts.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: f"{path.parent.parent.name}/{path.stem}")

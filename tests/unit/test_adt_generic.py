@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fhir_mappings.dialects.adt_generic import fields
 from fhir_mappings.dialects.adt_generic.dialect import DIALECT, UNTIMED
+from fhir_mappings.dialects.adt_generic.site import TOKEN_MAX
 from fhir_mappings.dialects.base import Reading
 from fhir_mappings.hl7v2 import parse
 from schemas.codes import tables
@@ -39,33 +40,10 @@ def rules(reading: Reading) -> dict[str, str]:
     return {note.path: note.rule for note in reading.notes}
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("ADT^A01", "admit"),
-        ("ADT^A03", "discharge"),
-        ("ADT^A04", "admit"),
-        ("ADT^A08", "update"),
-        ("ADT^A11", "cancel-visit"),
-        ("ADT^A13", "cancel-discharge"),
-        ("ADT^A40", "merge"),
-        ("RDE^O11", "order"),
-        ("RDE^O01", "order"),
-        ("RAS^O17", "dose"),
-        ("RAS^O01", "dose"),
-        ("RDS^O13", "supply"),
-        ("RDS^O01", "supply"),
-    ],
-)
-def test_a_handled_trigger_has_its_kind(kind: str, expected: str) -> None:
-    found = facts(kind, PID)
-    assert (found.kind, found.handled, found.trigger) == (expected, True, kind)
-
-
-@pytest.mark.parametrize("kind", ["ADT^A02", "ORU^R01", "ORM^O01", "VXU^V04", "ACK"])
+@pytest.mark.parametrize("kind", ["ADT^A17", "ADT^A20", "MDM^T02", "OML^O21", "VXU^V04", "ACK"])
 def test_another_trigger_is_not_handled_but_its_segments_are_read(kind: str) -> None:
-    found = facts(kind, PID, PV1, "DG1|1||F11.20^^I10", "RXO|991147^^RXNORM|1||mg")
-    assert (found.kind, found.handled) == ("other", False)
+    found = facts(kind, PID, PV1, "DG1|1||F11.20^^I10", "RXD|1|991147^^RXNORM|20260608")
+    assert (found.kind, found.handled, found.trigger) == ("other", False, kind)
     assert found.diagnoses[0].code == "F11.20"
     assert found.orders[0].product.code == "991147"
 
@@ -73,8 +51,9 @@ def test_another_trigger_is_not_handled_but_its_segments_are_read(kind: str) -> 
 @pytest.mark.parametrize(
     ("declared", "kind"), [("order_triggers", "order"), ("dose_triggers", "dose"), ("dispense_triggers", "supply")]
 )
-def test_a_trigger_that_the_sender_declares_is_handled(declared: str, kind: str) -> None:
-    found = facts("ORU^R01", PID, **{declared: ["ORU^R01"]})
+@pytest.mark.parametrize("trigger", ["ORU^R01", "MDM^T02"])
+def test_what_the_sender_declares_of_a_trigger_goes_before(declared: str, kind: str, trigger: str) -> None:
+    found = facts(trigger, PID, **{declared: [trigger]})
     assert (found.kind, found.handled) == (kind, True)
 
 
@@ -91,6 +70,12 @@ def test_a_trigger_that_the_sender_declares_is_handled(declared: str, kind: str)
         ("20261101013000-0500", "2026-11-01T01:30:00-05:00"),
         ("20260308023000", "2026-03-08T02:30:00-05:00"),
         ("20260608", "2026-06-08"),
+        ("20260608141000637", "2026-06-08T14:10:00.637000-04:00"),
+        ("202606081410006", "2026-06-08T14:10:00.600000-04:00"),
+        ("20260608141000637-0500", "2026-06-08T14:10:00.637000-05:00"),
+        ("20260608141000637+01:00", "2026-06-08T14:10:00.637000+01:00"),
+        ("202606081410+0100", "2026-06-08T14:10:00+01:00"),
+        ("2026060814+0100", "2026-06-08T14:00:00+01:00"),
     ],
 )
 def test_a_time_keeps_its_offset_or_takes_the_senders_zone(sent: str, expected: str) -> None:
@@ -99,7 +84,9 @@ def test_a_time_keeps_its_offset_or_takes_the_senders_zone(sent: str, expected: 
     assert moment.isoformat() == expected
 
 
-@pytest.mark.parametrize("sent", ["1990", "199013", "20261301", "2026060814100", "20260608T14", "00000000", "soon", ""])
+@pytest.mark.parametrize(
+    "sent", ["1990", "199013", "20261301", "2026060814100", "20260608T14", "0" * 8, "2" * 18, "soon", ""]
+)
 def test_what_is_no_time_is_none(sent: str) -> None:
     assert fields.moment(sent, EASTERN) is None
 
@@ -154,7 +141,9 @@ def test_notes_never_hold_a_value() -> None:
     [
         ("M&2.16.840.1.113883.3.9999.1&ISO", "urn:oid:2.16.840.1.113883.3.9999.1"),
         ("&2.16.840.1.113883.3.9999.1", "urn:oid:2.16.840.1.113883.3.9999.1"),
-        ("&A0B1&UUID", "urn:uuid:a0b1"),
+        ("&0A0B1C2D-1111-4222-8333-444455556666&UUID", "urn:uuid:0a0b1c2d-1111-4222-8333-444455556666"),
+        ("M&AssigningSystem&UUID", "urn:throughline:authority:org:M"),
+        ("&AssigningSystem&GUID", "urn:throughline:authority:org:AssigningSystem"),
         ("&http://h.example/mrn&URI", "http://h.example/mrn"),
         ("M", "urn:throughline:authority:org:M"),
         ("M 1/2", "urn:throughline:authority:org:M%201%2F2"),
@@ -197,6 +186,9 @@ def test_a_visit_has_a_set_of_identifiers() -> None:
         ("(312)555-0103", "(312)555-0103"),
         ("^PRN^PH^^^^^^^^^3125550103", "3125550103"),
         ("^PRN^PH^^^212^5550101^77", "212-555-0101 x77"),
+        ("5550100^PRN^PH^^^^^^^^^(312) 555-0103", "(312) 555-0103"),
+        ("N^PRN^PH^^1^212^5550101", "+1-212-555-0101"),
+        ("^PRN^PH^^PH^212^5550101", "212-555-0101"),
     ],
 )
 def test_a_phone_is_read_from_either_layout(sent: str, number: str) -> None:
@@ -211,6 +203,37 @@ def test_a_fax_or_a_mail_address_is_no_phone() -> None:
     ).patient
     assert patient is not None
     assert patient.phones == []
+
+
+@pytest.mark.parametrize("sent", ["REDACTED", "N", "unknown~N", "^PRN^PH^^^^none"])
+def test_a_word_without_a_digit_is_no_phone(sent: str) -> None:
+    patient = facts("ADT^A01", "PID|1||HTEST1" + "|" * 10 + sent).patient
+    assert patient is not None
+    assert patient.phones == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "lines"),
+    [
+        ("9 Test Rd^Apt 1", ["9 Test Rd", "Apt 1"]),
+        ("1000&Hospital Lane^Ste 1", ["1000 Hospital Lane", "Ste 1"]),
+        ("9 Test Rd&Test Rd&9", ["9 Test Rd"]),
+        ("&Test Rd&9", ["Test Rd 9"]),
+        ("9 Test Rd" + "^" * 18 + "c/o HTESTCARE", ["9 Test Rd", "c/o HTESTCARE"]),
+        ("^^Testville", []),
+    ],
+)
+def test_no_part_of_a_street_is_lost_or_doubled(sent: str, lines: list[str]) -> None:
+    patient = facts("ADT^A01", f"PID|1||HTEST1||||||||{sent}").patient
+    assert patient is not None
+    assert patient.address is not None
+    assert patient.address.lines == lines
+
+
+def test_an_addressee_alone_is_no_address() -> None:
+    patient = facts("ADT^A01", "PID|1||HTEST1||||||||" + "^" * 18 + "c/o HTESTCARE").patient
+    assert patient is not None
+    assert patient.address is None
 
 
 def test_an_address_that_says_homeless_is_kept_and_flagged() -> None:
@@ -281,6 +304,8 @@ def test_missing_segments_are_tolerated() -> None:
         ("DG1|1||f1120", tables.ICD10CM, "F11.20"),
         ("DG1|1||X1^local^HTL^F11.20^Opioid^I10", tables.ICD10CM, "F11.20"),
         ("DG1|1||5602001^^SCT", tables.SNOMED, "5602001"),
+        ("DG1|1||304.00^Opioid^I9", tables.ICD9CM, "304.00"),
+        ("DG1|1||304.00^^I9CDX", tables.ICD9CM, "304.00"),
         ("DG1|1||AUD-SEV^Alcohol^NGPROB", "urn:throughline:system:org:NGPROB", "AUD-SEV"),
         ("DG1|1|||opioid use disorder", None, "opioid use disorder"),
     ],
@@ -293,7 +318,7 @@ def test_a_diagnosis_is_read_from_every_layout(dg1: str, system: str | None, cod
 @pytest.mark.parametrize("code", ["F11" + "2" * 253, "ŉ" * 200, "9" * 2000])
 def test_a_diagnosis_code_of_any_length_is_read(code: str) -> None:
     (diagnosis,) = facts("ADT^A01", f"DG1|1||{code}^Opioid^I10").diagnoses
-    assert len(diagnosis.code) <= fields.TOKEN_MAX
+    assert len(diagnosis.code) <= TOKEN_MAX
 
 
 def test_dg1_21_d_takes_a_diagnosis_back() -> None:
@@ -325,6 +350,10 @@ def test_a_merge_tells_which_numbers_are_no_longer_current() -> None:
         ("ADT^A03", (PID,), None),
         ("ADT^A03", (PV1,), None),
         ("ADT^A03", ("PID|1" + "|" * 17 + "ACC",), None),
+        ("ADT^A03", ("PID|1|HTESTOLD",), None),
+        ("ADT^A31", ("PID|1" + "|" * 17 + "ACC",), ("PID", 3)),
+        ("REF^I12", ("RF1|P",), ("PID", 3)),
+        ("ORM^O01", ("ORC|NW|1", "OBR|1"), None),
         ("ORU^R01", ("OBX|1|NM|x",), None),
         ("ORU^R01", ("RXA|0|1|20260608||991147^^RXNORM",), ("PID", 3)),
         ("XYZ^Z01", ("DG1|1||F11.20",), ("PID", 3)),
@@ -348,9 +377,27 @@ def test_a_message_without_control_id_cant_be_filed() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(alphabet='|^~&\\"AB01. \t\x01', max_size=120), max_size=6))
 def test_no_content_of_known_segments_breaks_the_reading(bodies: list[str]) -> None:
-    names = ("PID", "PV1", "DG1", "ORC", "RXE", "RXA", "RXD", "NK1", "IN1", "AL1", "TQ1", "MRG", "EVN")
-    for name in names:
-        read("ADT^A03", *(f"{name}|{body}" for body in bodies))
+    names = (
+        "PID",
+        "PV1",
+        "DG1",
+        "ORC",
+        "RXE",
+        "RXA",
+        "RXD",
+        "NK1",
+        "IN1",
+        "AL1",
+        "TQ1",
+        "MRG",
+        "EVN",
+        "OBX",
+        "CON",
+        "RF1",
+    )
+    for name in (*names, "PRD", "OBR"):
+        for kind in ("ADT^A03", "ADT^A40", "REF^I12"):
+            read(kind, *(f"{name}|{body}" for body in bodies))
 
 
 def test_every_northgate_visit_is_read_without_a_note() -> None:

@@ -2,11 +2,13 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings.dialects.adt_generic import fields
+from fhir_mappings import triage
+from fhir_mappings.dialects.adt_generic import timing
 from fhir_mappings.dialects.adt_generic.dialect import DIALECT
 from fhir_mappings.dialects.base import Reading
 from fhir_mappings.hl7v2 import parse
 from schemas.codes import tables
+from schemas.discharge import Product
 from schemas.facts import Facts
 from schemas.sender import Sender
 
@@ -58,14 +60,55 @@ def test_the_old_layout_of_timing_is_read_from_orc_7_and_rxe_1() -> None:
         ("QWEEK", "P7D"),
         ("Q4W", "P28D"),
         ("QMONTH", "P28D"),
+        ("Every 24 hours", "PT24H"),
+        ("every 12 hrs", "PT12H"),
+        ("Q 8 HR", "PT8H"),
+        ("every six hours", "PT6H"),
+        ("EVERY DAY", "PT24H"),
+        ("every other day", "PT48H"),
+        ("every 2 days", "PT48H"),
+        ("Every morning", "PT24H"),
+        ("at bedtime", "PT24H"),
+        ("Once daily", "PT24H"),
+        ("1 time daily", "PT24H"),
+        ("once a day", "PT24H"),
+        ("one time per day", "PT24H"),
+        ("2 times daily", "PT12H"),
+        ("2x/day", "PT12H"),
+        ("2 X DAILY", "PT12H"),
+        ("Twice a day", "PT12H"),
+        ("three times daily", "PT8H"),
+        ("4 times per day", "PT6H"),
+        ("weekly", "P7D"),
+        ("once a week", "P7D"),
+        ("every week", "P7D"),
+        ("every 7 days", "P7D"),
+        ("every 168 hours", "P7D"),
+        ("every 4 weeks", "P28D"),
+        ("every four weeks", "P28D"),
+        ("every 28 days", "P28D"),
+        ("Q2WK", "P14D"),
+        ("every other week", "P14D"),
+        ("once monthly", "P28D"),
+        ("every month", "P28D"),
         ("Q0H", None),
+        ("Q1.5H", None),
+        ("Q4-6H", None),
+        ("Q999D", None),
+        ("every 24 hours PRN", None),
+        ("5 times daily", None),
+        ("0 times daily", None),
+        ("2 times weekly", None),
+        ("2 times", None),
+        ("7 days", None),
         ("ONCE", None),
+        ("one time", None),
         ("PRN", None),
         ("", None),
     ],
 )
 def test_a_repeat_pattern_becomes_an_interval(repeat: str, interval: str | None) -> None:
-    assert fields.interval(repeat) == interval
+    assert timing.interval(repeat) == interval
 
 
 @pytest.mark.parametrize(
@@ -81,7 +124,23 @@ def test_a_repeat_pattern_becomes_an_interval(repeat: str, interval: str | None)
     ],
 )
 def test_a_duration_counts_days_only_with_a_unit(text: str, unit: str, expected: int | None) -> None:
-    assert fields.days(text, unit) == expected
+    assert timing.days(text, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("segments", "interval"),
+    [
+        (["TQ1|1||TID", "RXO|X^methadone", "RXE||991147^methadone^RXNORM|80||mg", "TQ1|1||QDAY"], "PT24H"),
+        (["TQ1|1||TID", "RXE||991147^methadone^RXNORM|80||mg"], "PT8H"),
+        (["TQ1|1||HTLOCAL&every 12 hours", "RXO|991147^methadone^RXNORM"], "PT12H"),
+        (["TQ1|1||^^^^24^h", "RXO|991147^methadone^RXNORM"], "PT24H"),
+        (["TQ1|1||QDAY^^^^12^h", "RXO|991147^methadone^RXNORM"], "PT24H"),
+        (["TQ1|1||^^^^2.5^h", "RXO|991147^methadone^RXNORM"], None),
+    ],
+)
+def test_the_timing_that_holds_is_that_of_the_encoded_product(segments: list[str], interval: str | None) -> None:
+    (order,) = facts("RDE^O11", "ORC|NW|77^PLC", *segments).orders
+    assert order.interval == interval
 
 
 @pytest.mark.parametrize("control", ["CA", "DC", "OC", "OD"])
@@ -116,6 +175,95 @@ def test_a_local_code_that_the_sender_maps_puts_the_mapped_code_first() -> None:
     (order,) = facts("RDE^O11", ORC, "RXE||L8^film 8^LOC", **maps).orders
     assert (order.product.system, order.product.code) == (tables.RXNORM, "1010604")
     assert [one.code for one in order.product.alternates] == ["L8"]
+
+
+OWN = ("urn:throughline:system:org:L", "HT9", "HTLOCAL")
+METHADONE = (tables.RXNORM, "991147", "methadone")
+
+
+def codes(product: Product) -> list[tuple[str | None, str, str | None]]:
+    return [(one.system, one.code, one.display) for one in (product, *product.alternates)]
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        ["RXO|991147^methadone^RXNORM|60||mg", "RXE||HT9^HTLOCAL^L|80||mg"],
+        ["RXE||HT9^HTLOCAL^L|80||mg", "RXO|HT8^^L", "RXD|1|991147^methadone^RXNORM|20260608"],
+        ["RXE||HT9^HTLOCAL^L|80||mg", "RXA|0|1|||991147^methadone^RXNORM"],
+    ],
+)
+def test_an_order_under_a_local_code_is_of_the_product_that_another_segment_names(segments: list[str]) -> None:
+    (order,) = facts("RDE^O11", "ORC|NW|1", *segments).orders
+    assert codes(order.product) == [METHADONE, OWN]
+    assert (order.amount, order.unit) == (80.0, "mg")
+
+
+def test_a_code_that_is_known_by_itself_stays_alone() -> None:
+    rxo = "RXO|351265^buprenorphine^RXNORM"
+    (order,) = facts("RDE^O11", "ORC|NW|1", rxo, "RXE||00054-4538-25^methadone^NDC|80||mg").orders
+    assert codes(order.product) == [(tables.NDC, "00054-4538-25", "methadone")]
+
+
+def test_a_dose_and_a_supply_are_of_the_product_of_their_order() -> None:
+    order = ("ORC|RE|1^P", "RXE||991147^methadone^RXNORM|80||mg")
+    (dose,) = facts("RAS^O17", *order, "RXA|0|1|20260608091500||HT9^HTLOCAL^L|80|mg").doses
+    (supply,) = facts("RDS^O13", *order, "TQ1|1|||||3^d", "RXD|1|HT9^HTLOCAL^L|20260608|1").supplies
+    assert codes(dose.product) == codes(supply.product) == [METHADONE, OWN]
+
+
+def test_a_local_code_that_was_sent_beside_is_not_told_twice() -> None:
+    rxo = "RXO|991147^methadone^RXNORM^HT9^HTLOCAL^L"
+    (order,) = facts("RDE^O11", "ORC|NW|1", rxo, "RXE||HT9^HTLOCAL^L|80||mg").orders
+    assert codes(order.product) == [METHADONE, OWN]
+
+
+def test_the_key_of_a_dose_is_the_same_whether_its_order_stands_beside_or_not() -> None:
+    orc, rxa = "ORC|RE|1^P", "RXA|0|1|20260608091500||HT9^HTLOCAL^L|80|mg"
+    (alone,) = facts("RAS^O17", orc, rxa).doses
+    (beside,) = facts("RAS^O17", orc, "RXE||991147^methadone^RXNORM|80||mg", rxa).doses
+    assert alone.key == beside.key == "P|1|HT9|20260608091500"
+
+
+def test_another_dose_of_the_group_does_not_say_what_this_one_is() -> None:
+    rxas = ("RXA|0|1|20260608091500||991147^methadone^RXNORM|80|mg", "RXA|0|2|20260608091600||HT9^HTLOCAL^L|1|EA")
+    known, own = facts("RAS^O17", "ORC|RE|1^P", *rxas).doses
+    assert (codes(known.product), codes(own.product)) == ([METHADONE], [OWN])
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("HT9^^L^^^^^^methadone 10 mg tablet", [("urn:throughline:system:org:L", "HT9", "methadone 10 mg tablet")]),
+        ("^^^^^^^^methadone 10 mg tablet", [(None, "methadone 10 mg tablet", "methadone 10 mg tablet")]),
+        ("HT9^HTLOCAL^L^^^^^^methadone 10 mg tablet", [OWN]),
+        (
+            "HT9^^L^991147^^RXNORM^^^methadone",
+            [METHADONE, ("urn:throughline:system:org:L", "HT9", "methadone")],
+        ),
+    ],
+)
+def test_the_original_text_is_the_text_where_no_other_was_sent(
+    sent: str, expected: list[tuple[str | None, str, str | None]]
+) -> None:
+    (order,) = facts("RDE^O11", "ORC|NW|1", f"RXE||{sent}|80||mg").orders
+    assert codes(order.product) == expected
+    assert triage.message_signal(facts("RDE^O11", "ORC|NW|1", f"RXE||{sent}|80||mg")) is (expected != [OWN])
+
+
+@pytest.mark.parametrize(
+    ("sent", "unit"),
+    [("mg", "mg"), ("43^mg", "mg"), ("^mg", "mg"), ("mg^milligram", "mg"), ("43", "43"), ("", None)],
+)
+def test_a_unit_by_its_number_is_told_by_its_text(sent: str, unit: str | None) -> None:
+    (dose,) = facts("RAS^O17", "ORC|RE|1", f"RXA|0|1|20260608091500||991147^methadone^RXNORM|80|{sent}").doses
+    (order,) = facts("RDE^O11", "ORC|NW|1", f"RXE||991147^methadone^RXNORM|80||{sent}").orders
+    assert (dose.unit, order.unit) == (unit, unit)
+
+
+def test_names_of_prescribers_and_nurses_are_whole() -> None:
+    (order,) = facts("RDE^O11", "ORC|NW|1||||||||||1^HTESTDOC^Anna^Bea", "RXE||991147^^RXNORM").orders
+    assert order.prescriber == "Anna Bea HTESTDOC"
 
 
 def test_a_drug_that_is_text_only_keeps_its_text() -> None:

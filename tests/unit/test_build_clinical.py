@@ -63,6 +63,41 @@ def test_language_and_interpreter_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "tag"),
+    [
+        ("spa", "es"),
+        ("SPA", "es"),
+        ("EN", "en"),
+        ("en_US", "en-US"),
+        ("zh-Hant", "zh-Hant"),
+        ("chi", "zh"),
+        ("haw", "haw"),
+        ("HAW", None),
+        ("ENGLISH", None),
+        ("Spanish", None),
+        ("UNK", None),
+        ("ASL", None),
+        ("xx", None),
+        ("port", None),
+        ("1", None),
+        ("es-", None),
+    ],
+)
+def test_a_language_is_a_tag_that_is_registered_else_the_senders_word(sent: str, tag: str | None) -> None:
+    said = patient(language=sent)["communication"][0]["language"]
+    assert said == ({"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]} if tag else {"text": sent})
+
+
+@pytest.mark.parametrize(
+    ("sent", "coded"), [("MR", True), ("NPI", True), ("MRN", False), ("EPI", False), ("HTEST General", False)]
+)
+def test_a_type_of_the_hospitals_own_is_a_text(sent: str, *, coded: bool) -> None:
+    (number,) = patient(identifiers=[{"system": "urn:a", "value": "HTEST1", "type": sent}])["identifier"]
+    v2_0203 = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": sent}]}
+    assert number["type"] == (v2_0203 if coded else {"text": sent})
+
+
+@pytest.mark.parametrize(
     ("kind", "discharged", "status"),
     [
         ("discharge", "2026-06-05T14:00:00-04:00", "finished"),

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Literal
 
+import pytest
+
 from fhir_mappings.triage import judge
 from fhir_mappings.visit import as_event, identity, last_dose, merge
 from schemas.discharge import (
@@ -272,6 +274,19 @@ def test_the_identity_of_a_message_holds_merged_numbers_and_account_numbers_but_
     assert found.visits == ("urn:local:account|A1",)
     assert found.patients == (f"{MRN}|HTEST7", f"{MRN}|HTEST8")
     assert identity(facts("ADT^A31", "other", "06-09 10:00", patient=None, visit=None)) == ((), ())
+
+
+@pytest.mark.parametrize("kind", ["MR", "PE", "MRN", "EPI", "HTEST General", "MA", None])
+def test_a_number_of_the_person_finds_the_person_whatever_the_hospital_calls_it(kind: str | None) -> None:
+    people = Patient(identifiers=[Identifier(system="urn:local:number", value="HTEST1", type=kind)])
+    found = identity(facts("ADT^A08", "update", "06-09 10:00", patient=people, visit=None))
+    assert found == ((), ("urn:local:number|HTEST1",))
+
+
+@pytest.mark.parametrize("kind", ["SS", "DL", "PPN", "SR", "GI", "GN", "EN", "MB", "SN", "XX"])
+def test_a_number_that_several_people_may_have_or_nobody_needs_finds_nobody(kind: str) -> None:
+    people = Patient(identifiers=[Identifier(system="urn:local:number", value="HTEST1", type=kind)])
+    assert identity(facts("ADT^A08", "update", "06-09 10:00", patient=people, visit=None)) == ((), ())
 
 
 def test_a_trigger_that_is_not_handled_adds_who_and_where_but_no_drug_and_no_end() -> None:

@@ -1,6 +1,7 @@
-"""Plain HL7 v2 as American hospitals send it: ADT, RDE, RAS, RDS, with the differences of a site in its ``maps``.
+"""Plain HL7 v2 as American hospitals send it: ADT, orders, doses, supplies, results and referrals.
 
-No official map exists for A03, RDE^O11 and RXE (HL7 v2-to-FHIR, inventory of 2025-10): the reading here is ours.
+The differences of a site stand in its ``maps``. No official map exists for A03, RDE^O11, RXE and REF^I12 (HL7
+v2-to-FHIR, inventory of 2025-10): the reading here is ours.
 
 Systems of identifiers: an OID or UUID of the assigning authority, else
 ``urn:throughline:authority:<organization>:<namespace>``; without any authority the field stands for it. Names of
@@ -10,11 +11,16 @@ code systems that no table knows become ``urn:throughline:system:<organization>:
 from datetime import UTC, date, datetime
 from typing import Final
 
-from fhir_mappings.dialects.adt_generic import drugs, people, stay
+from fhir_mappings.dialects.adt_generic import drugs, merging, people, referral, results, stay
 from fhir_mappings.dialects.adt_generic.fields import Source, instant
+from fhir_mappings.dialects.adt_generic.kinds import kind_of
+from fhir_mappings.dialects.adt_generic.made import made
+from fhir_mappings.dialects.adt_generic.parts import parts
+from fhir_mappings.dialects.adt_generic.site import site_of
 from fhir_mappings.dialects.adt_generic.targets import TARGETS, UNUSED
 from fhir_mappings.dialects.base import Problem, Reading
 from fhir_mappings.hl7v2 import Message
+from schemas.base import changed
 from schemas.discharge import Circumstances, Clinical
 from schemas.facts import FactKind, Facts
 from schemas.sender import Sender
@@ -22,24 +28,9 @@ from schemas.sender import Sender
 UNTIMED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Event time of a message without any: older than all, so it never overrides another fact."""
 
-_KINDS: Final[dict[str, FactKind]] = {
-    "ADT^A01": "admit",
-    "ADT^A03": "discharge",
-    "ADT^A04": "admit",
-    "ADT^A08": "update",
-    "ADT^A11": "cancel-visit",
-    "ADT^A13": "cancel-discharge",
-    "ADT^A40": "merge",
-    "RDE^O11": "order",
-    "RDE^O01": "order",
-    "RAS^O17": "dose",
-    "RAS^O01": "dose",
-    "RDS^O13": "supply",
-    "RDS^O01": "supply",
-}
-_PREGNANT: Final = Clinical(pregnant=True)
 _NOTHING_CLINICAL: Final = Clinical()
-_FILED_CODES: Final = frozenset({"ADT", "RDE", "RAS", "RDS"})
+_CIRCUMSTANTIAL: Final = frozenset({"NK1", "IN1", "AL1", "OBX", "CON", "RF1"})
+_FILED_CODES: Final = frozenset({"ADT", "RDE", "RAS", "RDS", "REF"})
 _FILED_SEGMENTS: Final = drugs.DRUG_SEGMENTS | {"DG1"}
 _TEST_IDS: Final = frozenset({"T", "D"})
 """MSH-11, table 0103: training and debugging."""
@@ -54,42 +45,28 @@ class AdtGeneric:
     unused: Final = UNUSED
 
     def read(self, message: Message, sender: Sender) -> Reading:
-        """The facts of one message.
+        """The facts of one message; of one that tells of several persons, the facts of each.
 
-        Other triggers than those above, and than those that the sender's file declares, are read too, with
+        Other triggers than those of ``kinds``, and than those that the sender's file declares, are read too, with
         ``handled=False``: triage must see what they carry.
         """
-        source = Source(sender, message.separators)
-        kind = _kind(message.type, sender)
-        known = kind or "other"
-        at = _event_time(source, message)
-        pid, mrg = message.first("PID"), message.first("MRG")
-        visit, ended = stay.visit(source, message, known)
-        standing, removed = stay.diagnoses(source, message)
-        medication = drugs.drugs(source, message, at)
-        facts = Facts(
-            trigger=message.type,
-            kind=known,
-            at=at,
-            test=message.processing_id.strip().upper() in _TEST_IDS,
-            patient=people.patient(source, pid) if pid is not None else None,
-            merged_identifiers=people.merged(source, mrg) if mrg is not None else [],
-            visit=visit,
-            visit_status_ended=ended,
-            diagnoses=standing,
-            removed_diagnoses=removed,
-            orders=medication.orders,
-            doses=medication.doses,
-            supplies=medication.supplies,
-            circumstances=_circumstances(source, message),
-            handled=kind is not None,
-        )
-        return Reading(facts, tuple(source.notes))
+        site = site_of(sender, message.separators)
+        kind = kind_of(site, message)
+        single, left_out = parts(message, kind or "other")
+        facility = stay.facility(site, single[0])
+        source = Source(site, facility)
+        source.notes.extend(left_out)
+        sent = source.when(message.header, 7)
+        at = _event_time(source, single[0], sent)
+        facts = _facts(source, single[0], kind, at, facility)
+        more = [_facts(source, one, kind, at, stay.facility(site, one)) for one in single[1:]]
+        sent_at = sent if isinstance(sent, datetime) else None
+        return Reading(facts, tuple(source.notes), tuple(dict.fromkeys(source.unmapped)), sent_at, tuple(more))
 
     def filing(self, message: Message, facts: Facts) -> Problem | None:
-        """No MSH-10, or neither PID-3 nor a visit identifier where one is needed.
+        """No MSH-10, or neither a patient nor a visit identifier where one is needed.
 
-        ADT, RDE, RAS, RDS and every message with a drug or a diagnosis need one; the rest is only counted.
+        ADT, RDE, RAS, RDS, REF and every message with a drug or a diagnosis need one; the rest is only counted.
         """
         if not message.control_id.strip():
             return Problem("101", "message control id is missing", "MSH", 10)
@@ -107,42 +84,88 @@ def _identified(facts: Facts) -> bool:
     return bool((visit is not None and visit.identifiers) or (patient is not None and patient.identifiers))
 
 
-def _kind(trigger: str, sender: Sender) -> FactKind | None:
-    maps = sender.maps
-    if trigger in maps.order_triggers:
-        return "order"
-    if trigger in maps.dose_triggers:
-        return "dose"
-    if trigger in maps.dispense_triggers:
-        return "supply"
-    return _KINDS.get(trigger)
+def _facts(source: Source, message: Message, kind: FactKind | None, at: datetime, facility: str | None) -> Facts:
+    known = kind or "other"
+    pid = message.first("PID")
+    patient = people.patient(source, pid) if pid is not None else None
+    visit, ended = stay.visit(source, message, known)
+    former = merging.merged(source, message, known, patient, visit)
+    standing, removed = stay.diagnoses(source, message)
+    medication = drugs.drugs(source, message, at)
+    return made(
+        Facts,
+        trigger=message.type,
+        kind=known,
+        at=at,
+        test=message.processing_id.strip().upper() in _TEST_IDS,
+        patient=patient,
+        merged_identifiers=former.persons,
+        merged_visits=former.visits,
+        facility=facility,
+        visit=stay.numbered(visit, former.kept),
+        visit_status_ended=ended,
+        diagnoses=standing,
+        removed_diagnoses=removed,
+        orders=medication.orders,
+        doses=medication.doses,
+        supplies=medication.supplies,
+        circumstances=_circumstances(source, message, known),
+        handled=kind is not None,
+    )
 
 
-def _event_time(source: Source, message: Message) -> datetime:
+def _event_time(source: Source, message: Message, sent: date | datetime | None) -> datetime:
     """EVN-2, else MSH-7, else EVN-6; one with a time of day goes before a bare day."""
     evn = message.first("EVN")
-    candidates: list[date | datetime | None] = []
-    for segment, field in ((evn, 2), (message.header, 7), (evn, 6)):
-        value = source.when(segment, field) if segment is not None else None
+    happened = source.when(evn, 2) if evn is not None else None
+    for value in (happened, sent):
         if isinstance(value, datetime):
             return value
-        candidates.append(value)
-    day = next((instant(value, source.zone) for value in candidates if value is not None), None)
+    planned = source.when(evn, 6) if evn is not None else None
+    if isinstance(planned, datetime):
+        return planned
+    day = next((instant(value, source.zone) for value in (happened, sent, planned) if value is not None), None)
     if day is None:
         source.note(message.header, 7, "no time in the message: it overrides no other fact")
     return day or UNTIMED
 
 
-def _circumstances(source: Source, message: Message) -> Circumstances | None:
-    contacts = people.contacts(source, message)
-    coverage = people.coverage(source, message)
-    allergies = people.allergies(source, message)
+def _circumstances(source: Source, message: Message, kind: FactKind) -> Circumstances | None:
     pregnant = stay.pregnant(message.first("PV1"))
-    if not (contacts or coverage or allergies or pregnant):
+    if not pregnant and not message.has(_CIRCUMSTANTIAL):
         return None
-    return Circumstances(
+    contacts = people.contacts(source, message)
+    allergies = people.allergies(source, message)
+    clinical = _clinical(source, message, kind, pregnant=pregnant)
+    coverage = people.coverage(source, message)
+    needs = referral.needs(source, message) if kind == "referral" else []
+    consents = referral.consents(source, message)
+    if not (contacts or allergies or clinical or coverage or needs or consents):
+        return None
+    return made(
+        Circumstances,
         contacts=contacts,
-        coverage=coverage,
+        naloxone_given=None,
+        supplies_given=[],
         allergies=allergies,
-        clinical=_PREGNANT if pregnant else _NOTHING_CLINICAL,
+        clinical=clinical or _NOTHING_CLINICAL,
+        photo_id=None,
+        coverage=coverage,
+        current_otp=None,
+        needs=needs,
+        continuation=None,
+        consents=consents,
+        next_appointment=None,
     )
+
+
+def _clinical(source: Source, message: Message, kind: FactKind, *, pregnant: bool) -> Clinical | None:
+    """What results say; of a trigger that is not handled they are not looked at."""
+    looked_at = message.first("OBX") is not None and kind != "other"
+    if not (looked_at or pregnant):
+        return None
+    found = results.results(source, message) if looked_at else results.NO_RESULTS
+    stated = {"pregnant": True if pregnant else found.pregnant, "qtc_ms": found.qtc_ms}
+    if stated["pregnant"] is None and found.qtc_ms is None and not found.screens:
+        return None
+    return changed(_NOTHING_CLINICAL, {**stated, "urine_drug_screen": found.screens})

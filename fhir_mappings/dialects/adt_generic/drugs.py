@@ -9,9 +9,15 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Final, Literal, NamedTuple
 
-from fhir_mappings.dialects.adt_generic.fields import Path, Source, days, instant, interval, path_of
+from fhir_mappings.dialects.adt_generic import site as sites
+from fhir_mappings.dialects.adt_generic.fields import Source, instant
+from fhir_mappings.dialects.adt_generic.made import made
+from fhir_mappings.dialects.adt_generic.site import Path
+from fhir_mappings.dialects.adt_generic.timing import days, interval
 from fhir_mappings.hl7v2 import Message, Segment
-from schemas.discharge import Product
+from schemas.base import changed
+from schemas.codes import tables
+from schemas.discharge import Coding, Product
 from schemas.facts import GivenDose, Order, Supply
 
 DRUG_SEGMENTS: Final = frozenset({"RXE", "RXO", "RXA", "RXD"})
@@ -31,6 +37,8 @@ _DEFAULT_CLASSES: Final = {"I": "inpatient", "O": "discharge"}
 """Table 0482 in ORC-29."""
 _DEFAULT_CLASS_PATH: Final = Path("ORC", 29, 1)
 _DOSE_UNITS: Final = frozenset({"DOSE", "DOSES", "{DOSE}"})
+_SHARED_SYSTEMS: Final = frozenset({tables.RXNORM, tables.NDC})
+"""What more than one hospital knows a product by."""
 
 OrderClass = Literal["inpatient", "discharge"] | None
 
@@ -125,22 +133,22 @@ def _order_key(source: Source, group: _Group) -> str | None:
 
 
 def _order(source: Source, group: _Group, key: str | None, timing: _Timing) -> Order | None:
-    coded = _ordered(source, group)
-    if coded is None:
+    named = _ordered(source, group)
+    if named is None:
         return None
-    drug, product = coded
+    drug, sent = named
     orc = group.first("ORC")
     stated = instant(source.when(orc, 9), source.zone) if orc is not None else None
     amount, unit = _AMOUNTS.get(drug.name, (0, 0))
     return Order(
-        key=key or f"{product.code}|{(stated or group.at).isoformat()}",
-        product=product,
+        key=key or f"{sent.code}|{(stated or group.at).isoformat()}",
+        product=_known(source, group, drug, sent),
         at=stated or group.at,
         withdrawn=_withdrawn(group),
         discharge=_order_class(source, group) == "discharge",
         interval=timing.interval,
         amount=source.number(drug, amount) if amount else None,
-        unit=source.token(drug, unit) if unit else None,
+        unit=source.unit(drug, unit) if unit else None,
         route=_route(source, group, drug),
         prescriber=source.clinician_name(orc, 12) if orc is not None else None,
         prescriber_id=source.token(orc, 12) if orc is not None else None,
@@ -158,6 +166,27 @@ def _ordered(source: Source, group: _Group) -> tuple[Segment, Product] | None:
     return None
 
 
+def _known(source: Source, group: _Group, sent_in: Segment, sent: Product) -> Product:
+    """The product as sent; where only its own hospital knows the code, as another segment of the same order names it.
+
+    The codes as sent stay as alternates. Keys are made of what was sent: they don't depend on what else was.
+    """
+    if _is_shared(sent):
+        return sent
+    for name, field in _PRODUCTS:
+        other = group.first(name) if name != sent_in.name else None
+        product = sites.drug(source.site, other.raw(field)).product if other is not None else None
+        if product is not None and _is_shared(product):
+            own = [made(Coding, system=sent.system, code=sent.code, display=sent.display), *sent.alternates]
+            more = [coding for coding in own if coding not in product.alternates]
+            return changed(product, {"alternates": product.alternates + more})
+    return sent
+
+
+def _is_shared(product: Product) -> bool:
+    return any(coding.system in _SHARED_SYSTEMS for coding in (product, *product.alternates))
+
+
 def _doses(source: Source, group: _Group, key: str | None, timing: _Timing) -> Iterator[GivenDose]:
     for rxa in group.all("RXA"):
         product = source.product(rxa, 5)
@@ -170,11 +199,11 @@ def _doses(source: Source, group: _Group, key: str | None, timing: _Timing) -> I
         yield GivenDose(
             key=f"{key or ''}|{product.code}|{rxa.text(3).strip()}",
             order=key,
-            product=product,
+            product=_known(source, group, rxa, product),
             at=start,
             charted_at=group.at,
             amount=amount,
-            unit=source.token(rxa, 7),
+            unit=source.unit(rxa, 7),
             route=_route(source, group, rxa),
             outcome=outcome,
             held=outcome in ("refused", "not-given") or amount == 0,
@@ -218,7 +247,7 @@ def _supplies(source: Source, group: _Group, key: str | None, timing: _Timing) -
         yield Supply(
             key=f"{key or product.code}|{number}",
             order=key,
-            product=product,
+            product=_known(source, group, rxd, product),
             at=handed or group.at,
             days=timing.days,
             doses=doses,
@@ -230,7 +259,7 @@ def _supplies(source: Source, group: _Group, key: str | None, timing: _Timing) -
 
 def _dispensed_doses(source: Source, rxd: Segment) -> int | None:
     """RXD-4 where RXD-5 says that it counts doses. Films, tablets and millilitres are quantities, never doses."""
-    if rxd.text(5).strip().upper() not in _DOSE_UNITS:
+    if (source.unit(rxd, 5) or "").upper() not in _DOSE_UNITS:
         return None
     number = source.number(rxd, 4)
     return int(number) if number is not None and number == int(number) and 0 < number <= 1464 else None
@@ -244,7 +273,7 @@ def _withdrawn(group: _Group) -> bool:
 def _order_class(source: Source, group: _Group) -> OrderClass:
     """Inpatient, or for the way home; None where neither the field nor the sender's map says it."""
     mapped = source.sender.maps.order_class
-    path = (path_of(mapped.field) if mapped is not None else None) or _DEFAULT_CLASS_PATH
+    path = (source.path(mapped.field) if mapped is not None else None) or _DEFAULT_CLASS_PATH
     words = (mapped.model_extra if mapped is not None else None) or _DEFAULT_CLASSES
     segment = group.first(path.segment)
     value = segment.text(path.field, path.component).strip() if segment is not None else ""
@@ -253,6 +282,7 @@ def _order_class(source: Source, group: _Group) -> OrderClass:
         return "discharge" if word == "discharge" else "inpatient"
     if value and segment is not None:
         source.note(segment, path.field, "order class is not in the sender's map")
+        source.unknown("order-class", segment, path.field, value)
     return None
 
 
@@ -262,10 +292,12 @@ def _route(source: Source, group: _Group, drug: Segment) -> str | None:
 
 
 def _timing(source: Source, group: _Group) -> _Timing:
-    tq1, orc, rxe = group.first("TQ1"), group.first("ORC"), group.first("RXE")
+    orc, rxe = group.first("ORC"), group.first("RXE")
+    # What stands after RXE is the timing of the product as encoded; before it, as RXO asked for it.
+    tq1 = group.after(rxe, "TQ1") if rxe is not None else group.first("TQ1")
     every, duration, start = None, None, None
     if tq1 is not None:
-        every, start = interval(tq1.text(3)), source.when(tq1, 7)
+        every, start = _repeats(tq1), source.when(tq1, 7)
         duration = days(tq1.text(6), tq1.text(6, 2))
     for segment, field in ((orc, 7), (rxe, 1)):  # TQ, the layout before v2.5
         if segment is not None and segment.raw(field):
@@ -275,9 +307,15 @@ def _timing(source: Source, group: _Group) -> _Timing:
     return _Timing(every, duration or _declared_days(source, group), start)
 
 
+def _repeats(tq1: Segment) -> str | None:
+    """TQ1-3 (RPT): the pattern (1, a code and its text), else the period (5) in its unit (6)."""
+    count = tq1.text(3, 5).strip()
+    period = f"Q{count}{tq1.text(3, 6)}" if count.isdigit() else ""
+    return interval(tq1.text(3)) or interval(tq1.text(3, 1, 2)) or interval(period)
+
+
 def _declared_days(source: Source, group: _Group) -> int | None:
     """The field where the sender's file says that days stand (``ZOC-3``)."""
-    text = source.sender.maps.days_supply
-    path = path_of(text) if text else None
+    path = source.path(source.sender.maps.days_supply)
     segment = group.first(path.segment) if path is not None else None
     return days(segment.text(path.field, path.component), "D") if path is not None and segment is not None else None
