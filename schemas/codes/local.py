@@ -46,7 +46,7 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
     ),
     "admitted": Meaning(
         "Admitted",
-        "The emergency visit went on as an admission after a partner had accepted: the person is still in the hospital.",
+        "The emergency visit went on as an admission after a partner had accepted: the person is still there.",
     ),
     "withdrawn": Meaning(
         "Withdrawn",

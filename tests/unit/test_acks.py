@@ -14,14 +14,13 @@ from fhir_mappings.acks import (
     ack,
     batch,
     batch_header,
-    batches,
     due,
     file,
     file_header,
     header_of,
     rough_header,
 )
-from fhir_mappings.hl7v2 import Message, parse
+from fhir_mappings.hl7v2 import Message, batches, parse
 
 AT = datetime(2026, 6, 8, 14, 20, 5, tzinfo=timezone(-timedelta(hours=4)))
 SENT = (
