@@ -91,6 +91,8 @@ def test_the_old_layout_of_timing_is_read_from_orc_7_and_rxe_1() -> None:
         ("every other week", "P14D"),
         ("once monthly", "P28D"),
         ("every month", "P28D"),
+        ("every 90 minutes", "PT90M"),
+        ("Q180 min", "PT3H"),
         ("Q0H", None),
         ("Q1.5H", None),
         ("Q4-6H", None),
@@ -136,6 +138,8 @@ def test_a_duration_counts_days_only_with_a_unit(text: str, unit: str, expected:
         (["TQ1|1||^^^^24^h", "RXO|991147^methadone^RXNORM"], "PT24H"),
         (["TQ1|1||QDAY^^^^12^h", "RXO|991147^methadone^RXNORM"], "PT24H"),
         (["TQ1|1||^^^^2.5^h", "RXO|991147^methadone^RXNORM"], None),
+        (["TQ1|1||QDAY|||3^d", "RXE||991147^methadone^RXNORM|80||mg", "TQ1|1||||||20260608"], "PT24H"),
+        (["TQ1|1||QDAY", "RXE||991147^methadone^RXNORM|80||mg", "TQ1|1||HTLOCAL"], None),
     ],
 )
 def test_the_timing_that_holds_is_that_of_the_encoded_product(segments: list[str], interval: str | None) -> None:

@@ -134,12 +134,12 @@ def _circumstances(source: Source, message: Message, kind: FactKind) -> Circumst
     pregnant = stay.pregnant(message.first("PV1"))
     if not pregnant and not message.has(_CIRCUMSTANTIAL):
         return None
-    contacts = people.contacts(source, message)
+    contacts = people.contacts(source, message) if message.first("NK1") is not None else []
     allergies = people.allergies(source, message)
     clinical = _clinical(source, message, kind, pregnant=pregnant)
     coverage = people.coverage(source, message)
     needs = referral.needs(source, message) if kind == "referral" else []
-    consents = referral.consents(source, message)
+    consents = referral.consents(source, message) if message.first("CON") is not None else []
     if not (contacts or allergies or clinical or coverage or needs or consents):
         return None
     return made(

@@ -293,18 +293,23 @@ def _route(source: Source, group: _Group, drug: Segment) -> str | None:
 
 def _timing(source: Source, group: _Group) -> _Timing:
     orc, rxe = group.first("ORC"), group.first("RXE")
+    asked = group.first("TQ1")
     # What stands after RXE is the timing of the product as encoded; before it, as RXO asked for it.
-    tq1 = group.after(rxe, "TQ1") if rxe is not None else group.first("TQ1")
-    every, duration, start = None, None, None
-    if tq1 is not None:
-        every, start = _repeats(tq1), source.when(tq1, 7)
-        duration = days(tq1.text(6), tq1.text(6, 2))
+    tq1s = [tq1 for tq1 in (group.after(rxe, "TQ1") if rxe is not None else None, asked) if tq1 is not None]
+    pattern, duration_in, start_in = (_stating(tq1s, field) for field in (3, 6, 7))
+    every = _repeats(pattern) if pattern is not None else None
+    duration = days(duration_in.text(6), duration_in.text(6, 2)) if duration_in is not None else None
+    start = source.when(start_in, 7) if start_in is not None else None
     for segment, field in ((orc, 7), (rxe, 1)):  # TQ, the layout before v2.5
         if segment is not None and segment.raw(field):
             every = every or interval(segment.text(field, 2))
             duration = duration or days(segment.text(field, 3), "")
             start = start or source.when(segment, field, 4)
     return _Timing(every, duration or _declared_days(source, group), start)
+
+
+def _stating(tq1s: Sequence[Segment], field: int) -> Segment | None:
+    return next((tq1 for tq1 in tq1s if tq1.raw(field)), None)
 
 
 def _repeats(tq1: Segment) -> str | None:

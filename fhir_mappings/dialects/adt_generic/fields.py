@@ -105,9 +105,12 @@ class Source:
         raw = segment.raw(field)
         if not raw:
             return None
-        plain = component == 1 and raw.isdigit()
-        read = moment(raw if plain else segment.text(field, component).strip(), self.zone)
-        if read is None and (plain or segment.text(field, component)):
+        read = moment(raw, self.zone) if component == 1 else None
+        if read is not None:
+            return read
+        said = segment.text(field, component)
+        read = moment(said.strip(), self.zone)
+        if read is None and said:
             self.note(segment, field, "not a date or time (YYYYMMDD[HHMM[SS]][+ZZZZ])")
         return read
 

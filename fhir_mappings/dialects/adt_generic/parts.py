@@ -26,7 +26,8 @@ def parts(message: Message, kind: FactKind) -> tuple[tuple[Message, ...], tuple[
     if len(message.all("PID")) < 2 and len(message.all("MRG")) < 2:
         return (message,), ()
     if kind in _REPEATING:
-        return tuple(_message(message, segments) for segments in _groups(message)), ()
+        common = _common(message)
+        return tuple(_message(message, common, segments) for segments in _groups(message)), ()
     return _first(message)
 
 
@@ -50,10 +51,13 @@ def _first(message: Message) -> tuple[tuple[Message, ...], tuple[Note, ...]]:
     for pid in pids[1:]:
         if pid.raw(3) != pids[0].raw(3):
             before = [s for s in message.segments if s.index < pid.index and s.name not in _COMMON]
-            return (_message(message, before),), (Note("PID-3", _ANOTHER, pid.index),)
+            return (_message(message, _common(message), before),), (Note("PID-3", _ANOTHER, pid.index),)
     return (message,), tuple(Note("PID-3", _SAME, pid.index) for pid in pids[1:])
 
 
-def _message(whole: Message, segments: list[Segment]) -> Message:
-    common = [segment for segment in whole.segments if segment.name in _COMMON]
+def _common(whole: Message) -> list[Segment]:
+    return [segment for segment in whole.segments if segment.name in _COMMON]
+
+
+def _message(whole: Message, common: list[Segment], segments: list[Segment]) -> Message:
     return Message((*common, *segments), whole.separators, whole.charset)

@@ -23,7 +23,9 @@ _INTERVALS: Final = {
 _NUMBERS: Final = {"ONE": 1, "TWO": 2, "THREE": 3, "FOUR": 4, "SIX": 6, "EIGHT": 8, "TWELVE": 12, "OTHER": 2}
 _TIMES_WORDS: Final = {"ONCE": 1, "TWICE": 2, "THRICE": 3}
 _COUNT: Final = rf"\d{{1,3}}|{'|'.join(_NUMBERS)}"
-_EVERY = re.compile(rf"(?:Q|EVERY)(?P<count>{_COUNT})?(?P<unit>H(?:OU)?RS?|H|DAYS?|D|WEEKS?|WKS?|W)", re.ASCII)
+_EVERY = re.compile(
+    rf"(?:Q|EVERY)(?P<count>{_COUNT})?(?P<unit>MINS?|MINUTES?|H(?:OU)?RS?|H|DAYS?|D|WEEKS?|WKS?|W)", re.ASCII
+)
 _TIMES = re.compile(
     rf"(?:(?P<count>{_COUNT})(?:TIMES?|X)|(?P<word>{'|'.join(_TIMES_WORDS)}))(?:A|PER|EACH|EVERY|/)?"
     r"(?P<unit>DAY|DAILY|WEEK|WEEKLY)",
@@ -31,7 +33,7 @@ _TIMES = re.compile(
 )
 _SEPARATES = re.compile(r"\s|(?<!\d)\.|\.(?!\d)", re.ASCII)
 """Between words and letters; a decimal point is part of its number."""
-_HOURS: Final = {"H": 1, "D": 24, "W": 168}
+_MINUTES: Final = {"M": 1, "H": 60, "D": 1440, "W": 10080}
 _LONGEST_DAYS: Final = 366
 
 
@@ -58,12 +60,13 @@ def _number(word: str) -> int:
 
 
 def _duration(count: int, unit: str) -> str | None:
-    """So many hours (H), days (D) or weeks (W); whole weeks in days, however they were said."""
-    hours = count * _HOURS[unit]
-    if not 0 < hours <= _LONGEST_DAYS * 24:
+    """So many minutes (M), hours (H), days (D) or weeks (W); in the largest of H and whole weeks that fits."""
+    minutes = count * _MINUTES[unit]
+    if not 0 < minutes <= _LONGEST_DAYS * _MINUTES["D"]:
         return None
-    weeks, rest = divmod(hours, _HOURS["W"])
-    return f"PT{hours}H" if rest else f"P{weeks * 7}D"
+    if minutes % _MINUTES["H"]:
+        return f"PT{minutes}M"
+    return f"PT{minutes // _MINUTES['H']}H" if minutes % _MINUTES["W"] else f"P{minutes // _MINUTES['D']}D"
 
 
 def _share(times: int, unit: str) -> str | None:
