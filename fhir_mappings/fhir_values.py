@@ -227,7 +227,8 @@ class Source:
     def identifier(self, logical: Logical, path: str, type_code: str | None) -> Identifier | None:
         """One identifier; a system that was not sent is the hospital itself."""
         value = self.token(logical.value, path)
-        system = self.token(logical.system, path) if logical.system else self._authority(path)
+        stated = self.sender.maps.authorities.get(logical.system or "", logical.system)
+        system = self.token(stated, path) if stated else self._authority(path)
         if value is None or system is None:
             return None
         return Identifier(system=system, value=value, type=self.token(type_code, path))

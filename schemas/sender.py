@@ -3,15 +3,16 @@
 What stands under a key here is its description in ``/schemas/sender.json``; ``docs/senders.md`` has examples.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from schemas.base import Model
 from schemas.discharge import Coding, Disposition, NeedKind, VisitClass
 
 UnitStatus = Literal["part2", "not-part2"]
+_URI = r"^(urn:[a-z0-9][a-z0-9-]+:\S+|https?://\S+)$"
 Part2 = Literal["all", "none", "listed"]
 ResultMeaning = Literal["urine-drug-screen", "pregnancy", "qtc"]
 
@@ -54,6 +55,9 @@ class SenderMaps(Model):
     recurring_accounts: dict[str, list[str]] = Field(default_factory=dict)
     """Fields whose number is used for more than one visit, so that it finds none, with the patient classes (PV1-2 as
     sent) for which that holds; an empty list: for all. ``{"PID-18": ["R"]}``"""
+    authorities: dict[str, Annotated[str, StringConstraints(pattern=_URI)]] = Field(default_factory=dict)
+    """Name of an assigning authority (CX-4.1), or system of a FHIR identifier, to the URI that stands for it: two
+    interfaces of one hospital that name it in two ways then speak of the same person and visit."""
     results: dict[str, ResultMeaning] = Field(default_factory=dict)
     """Local OBX-3 code to what it measures."""
     referral_needs: dict[str, NeedKind] = Field(default_factory=dict)

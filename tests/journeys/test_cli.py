@@ -23,6 +23,7 @@ from tests.postgres import FreshDatabase
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus" / "hl7v2"
+BUNDLE = ROOT / "fhir_mappings" / "dialects" / "fhir_message" / "samples" / "discharge.json"
 STATES = {"referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"}
 PARTNER = {
     "name": "HTEST Harbor OTP",
@@ -242,6 +243,8 @@ def test_a_folder_is_taken_in_and_every_message_is_reported(machine: Machine) ->
     machine.write("in/3.ndjson", json.dumps(EVENT) + "\n" + json.dumps(EVENT | {"event_id": "htest-2"}) + "\n")
     machine.write("in/4.json", json.dumps(EVENT | {"event_id": "htest-3"}, indent=1))
     machine.write("in/5.fhir", '{"resourceType": "Bundle", "type": "message"}')
+    machine.write("in/5.json", BUNDLE.read_text())
+    machine.write("in/5.xml", "<Bundle/>")
     machine.write("in/6.hl7", message("A9", "ADT^A01", sending="OTHER|PLACE"))
     machine.write("in/.hidden", "not read")
     summary = machine.json("ingest", "in", "--report", "report.ndjson", code=3)
@@ -253,7 +256,9 @@ def test_a_folder_is_taken_in_and_every_message_is_reported(machine: Machine) ->
         ("3.ndjson", 1, "AA", "not-ours"),
         ("3.ndjson", 2, "AA", "not-ours"),
         ("4.json", 1, "AA", "not-ours"),
-        ("5.fhir", 1, None, "rejected"),
+        ("5.fhir", 1, "AE", "rejected"),
+        ("5.json", 1, "AA", "referral"),
+        ("5.xml", 1, None, "rejected"),
         ("6.hl7", 1, "AR", "rejected"),
     ]
     assert [one["reasons"][0]["code"] for one in report[-2:]] == ["unsupported-format", "unknown-sender"]
@@ -329,8 +334,9 @@ def test_explain_uses_the_registered_sender_and_takes_one_message_of_a_batch(mac
     event = machine.write("event.json", json.dumps(EVENT))
     assert machine.json("explain", event, "--format", "json", "--sender", "mercy-adt")["message_type"] == "event"
     fails(machine.type("explain", path, "--message", "3", code=2), "2 messages", "--message 1 to 2")
-    fhir = machine.write("b.json", '{"resourceType":"Bundle"}')
-    fails(machine.type("explain", fhir, code=2), "neither", "--help")
+    fails(machine.type("explain", machine.write("b.xml", "<Bundle/>"), code=2), "neither", "--help")
+    bundle = machine.json("explain", BUNDLE, "--format", "json", "--sender", "mercy-adt")
+    assert (bundle["dialect"], bundle["verdict"]["outcome"]) == ("fhir_message", "referral")
 
 
 def test_explain_takes_a_sender_file_without_a_database(fresh: Machine) -> None:
@@ -369,6 +375,8 @@ def test_coverage_counts_as_a_dry_run_does(machine: Machine) -> None:
     machine.write("in/2/batch.txt", f"FHS|^~\\&\rBHS|^~\\&\r{ORDER}{ADMIT}BTS|2\rFTS|1\r")
     machine.write("in/3.ndjson", json.dumps(EVENT) + "\n" + json.dumps(EVENT | {"event_id": "htest-2"}) + "\n")
     machine.write("in/5.fhir", '{"resourceType": "Bundle", "type": "message"}')
+    machine.write("in/5.json", BUNDLE.read_text())
+    machine.write("in/5.xml", "<Bundle/>")
     machine.write("in/6.hl7", message("A9", "ADT^A01", sending="OTHER|PLACE"))
     dry = machine.json("ingest", "in", "--dry-run", code=3)
     body = machine.json("coverage", "in", "--format", "json")

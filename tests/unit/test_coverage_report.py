@@ -27,7 +27,7 @@ def test_every_message_is_in_exactly_one_cell_whatever_it_is() -> None:
         message("ADT^A04"),
         message("a name of somebody"),
         b"hello",
-        b'{"resourceType":"Bundle"}',
+        b"<Bundle/>",
         b'{"kind":"x"}',
         b"\x00\xff",
     )

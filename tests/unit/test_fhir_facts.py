@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from fhir_mappings.dialects import find
 from fhir_mappings.dialects.fhir_message.dialect import DIALECT
+from fhir_mappings.hl7v2 import parse
 from schemas.facts import Facts
 from schemas.sender import Sender
 from tests import fhir_bundles as bundles
@@ -440,3 +442,19 @@ def test_insurance_that_is_active_is_read() -> None:
     found = told(i=insured, j={**insured, "status": "cancelled"}, payer=payer).circumstances
     assert found is not None
     assert [(one.payer, one.member_id, one.plan) for one in found.coverage] == [("HTEST Health Plan", "HTEST-W1", "P1")]
+
+
+def test_an_authority_that_two_interfaces_name_in_two_ways_is_one() -> None:
+    shared = "urn:oid:2.16.840.1.113883.3.9999.77"
+    told_by_fhir = DIALECT.read(bundles.message(), SENDER).facts.patient
+    assert told_by_fhir is not None
+    stated = told_by_fhir.identifiers[0]
+    maps = {"authorities": {stated.system: shared, "HTESTMRN": shared}}
+    sender = Sender.model_validate(SENDER.model_dump(by_alias=True) | {"maps": maps})
+    by_fhir = DIALECT.read(bundles.message(), sender).facts.patient
+    hl7 = rf"MSH|^~\&|A|F|B|G|20260608||ADT^A01|1|P|2.5.1{chr(13)}PID|1||{stated.value}^^^HTESTMRN^MR"
+    by_hl7 = find("adt_generic").read(parse(hl7.encode()), sender).facts.patient
+    assert by_fhir is not None
+    assert by_hl7 is not None
+    assert by_fhir.identifiers[0].system == by_hl7.identifiers[0].system == shared
+    assert by_fhir.identifiers[0].value == by_hl7.identifiers[0].value

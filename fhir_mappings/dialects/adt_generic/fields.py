@@ -225,6 +225,10 @@ class Source:
         return sites.path_of(text) if text else None
 
 
+_OLDEST: Final = "1850"
+"""What is older is filler ("00010101"), and in years before standard time an offset has seconds."""
+
+
 def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
     """A DTM of any precision from the day on. Without offset it is in ``zone`` (the earlier of two equal hours)."""
     # Nearly all are digits alone, or with an offset of four: a few short questions cost less than a match.
@@ -232,6 +236,8 @@ def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
     if not (len(digits) in _DIGITS_ONLY and digits.isdigit() and value.isascii()) and _DTM.fullmatch(value) is None:
         return None
     day, time = value[:8], value[8:]
+    if day < _OLDEST:
+        return None
     try:
         if not time[:1].isdigit():
             return date.fromisoformat(day)

@@ -330,6 +330,9 @@ def _authority(site: Site, hd: str, fallback: str) -> str:
         unescape(leaf, separators) if separators.escape in leaf else leaf for leaf in hd.split(separators.subcomponent)
     ]
     namespace, universal, kind, *_ = (*(("" if leaf == NULL else leaf.strip()) for leaf in leaves), "", "", "")
+    mapped = site.sender.maps.authorities.get(namespace)
+    if mapped is not None:
+        return mapped
     kind = kind.upper()
     if kind in ("ISO", "") and _OID.fullmatch(universal):
         return f"urn:oid:{universal}"
