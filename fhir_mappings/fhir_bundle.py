@@ -6,7 +6,6 @@ resource type that intake doesn't take. A fault names the element and the rule, 
 Source: FHIR R4 2.36.4 (references in a Bundle), 2.1.0.4 (modifier extensions), http.html#trules (transactions).
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from fhir_mappings import fhir_types, gate
+from fhir_mappings import fhir_types, gate, strict_json
 from fhir_mappings.labels import Resource
 
 Kind = Literal["message", "transaction"]
@@ -109,21 +108,10 @@ def loads(data: bytes) -> Any:
         Refused: It is not JSON, or a name stands twice in one object.
     """
     try:
-        return json.loads(data, parse_constant=_not_a_number, object_pairs_hook=_object)
-    except (ValueError, RecursionError):
+        return strict_json.loads(data)
+    except ValueError:
         pass
-    refuse("Bundle", "not valid JSON (UTF-8, no NaN, no name twice in one object)", "not-json", "structure")
-
-
-def _not_a_number(_: str) -> None:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
+    refuse("Bundle", strict_json.RULE, "not-json", "structure")
 
 
 def kind_of(document: object) -> Kind:

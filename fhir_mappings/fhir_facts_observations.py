@@ -12,9 +12,7 @@ from fhir_mappings.fhir_values import Source, Triplet
 from fhir_mappings.labels import Resource
 from schemas.codes import local, tables
 from schemas.discharge import Appointment, Continuation, DrugScreen, Otp
-from schemas.sender import ResultMeaning
 
-_PREGNANCY_STATUS: Final = "82810-3"
 _PREGNANT: Final = "77386006"
 _SCREENS_MAX: Final = 100
 _STANDING: Final = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -72,18 +70,10 @@ def _meaning(source: Source, codings: list[Triplet]) -> tuple[str | None, Triple
         if coding.system == local.FACT:
             own = next((one for one in codings if one.system != local.FACT), coding)
             return coding.code, own
-        mapped = source.sender.maps.results.get(coding.code) or _by_loinc(coding)
+        mapped = source.sender.maps.results.get(coding.code) or tables.result_meaning(coding.system, coding.code)
         if mapped is not None:
             return "pregnant" if mapped == "pregnancy" else mapped, coding
     return None, None
-
-
-def _by_loinc(coding: Triplet) -> ResultMeaning | None:
-    if coding.system != tables.LOINC:
-        return None
-    if coding.code == _PREGNANCY_STATUS:
-        return "pregnancy"
-    return "urine-drug-screen" if coding.code in tables.urine_drug_screens() else None
 
 
 def _put(fields: dict[str, Any], meaning: str, value: object) -> None:

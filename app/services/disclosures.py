@@ -3,7 +3,6 @@
 42 CFR 2.25 and 45 CFR 164.528 ask for an accounting; a row per response with the ids gives it.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import cast
@@ -12,6 +11,7 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Conflict, Unavailable
 from app.core.ids import uuid7
+from app.core.periodic import Periodic
 from app.store.changes import Changes, Disclosure, Level
 from app.store.database import Gone
 from app.store.reader import Row
@@ -20,13 +20,13 @@ from app.store.store import Store
 _SECONDS = 1.0
 
 
-class Disclosures:
+class Disclosures(Periodic):
     """Records what leaves."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._accesses: Counter[tuple[str, str, str]] = Counter()
-        self._flusher: asyncio.Task[None] | None = None
+        super().__init__(_SECONDS)
 
     async def record(self, actor: Actor, rows: Sequence[Row], interaction: str) -> None:
         """Make the first disclosure of each of ``rows`` durable; only then may their bytes leave."""
@@ -50,17 +50,6 @@ class Disclosures:
         """Count a repeat, an empty page or a 304; written within a second."""
         self._accesses[actor.organization or "", actor.client, interaction] += 1
 
-    def start(self) -> None:
-        """Begin to flush once a second."""
-        self._flusher = asyncio.create_task(self._flush_for_ever())
-
-    async def stop(self) -> None:
-        """Flush what is left and stop."""
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
-        await self.flush()
-
     async def flush(self) -> None:
         """Write the counts gathered so far."""
         taken, self._accesses = self._accesses, Counter()
@@ -71,8 +60,3 @@ class Disclosures:
         except Gone:
             self._accesses.update(taken)
             log.warning("access-log.not-written", rows=len(taken))
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(_SECONDS)
-            await self.flush()

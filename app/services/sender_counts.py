@@ -4,7 +4,6 @@ The path of a message pays a few additions for it and no write. A process that i
 since the last write, at most some seconds of counts; the ledger has every message.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +11,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from app.core import log
+from app.core.periodic import Periodic
 from app.services.intake_reading import Arrival, Refusal
 from app.store.database import Database, Doubt, Gone, VersionMiss
 from app.store.health import NOBODY, PLAIN, SenderHealth, Tally
@@ -60,7 +60,7 @@ def bucket(seconds: int) -> str:
     return str(round(seconds / step) * step)
 
 
-class SenderCounts:
+class SenderCounts(Periodic):
     """The counts of one process that are not written yet."""
 
     def __init__(self, database: Database) -> None:
@@ -69,7 +69,7 @@ class SenderCounts:
         self._day = 0
         self._different: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """Codes of this day, by sender and kind: those are counted by the day, since there may be many."""
-        self._flusher: asyncio.Task[None] | None = None
+        super().__init__(_SECONDS)
 
     def note(
         self,
@@ -126,17 +126,6 @@ class SenderCounts:
             known.add(shown)
         self._gathered[sender, what, day, shown] += 1
 
-    def start(self) -> None:
-        """Begin to write every few seconds."""
-        self._flusher = asyncio.create_task(self._flush_for_ever())
-
-    async def stop(self) -> None:
-        """Write what is left and stop."""
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
-        await self.flush()
-
     async def flush(self) -> None:
         """Write what has gathered. An outage is waited out; what may have been written is not written twice."""
         taken, self._gathered = self._gathered, defaultdict(int)
@@ -150,11 +139,6 @@ class SenderCounts:
             log.warning("sender-counts.not-written", rows=len(taken))
         except Doubt:
             log.warning("sender-counts.in-doubt", rows=len(taken))
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(_SECONDS)
-            await self.flush()
 
 
 def _apart(said: datetime, received: int) -> str:

@@ -8,7 +8,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 NDC: Final = "http://hl7.org/fhir/sid/ndc"
@@ -19,6 +19,7 @@ LOINC: Final = "http://loinc.org"
 DISCHARGE_DISPOSITION: Final = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 ACT_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
+_PREGNANCY_STATUS: Final = "82810-3"
 _NAMES: Final = {
     RXNORM: (RXNORM, "urn:oid:2.16.840.1.113883.6.88", "2.16.840.1.113883.6.88", "rxnorm", "rxn"),
     NDC: (NDC, "urn:oid:2.16.840.1.113883.6.69", "2.16.840.1.113883.6.69", "ndc"),
@@ -123,6 +124,15 @@ def snomed() -> dict[str, DiagnosisRow]:
 def urine_drug_screens() -> frozenset[str]:
     """LOINC codes of drugs measured in urine. Cutoffs, methods and lists of what was tested for are not among them."""
     return frozenset(row["code"] for row in _rows("loinc_uds.csv"))
+
+
+def result_meaning(system: str | None, code: str) -> Literal["pregnancy", "urine-drug-screen"] | None:
+    """What an observation with a LOINC code measures that a referral needs; None where it is nothing of this."""
+    if system != LOINC:
+        return None
+    if code == _PREGNANCY_STATUS:
+        return "pregnancy"
+    return "urine-drug-screen" if code in urine_drug_screens() else None
 
 
 @cache

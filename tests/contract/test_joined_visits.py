@@ -171,6 +171,28 @@ async def test_two_visits_with_a_draft_each_become_one_with_one_referral(ward: W
     await ward.sound()
 
 
+async def test_an_outpatient_who_becomes_an_inpatient_stays_in_one_visit_under_a_new_number(ward: Ward) -> None:
+    await ward.send("ADT^A04", "20260712200400", number="E1", pv1=ED)
+    await ward.send("RAS^O17", "20260712214500", dose("1", "20260712214000"), number="E1", pv1=ED)
+    changed = await ward.send("ADT^A06", "20260712235200", number="I1", pv1=WARD)
+    assert await ward.state(changed) == "updated"
+    await ward.send("ADT^A03", "20260714131000", OUD, number="I1", pv1=f"{WARD}^01^20260714130000")
+    assert await ward.statuses() == ["requested"]
+    assert await ward.visits() == 1
+    late = await ward.send("RAS^O17", "20260712220500", dose("3", "20260712220000"), number="E1", pv1=ED)
+    assert await ward.state(late) == "updated"
+
+
+async def test_an_admission_of_somebody_else_or_much_later_is_a_visit_of_its_own(ward: Ward) -> None:
+    await ward.send("ADT^A04", "20260712200400", number="E1", pv1=ED)
+    await ward.send("RAS^O17", "20260712214500", dose("1", "20260712214000"), number="E1", pv1=ED)
+    await ward.send("ADT^A03", "20260712230500", OUD, number="E1", pv1=ED_LEFT)
+    await ward.send("ADT^A01", "20260712235200", mrn="HTEST9", number="I9", pv1=WARD)
+    await ward.send("ADT^A01", "20260713031000", number="I1", pv1="I^4W^20260713030500")
+    assert await ward.statuses() == ["requested"]
+    assert await ward.visits() == 3
+
+
 async def test_a_merge_of_persons_changes_every_visit_of_both(ward: Ward) -> None:
     await ward.send("ADT^A01", "20260606100000", mrn="HTEST2", number="V1", pv1="I^4W^20260606100000")
     await ward.send("RAS^O17", "20260606110000", dose("1", "20260606110000"), mrn="HTEST2", number="V1")

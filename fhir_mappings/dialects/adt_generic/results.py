@@ -18,7 +18,6 @@ from schemas.codes import tables
 from schemas.discharge import DrugScreen
 from schemas.sender import ResultMeaning
 
-_PREGNANCY_STATUS: Final = "82810-3"
 _COUNTS: Final = frozenset({"F", "C", "P", "A", "B", "V", "U", ""})
 """Table 0085: final, corrected, preliminary, amended, appended, verified, changed to final. Deleted (D), wrong (W), not
 obtained (X), not asked (N), pending (I), without result (O), partial (S) and not verified (R) are no result."""
@@ -76,18 +75,10 @@ def _measured(site: Site, raw: str) -> Measured | None:
         return None
     local = site.sender.maps.results
     for coding in sites.codings(site, raw).triplets:
-        meaning = local.get(coding.code) or _by_loinc(coding)
+        meaning = local.get(coding.code) or tables.result_meaning(coding.system, coding.code)
         if meaning is not None:
             return Measured(meaning, coding)
     return None
-
-
-def _by_loinc(coding: Triplet) -> ResultMeaning | None:
-    if coding.system != tables.LOINC:
-        return None
-    if coding.code == _PREGNANCY_STATUS:
-        return "pregnancy"
-    return "urine-drug-screen" if coding.code in tables.urine_drug_screens() else None
 
 
 def _counts(source: Source, obx: Segment) -> bool:

@@ -4,7 +4,6 @@ Times without an offset are in the sender's zone. Errors name the path and the r
 is refused by its name, cut down to characters that can't carry markup.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -13,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from fhir_mappings import strict_json
 from fhir_mappings.dialects.base import Problem, Reading
 from fhir_mappings.dialects.event_json.targets import TARGETS
 from schemas.discharge import Circumstances, DischargeEvent, Medication
@@ -122,21 +122,9 @@ def to_facts(event: DischargeEvent) -> Facts:
 
 def _loads(data: bytes) -> Any:
     try:
-        return json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except (ValueError, RecursionError):
-        pass
-    raise Refused((Fault("", "not valid JSON (UTF-8, no NaN, no name twice in one object)"),))
-
-
-def _refuse_constant(_: str) -> None:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
+        return strict_json.loads(data)
+    except ValueError:
+        raise Refused((Fault("", strict_json.RULE),)) from None
 
 
 def _fault(detail: ErrorDetails) -> Fault:
