@@ -20,6 +20,7 @@ DISCHARGE_DISPOSITION: Final = "http://terminology.hl7.org/CodeSystem/discharge-
 ACT_CODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 _PREGNANCY_STATUS: Final = "82810-3"
+"""LOINC, of US Core 7.0.0 (Observation Pregnancy Status)."""
 _NAMES: Final = {
     RXNORM: (RXNORM, "urn:oid:2.16.840.1.113883.6.88", "2.16.840.1.113883.6.88", "rxnorm", "rxn"),
     NDC: (NDC, "urn:oid:2.16.840.1.113883.6.69", "2.16.840.1.113883.6.69", "ndc"),

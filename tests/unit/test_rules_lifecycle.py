@@ -18,12 +18,15 @@ from app.rules.lifecycle import (
     effect_of,
     judge_update,
     mirror,
+    on_admitted,
     on_asked,
     on_cancel_discharge,
     on_cancel_visit,
     on_died,
     on_discharge_again,
+    on_duplicate,
     on_order_withdrawn,
+    on_request_withdrawn,
 )
 from schemas.codes.local import BUSINESS_STATUS, NEED, STATUS_REASON, concept
 
@@ -405,7 +408,14 @@ def test_a_child_that_only_says_more_moves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "code"), [(on_cancel_discharge, "discharge-cancelled"), (on_cancel_visit, "visit-cancelled")]
+    ("event", "code"),
+    [
+        (on_cancel_discharge, "discharge-cancelled"),
+        (on_cancel_visit, "visit-cancelled"),
+        (on_admitted, "admitted"),
+        (on_request_withdrawn, "withdrawn"),
+        (on_duplicate, "duplicate"),
+    ],
 )
 @pytest.mark.parametrize("status", ["draft", "requested"])
 def test_taken_back_before_anybody_accepted_cancels_source_and_children(
@@ -422,17 +432,18 @@ def test_taken_back_before_anybody_accepted_cancels_source_and_children(
 
 
 @pytest.mark.parametrize("status", ["accepted", "in-progress", "on-hold"])
-def test_taken_back_after_an_acceptance_marks_source_and_child_and_moves_no_status(status: str) -> None:
+@pytest.mark.parametrize(("event", "said"), [(on_cancel_discharge, "Discharge cancelled"), (on_admitted, "Admitted")])
+def test_taken_back_after_an_acceptance_marks_source_and_child_and_moves_no_status(
+    event: Callable[[Task, list[Task]], SourceStep | None], said: str, status: str
+) -> None:
     stored, taken = source(status), child("a", status)
-    step = on_cancel_discharge(stored, [taken, child("b", "cancelled")])
+    step = event(stored, [taken, child("b", "cancelled")])
     assert step is not None
     assert step.source is not None
-    assert (step.source["status"], business(step.source)) == (status, "Discharge cancelled")
-    assert [(one["id"], one["status"], business(one)) for one in step.children] == [
-        ("a", status, "Discharge cancelled")
-    ]
+    assert (step.source["status"], business(step.source)) == (status, said)
+    assert [(one["id"], one["status"], business(one)) for one in step.children] == [("a", status, said)]
     assert step.requests == {}
-    assert on_cancel_discharge(step.source, step.children) is None
+    assert event(step.source, list(step.children)) is None
     again = on_discharge_again(step.source, step.children)
     assert again is not None
     assert (again.source, again.children) == (stored, (taken,))
@@ -454,11 +465,18 @@ def test_a_death_ends_everything_quietly_and_partners_do_not_read_why(status: st
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-@pytest.mark.parametrize("event", [on_cancel_discharge, on_cancel_visit, on_died])
+@pytest.mark.parametrize(
+    "event", [on_cancel_discharge, on_cancel_visit, on_died, on_admitted, on_request_withdrawn, on_duplicate]
+)
 def test_what_has_ended_can_not_be_taken_back(
     event: Callable[[Task, list[Task]], SourceStep | None], status: str
 ) -> None:
     assert event(source(status), [child("a", status)]) is None
+
+
+@pytest.mark.parametrize("status", ["accepted", "in-progress", "on-hold"])
+def test_of_two_referrals_of_one_visit_the_one_that_somebody_accepted_stands(status: str) -> None:
+    assert on_duplicate(source(status), [child("a", status)]) is None
 
 
 def test_asking_a_partner_opens_a_draft() -> None:
