@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 from fhir_mappings.visit_circumstances import by_number, in_order, screens_by_test
 from fhir_mappings.visit_identity import key_of
 from fhir_mappings.visit_merge import (
+    ADMITTED,
     DOSES,
     ORDERS,
     SUPPLIES,
@@ -42,11 +43,10 @@ _OF_THE_COURSE: Final = frozenset(
         "cancel-visit",
         "cancel-expected",
         "present",
-        "admitted",
         "began",
     }
 )
-_OF_THE_VISIT: Final = ("visit.", "visit-id:", "gone-visit:", "kept-visit:")
+_OF_THE_VISIT: Final = ("visit.", "visit-id:", "gone-visit:", "kept-visit:", ADMITTED)
 _OLDEST: Final = frozenset({"began"})
 """Marks that move back in time, where all others move forward."""
 

@@ -45,14 +45,14 @@ _RANK: Final[dict[FactKind, int]] = {
     "cancel-referral": 4,
     "person": 5,
     "merge": 6,
-    "move": 6,
     "unlink": 6,
-    "transfer": 7,
-    "class-change": 7,
-    "update": 8,
-    "cancel-discharge": 8,
-    "cancel-visit": 8,
-    "discharge": 9,
+    "move": 7,
+    "transfer": 8,
+    "class-change": 8,
+    "update": 9,
+    "cancel-discharge": 9,
+    "cancel-visit": 9,
+    "discharge": 10,
 }
 ADMISSION: Final = timedelta(hours=4)
 """So soon after its end an admission says that a visit has not ended, where the sender's file says nothing else."""
@@ -64,6 +64,8 @@ _NUMBERS: Final = ("identifiers",)
 _NUMBERS_AND_DISCHARGE: Final = (*_NUMBERS, *_OF_THE_DISCHARGE)
 _PRESENT: Final = frozenset({"admit", "transfer", "class-change", "discharge"})
 """Kinds of message that say that the person is or was in the house."""
+ADMITTED: Final = "admitted:"
+"""How the mark of an admission begins; its instant follows."""
 _INPATIENT: Final = frozenset({"IMP", "OBSENC"})
 
 
@@ -159,7 +161,7 @@ def _of_nobody_else(step: Step, seen: dict[str, Identifier]) -> tuple[dict[str, 
         k for k, stamp in stamps.items() if k.startswith(("patient.", "id:", "kept:", "gone:")) and stamp < moved
     ]:
         del stamps[key]
-    kept = {key: identifier for key, identifier in seen.items() if stamps.get(f"id:{key}", -1) >= moved}
+    kept = {key: identifier for key, identifier in seen.items() if f"id:{key}" in stamps or f"gone:{key}" in stamps}
     blank = type(step.old.patient)()
     gone = {name: value for name, value in vars(blank).items() if f"patient.{name}" not in stamps}
     return kept, gone
@@ -271,32 +273,34 @@ def _mark_course(step: Step, *, ends: bool) -> None:
     if facts.kind in _PRESENT:
         step.reach("present", step.instant)
     if facts.kind in ("admit", "class-change") and facts.visit is not None and facts.visit.class_ in _INPATIENT:
-        step.reach("admitted", step.instant)
+        step.stamps[f"{ADMITTED}{step.instant}"] = step.instant
         step.stamps["began"] = min(step.instant, step.stamps.get("began", step.instant))
 
 
 def course(stamps: Mapping[str, int], ended_at: datetime | None, admission: timedelta) -> dict[str, Any]:
     """``ended_at`` and ``cancelled`` of a record, by the marks that were set."""
-    stands = stamps.get("ended", -1) >> RANK_BITS > _taken_back(stamps, admission)
+    stands = ended_at is not None and not _void(stamps, stamps.get("ended", -1) >> RANK_BITS, admission)
     cancelled = stamps.get("cancel-visit", -1) >= stamps.get("present", 0)
     return {"ended_at": ended_at if stands else None, "cancelled": cancelled}
 
 
-def _taken_back(stamps: Mapping[str, int], admission: timedelta) -> int:
-    """The instant (microseconds) up to which an end of the visit counts for nothing."""
-    ended = stamps.get("ended", -1) >> RANK_BITS
-    admitted = stamps.get("admitted", -1)
-    went_on = admitted if ended < admitted <= ended + admission // MICRO else -1
-    return max(stamps.get("cancel-discharge", -1), stamps.get("goes-on", -1), went_on)
+def _void(stamps: Mapping[str, int], instant: int, admission: timedelta) -> bool:
+    """Whether an end of the visit at that instant counts for nothing: it was taken back, or an admission followed.
+
+    Every admission is remembered, not the last alone: what is void stays so, whatever arrives later.
+    """
+    if instant <= max(stamps.get("cancel-discharge", -1), stamps.get("goes-on", -1)):
+        return True
+    latest = instant + admission // MICRO
+    return any(instant < at <= latest for key, at in stamps.items() if key.startswith(ADMITTED))
 
 
 def without_void(visit: VisitDetails, stamps: Mapping[str, int], admission: timedelta) -> VisitDetails:
     """The visit without what an end said that no longer holds, and without an expectation that was taken back."""
-    taken_back = _taken_back(stamps, admission)
     void = {
         name: None
         for name in _OF_THE_DISCHARGE
-        if getattr(visit, name) is not None and stamps[f"visit.{name}"] >> RANK_BITS <= taken_back
+        if getattr(visit, name) is not None and _void(stamps, stamps[f"visit.{name}"] >> RANK_BITS, admission)
     }
     expected = stamps.get("visit.expected_discharge_at", -1) >> RANK_BITS
     if visit.expected_discharge_at is not None and expected <= stamps.get("cancel-expected", -1):

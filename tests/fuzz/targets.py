@@ -10,7 +10,7 @@ import orjson
 
 from fhir_mappings import acks, dialects, triage, visit_merge
 from fhir_mappings.dialects.base import Reading
-from fhir_mappings.hl7v2 import Message, Unreadable, batches, fingerprint, parse, split, split_stream
+from fhir_mappings.hl7v2 import Message, Separators, Unreadable, batches, fingerprint, parse, split, split_stream
 from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender
 
@@ -108,12 +108,18 @@ def _stored(content: Facts | VisitRecord) -> bytes:
     return orjson.dumps(content, default=vars)
 
 
+def _on_the_wire(separators: Separators, charset: str) -> bytes:
+    return "".join(separators).encode(charset)
+
+
 def _answered(header: acks.Header) -> None:
     for code in ("AA", "AE"):
         error = acks.AckError("101", "MSH-10 message control id is missing", "MSH", 1, 10)
         answer = acks.ack(header, "AA" if code == "AA" else "AE", at=AT, control_id="HTEST1", error=error)
         read = parse(answer)
-        assert read.separators == header.separators, "the answer has other delimiters"
+        assert _on_the_wire(read.separators, read.charset) == _on_the_wire(header.separators, header.charset), (
+            "the answer has other delimiters"
+        )
         assert [segment.name for segment in read.segments] == ["MSH", "MSA", "ERR"][: 2 if code == "AA" else 3]
         assert read.segments[1].text(1) == code
         answered = answer.decode(header.charset).split("\r")[1].split(header.separators.field)

@@ -387,7 +387,7 @@ def test_coverage_counts_as_a_dry_run_does(machine: Machine) -> None:
     page = machine.type("coverage", "in", "--format", "markdown").stdout
     for shown in (text, page, json.dumps(body)):
         assert "HTEST" not in shown
-    assert page.startswith("### Messages (5 files)\n\n| type | ")
+    assert page.startswith("### Messages (7 files)\n\n| type | ")
     fails(machine.type("coverage", "nowhere", code=2), "nowhere", "check the id or path")
     fails(machine.type("coverage", "in", "--sender", "nobody", code=2), "sender", "--help")
 

@@ -1,7 +1,7 @@
 """The example visits in many orders of arrival, and with every message sent twice: the same end state each time.
 
-What must come before is kept: a message that takes something back (a cancelled discharge, visit or order, a death)
-comes after all that was sent before it, because what was opened until then is part of the end state.
+What must come before is kept: a message that takes something back (a cancelled discharge, visit or order, a deleted
+dose, a death) comes after all that was sent before it, because what was opened until then is part of the end state.
 """
 
 import asyncio
@@ -73,7 +73,8 @@ def _takes_back(message: Told) -> bool:
     segments = [line.split("|") for line in re.split("[\r\n]+", message[0].decode())]
     died = any(line[0] == "PV1" and len(line) > 36 and line[36] in {"20", "EXP", "Expired"} for line in segments)
     cancelled = any(line[0] == "ORC" and line[1] in {"CA", "DC", "OC", "OD"} for line in segments)
-    return _trigger(message) in {"A11", "A13"} or died or cancelled
+    deleted = any(line[0] == "RXA" and line[21:22] == ["D"] for line in segments)
+    return _trigger(message) in {"A11", "A13"} or died or cancelled or deleted
 
 
 def _shuffled(messages: Sequence[Told], chance: random.Random, *, twice: bool) -> list[Told]:

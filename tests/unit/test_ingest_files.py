@@ -31,14 +31,14 @@ def told(found: Iterable[Piece]) -> list[tuple[int, str, list[str]]]:
         ("a.hl7", b"\xef\xbb\xbf\r\n ", []),
         ("a.xml", b"\xef\xbb\xbf <x/>", [(1, "unsupported", ["unsupported-format"])]),
         ("a.json", b"[1]", [(1, "unsupported", ["unsupported-format"])]),
-        ("a.json", b'{"resourceType" : "Bundle"}', [(1, "unsupported", ["unsupported-format"])]),
+        ("a.json", b'{"resourceType" : "Bundle"}', [(1, "fhir", [])]),
         ("a.json", b'\n{\n "event_id": "1",\n "x": {\n }\n}\n', [(1, "event", [])]),
         ("a.json", b'{"event_id": "1"}', [(1, "event", [])]),
         ("a.json", b'{"event_id": "1"}\n\n{"event_id": "2"}\r\n', [(1, "event", []), (2, "event", [])]),
         ("a.json", b'{"x": {}\n, "y": {}}\n', [(1, "event", [])]),
         ("a.json", b'{"x": {"y": 1}\n, "z": 1}\n', [(1, "event", [])]),
         ("a.ndjson", b'{"x": 1\n{"x": 2}\n', [(1, "event", []), (2, "event", [])]),
-        ("a.jsonl", b'{"x": 1}\n{"resourceType": "x"}', [(1, "event", []), (2, "unsupported", ["unsupported-format"])]),
+        ("a.jsonl", b'{"x": 1}\n{"resourceType": "x"}', [(1, "event", []), (2, "fhir", [])]),
     ],
 )
 def test_a_file_is_cut_by_what_it_holds(name: str, data: bytes, expected: list[tuple[int, str, list[str]]]) -> None:

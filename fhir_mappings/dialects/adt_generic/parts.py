@@ -14,7 +14,7 @@ from schemas.facts import FactKind
 _REPEATING: Final[frozenset[FactKind]] = frozenset({"merge", "move", "unlink", "result", "other"})
 """Kinds whose messages may name several persons. Of a trigger that is not handled only the signal counts, and none of
 it must be taken for another person's."""
-_COMMON: Final = frozenset({"MSH", "EVN"})
+_COMMON: Final = ("MSH", "EVN")
 _PAIR: Final = frozenset({"PID", "MRG"})
 _PERSON: Final = frozenset({"PID", "PD1"})
 _SAME: Final = "the same person again: only the first PID is read"
@@ -56,7 +56,8 @@ def _first(message: Message) -> tuple[tuple[Message, ...], tuple[Note, ...]]:
 
 
 def _common(whole: Message) -> list[Segment]:
-    return [segment for segment in whole.segments if segment.name in _COMMON]
+    """One of each: a message that repeats them would be copied as often as it has groups."""
+    return [segment for name in _COMMON if (segment := whole.first(name)) is not None]
 
 
 def _message(whole: Message, common: list[Segment], segments: list[Segment]) -> Message:
