@@ -70,6 +70,8 @@ async def told(error: Exception) -> Told:
 
 async def _outage(error: Exception) -> Told:
     """The database can't be used, because it was not migrated or can't be reached; or it is a fault of ours."""
+    if not Settings().key_file.exists():
+        return _own(error)  # a command that needs no database: to ask for one would leave an empty file
     try:
         if not await migrate.is_current(Settings().database_url):
             return await told(NotMigrated())
@@ -77,6 +79,11 @@ async def _outage(error: Exception) -> Told:
         return Told("The database can't be reached.", "check THROUGHLINE_DATABASE_URL and the server", 1)
     if isinstance(error, Gone | Unavailable):
         return Told("The database can't write now.", "check disk space and rights, then try again", 1)
+    return _own(error)
+
+
+def _own(error: Exception) -> Told:
+    """A file that can't be used, or a fault of ours."""
     if isinstance(error, OSError):
         return Told(f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}", "check the path", 1)
     trace = error.__traceback__

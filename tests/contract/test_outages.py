@@ -20,7 +20,7 @@ from app.core.errors import Unavailable
 from app.entrypoints.mllp.framing import frame
 from app.entrypoints.mllp.server import MllpServer
 from app.main import attach, create_app
-from app.services import accounts
+from app.services import accounts, faults
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
@@ -410,3 +410,17 @@ async def limit_pages(hub: Hub, *, full: bool) -> None:
         connection.execute(f"pragma max_page_count = {pages}")
 
     await database._run(database._writer, work)
+
+
+def test_a_fault_where_there_is_no_database_is_told_as_one_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("THROUGHLINE_KEY_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("THROUGHLINE_DATABASE_URL", f"sqlite:///{tmp_path / 'hub.db'}")
+    told = asyncio.run(faults.told(RuntimeError("HTEST")))
+    assert told.message.startswith("RuntimeError at ")
+    assert "HTEST" not in told.message
+    refused = asyncio.run(faults.told(PermissionError(13, "Permission denied", "sender.json")))
+    assert refused.hint == "check the path"
+    assert list(tmp_path.iterdir()) == []
