@@ -17,7 +17,6 @@ from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.services import explaining, ingest_files, intake_deciding, intake_reading, sender_files
 from app.services.ingest_files import Piece
-from app.services.intake_deciding import Known
 from app.services.intake_reading import Arrival, Refusal
 from app.store.accounts import Directory
 from fhir_mappings import build, dialects, explain, fhir_bundle, hl7v2
@@ -69,8 +68,7 @@ class DryRun:
         if isinstance(reading, Refusal):
             return "rejected", (reading.reason,)
         try:
-            decision = intake_deciding.decide(reading, Known(), self.directory, self.keys)
-            decision = intake_deciding.gated(reading, decision, self.keys)
+            decision = intake_deciding.decide_alone(reading, self.directory, self.keys)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not end the run
             log.error("dry-run.decision-failed", error, ledger=reading.ledger)
             return "not-kept", ("not-kept",)

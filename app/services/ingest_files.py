@@ -19,8 +19,7 @@ from app.core.errors import BadRequest, NotFound, Unavailable
 from app.services import intake_deciding, intake_reading, ledger_views
 from app.services.hub import Hub
 from app.services.intake import Intake, Outcome, Reading
-from app.services.intake_deciding import Known
-from app.services.intake_reading import Arrival, Inbound
+from app.services.intake_reading import Inbound
 from app.services.sender_counts import SenderCounts
 from app.store.accounts import Directory
 from fhir_mappings import dialects, hl7v2
@@ -368,11 +367,7 @@ class _DryRun:
 
     def _one(self, reading: Reading) -> Outcome | None:
         try:
-            if isinstance(reading, Arrival):
-                decision = intake_deciding.decide(reading, Known(), self._directory, self._hub.keys)
-                decision = intake_deciding.gated(reading, decision, self._hub.keys)
-            else:
-                decision = intake_deciding.refused(reading, self._hub.keys)
+            decision = intake_deciding.decide_alone(reading, self._directory, self._hub.keys)
         except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not end the run
             log.error("ingest.decision-failed", error, ledger=reading.ledger)
             return None

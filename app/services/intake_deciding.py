@@ -132,6 +132,13 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
         return _unfit(arrival, notes, error.problems, keys)
 
 
+def decide_alone(reading: Arrival | Refusal, directory: Directory, keys: Keys) -> Decision:
+    """What one message would come to by itself: no visit is known, and nothing is written."""
+    if isinstance(reading, Refusal):
+        return refused(reading, keys)
+    return gated(reading, decide(reading, Known(), directory, keys), keys)
+
+
 def gated(arrival: Arrival, decision: Decision, keys: Keys) -> Decision:
     """``decision``; or, where one of its resources does not pass the gate, a review that says why."""
     for draft in decision.drafts:

@@ -52,6 +52,12 @@ class Reading:
     """What the same message says of further persons or pairs of numbers (A40 repeats its groups), in their order."""
 
 
+def identified(facts: Facts) -> bool:
+    """Whether anything numbers the person or the visit, so that a message can be filed."""
+    visit, patient = facts.visit, facts.patient
+    return bool((visit is not None and visit.identifiers) or (patient is not None and patient.identifiers))
+
+
 class Dialect(Protocol):
     """One way of telling us about a visit. A dialect is pure: same bytes and sender, same reading."""
 

@@ -18,7 +18,7 @@ from fhir_mappings.dialects.adt_generic.made import made
 from fhir_mappings.dialects.adt_generic.parts import parts
 from fhir_mappings.dialects.adt_generic.site import site_of
 from fhir_mappings.dialects.adt_generic.targets import TARGETS, UNUSED
-from fhir_mappings.dialects.base import Problem, Reading
+from fhir_mappings.dialects.base import Problem, Reading, identified
 from fhir_mappings.hl7v2 import Message
 from schemas.base import changed
 from schemas.discharge import Circumstances, Clinical
@@ -71,17 +71,12 @@ class AdtGeneric:
         if not message.control_id.strip():
             return Problem("101", "message control id is missing", "MSH", 10)
         needed = message.code in _FILED_CODES or message.has(_FILED_SEGMENTS)
-        if needed and not _identified(facts):
+        if needed and not identified(facts):
             return Problem("101", "neither a patient identifier nor a visit identifier", "PID", 3)
         return None
 
 
 DIALECT: Final = AdtGeneric()
-
-
-def _identified(facts: Facts) -> bool:
-    visit, patient = facts.visit, facts.patient
-    return bool((visit is not None and visit.identifiers) or (patient is not None and patient.identifiers))
 
 
 def _facts(source: Source, message: Message, kind: FactKind | None, at: datetime, facility: str | None) -> Facts:

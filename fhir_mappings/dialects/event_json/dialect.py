@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fhir_mappings import strict_json
-from fhir_mappings.dialects.base import Problem, Reading
+from fhir_mappings.dialects.base import Problem, Reading, identified
 from fhir_mappings.dialects.event_json.targets import TARGETS
 from schemas.discharge import Circumstances, DischargeEvent, Medication
 from schemas.facts import Facts, GivenDose, Order, Supply
@@ -68,7 +68,7 @@ class EventJson:
 
     def filing(self, message: dict[str, Any] | bytes, facts: Facts) -> Problem | None:  # noqa: ARG002 - the protocol's
         """An event without any identifier of person or visit can't be matched with anything."""
-        if (facts.patient and facts.patient.identifiers) or (facts.visit and facts.visit.identifiers):
+        if identified(facts):
             return None
         return Problem("101", "neither a patient identifier nor a visit identifier", "patient.identifiers", 0)
 

@@ -7,7 +7,7 @@ notification-admit-event, -discharge-event and -transfer-event. The focus of eac
 from typing import Any, Final
 
 from fhir_mappings import fhir_bundle, fhir_facts
-from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped
+from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped, identified
 from fhir_mappings.fhir_bundle import Graph, Node, refuse
 from fhir_mappings.fhir_facts_visit import Course, course_of
 from fhir_mappings.fhir_targets import TARGETS, UNUSED
@@ -51,7 +51,7 @@ class FhirMessage:
 
     def filing(self, message: dict[str, Any] | bytes, facts: Facts) -> Problem | None:  # noqa: ARG002 - the protocol's
         """An identifier of the person or of the visit is needed."""
-        if (facts.patient and facts.patient.identifiers) or (facts.visit and facts.visit.identifiers):
+        if identified(facts):
             return None
         return Problem("101", "neither an identifier of the person nor one of the visit", "Patient.identifier", 0)
 

@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 
 from fhir_mappings import fhir_bundle, fhir_facts
-from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped
+from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped, identified
 from fhir_mappings.fhir_bundle import Fault, Graph, Node, Refused, refuse
 from fhir_mappings.fhir_facts_visit import PLANNED_END, Course, course_of
 from fhir_mappings.fhir_targets import ASKED_FOR, TARGETS, UNUSED
@@ -51,7 +51,7 @@ class FhirTransaction:
 
     def filing(self, message: dict[str, Any] | bytes, facts: Facts) -> Problem | None:  # noqa: ARG002 - the protocol's
         """An identifier of the person or of the visit is needed."""
-        if (facts.patient and facts.patient.identifiers) or (facts.visit and facts.visit.identifiers):
+        if identified(facts):
             return None
         return Problem("101", "neither an identifier of the person nor one of the visit", "Patient.identifier", 0)
 
