@@ -277,7 +277,8 @@ class _Filing:
         placed: dict[str, Joined] = {}
         none: NoVisit | None = None
         for part in arrival.parts:
-            found = self._places(part, candidates.of(part))
+            begun = [one.file for one in placed.values() if not set(one.numbers).isdisjoint(part.numbers)]
+            found = self._places(part, candidates.of(part).also(begun))
             if isinstance(found, NoVisit):
                 none = none or found
                 continue

@@ -66,6 +66,10 @@ class Candidates:
             [file for file in self.by_person if not set(part.persons).isdisjoint(file.content.persons)],
         )
 
+    def also(self, begun: Sequence[VisitFile]) -> "Candidates":
+        """With visits that an earlier part of the same message has numbered."""
+        return Candidates([*self.by_number, *(file for file in begun if file not in self.by_number)], self.by_person)
+
 
 def of_the_person_alone(facts: Facts) -> Facts:
     """The facts without what they say of one visit, for the other visits of the person."""
@@ -74,10 +78,9 @@ def of_the_person_alone(facts: Facts) -> Facts:
 
 def needs_the_person(facts: Facts, numbers: Sequence[str]) -> bool:
     """Whether the visits of the person must be known, because the number of the visit does not settle everything."""
-    if not numbers or not facts.handled or facts.kind in _OF_PERSONS:
-        return not numbers or facts.kind in _OF_PERSONS
-    dated = facts.visit is not None and facts.visit.discharged_at is not None
-    return facts.kind in _JOINING or (facts.kind == "update" and dated)
+    if not numbers or facts.kind in _OF_PERSONS or facts.kind in _JOINING:
+        return True
+    return facts.kind == "update" and facts.visit is not None and facts.visit.discharged_at is not None
 
 
 def find(part: Part, candidates: Candidates, kept: timedelta) -> Targets | NoVisit | None:

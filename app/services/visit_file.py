@@ -59,8 +59,8 @@ class VisitFile:
         """
         content = self.content
         before = (content.numbers, content.persons)
-        content.numbers = [*before[0], *(mac for mac in numbers if mac not in before[0])]
-        content.persons = [*before[1], *(mac for mac in persons if mac not in before[1])]
+        content.numbers = list(dict.fromkeys((*before[0], *numbers)))
+        content.persons = list(dict.fromkeys((*before[1], *persons)))
         if kept is not None:
             content.numbers = [mac for mac in content.numbers if mac in kept[0]]
             content.persons = [mac for mac in content.persons if mac in kept[1]]

@@ -312,3 +312,11 @@ async def test_a_referral_asked_for_by_name_is_sent_while_the_person_is_in_the_b
     assert await ward.statuses() == ["cancelled"]
     await ward.send("ADT^A03", "20260609100000", number="V1", pv1="I^4W^^01^20260609095500")
     assert await ward.statuses() == ["cancelled", "requested"]
+
+
+async def test_a_message_that_names_one_new_visit_twice_opens_it_once(ward: Ward) -> None:
+    again = ["PID|2||HTEST1^^^MERCY^MR||HTESTALDER^Robin||19800101|F", "PV1|2|I|4W" + "|" * 16 + "V1^^^MERCY^VN"]
+    result = "OBX|1|ST|8302-2^Body height^LN||170||||||F"
+    await ward.send("ORU^R01", "20260606100000", result, *again, result, number="V1", pv1="I^4W^20260606100000")
+    assert await ward.visits() == 1
+    await ward.sound()
