@@ -10,7 +10,7 @@ LOCK := pip-compile --quiet --no-header --no-annotate --strip-extras --no-emit-i
 	--no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos fuzz agreement docs lock clean
+.PHONY: help demo test conformance lint bench chaos fuzz agreement docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -20,6 +20,9 @@ demo: $(RUNTIME) ## start the hub with a small synthetic world; Ctrl-C ends it
 
 test: $(DEVELOPMENT) ## run the suite; what needs PostgreSQL or a browser is skipped by name where there is none
 	@$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(DEVELOPMENT) ## judges that nobody here wrote: the HL7 validator, foreign clients; needs Java, Maven, Node.js
+	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
 lint: $(DEVELOPMENT) ## ruff, formatting, types, import contracts
 	@$(BIN)/ruff check
@@ -35,7 +38,8 @@ chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is 
 
 fuzz: $(DEVELOPMENT) ## ten minutes of broken messages, and the property tests with many more examples than the suite takes
 	@THROUGHLINE_FUZZ_SECONDS=$${THROUGHLINE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
-	@$(BIN)/python -m pytest tests/property --hypothesis-profile=fuzz $(ARGS)
+	@THROUGHLINE_FUZZ_SECONDS=$${THROUGHLINE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/property \
+		--hypothesis-profile=fuzz $(ARGS)
 
 agreement: $(DEVELOPMENT) ## how far the hub and FHIR that others wrote of the same messages agree
 	@$(BIN)/python -m tests.agreement.run $(ARGS)

@@ -39,7 +39,9 @@ from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
 from app.services.readiness import SchemaWatch
 from app.services.reads import Reads
+from app.services.resource_writes import ResourceWrites
 from app.services.searches import Searches
+from app.services.searching import Searching
 from app.services.sender_counts import SenderCounts
 from app.store.database import Doubt, Gone
 from app.store.sqlite import AlreadyServed, SqliteDatabase
@@ -153,7 +155,8 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.disclosures = Disclosures(hub.store)
     app.state.feed = Feed(hub.store)
     app.state.reads = Reads(hub, app.state.disclosures)
-    app.state.searches = Searches(hub, app.state.reads, app.state.disclosures, app.state.feed)
+    app.state.writes = ResourceWrites(hub, app.state.intake, app.state.disclosures, app.state.feed)
+    app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)
     app.state.schema = SchemaWatch()
     app.state.checks = {}
     app.state.gauges = {}

@@ -1,12 +1,15 @@
 """The person and the stay: Patient, Encounter, Condition, Coverage, AllergyIntolerance, Consent, and who cared.
 
 A US Core 7.0.0 profile is claimed only by a resource that really conforms (source: the snapshots of
-hl7.fhir.us.core 7.0.0); without the element that a profile demands the resource is plain FHIR R4.
+hl7.fhir.us.core 7.0.0). What others refer to (Patient, Encounter, Practitioner, PractitionerRole) always does, because
+they claim profiles that demand it of their targets: an element that is demanded and unknown has a data-absent-reason
+(US Core, General Guidance, Missing Data).
 """
 
 from typing import Final
 
 from fhir_mappings.build_elements import (
+    ABSENT,
     EXTENSION,
     LOINC,
     NPI,
@@ -29,7 +32,7 @@ from fhir_mappings.build_elements import (
     when,
 )
 from fhir_mappings.labels import ACT_CODE, PART2, Resource
-from schemas.discharge import Clinician, ConsentGiven, Contact, Coverage, Diagnosis, VisitDetails
+from schemas.discharge import Clinician, ConsentGiven, Contact, Coverage, Diagnosis, Identifier, Name, VisitDetails
 from schemas.discharge import Patient as Person
 
 PATIENT: Final = US_CORE + "patient"
@@ -51,6 +54,11 @@ _CLASS_DISPLAY: Final = {
 }
 # US Core demands Encounter.type; the class is all that is known of it, so it is said as text.
 _TYPE_TEXT: Final = {"IMP": "Inpatient stay", "EMER": "Emergency visit", "OBSENC": "Observation stay", "AMB": "Visit"}
+_UNSAID: Final[Resource] = {"extension": ABSENT}
+"""Beside a primitive element that a profile demands and nobody said."""
+_NO_NUMBER: Final[list[Resource]] = [{"_system": _UNSAID, "_value": _UNSAID}]
+_NO_PHONE: Final[list[Resource]] = [{"system": "phone", "_value": _UNSAID}]
+"""US Core demands a telecom or an endpoint of a role (pd-1); the system of a telecom must be a code."""
 _DISPOSITION: Final = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _CUSTODY: Final[Resource] = {
     "coding": [{"system": _DISPOSITION, "code": "oth", "display": "Other"}],
@@ -97,19 +105,18 @@ _HIPAA_RULE: Final[Resource] = {
 
 
 def patient(frame: Frame) -> Resource:
-    """The person; us-core-patient needs an identifier and a gender, a missing name says so."""
+    """The person; what us-core-patient demands (identifier, name, gender) and nobody said is said to be unknown."""
     person = frame.event.patient
-    conforms = bool(person.identifiers) and person.sex is not None
     home = address(person.address)
     return {
-        **frame.new("Patient", "", *([PATIENT] if conforms else [])),
+        **frame.new("Patient", "", PATIENT),
         **present(
             {
                 "extension": _interpreter(person),
-                "identifier": [identifier(one) for one in person.identifiers],
+                "identifier": [identifier(one) for one in person.identifiers] or _NO_NUMBER,
                 "name": [human_name(person.name)],
                 "telecom": phones(*person.phones),
-                "gender": person.sex,
+                "gender": person.sex or "unknown",
                 "birthDate": when(person.birth_date),
                 "address": [home] if home else None,
                 "contact": [_contact(one) for one in frame.event.contacts],
@@ -161,14 +168,14 @@ def encounter(
     coded = present({"system": ACT_CODE, "code": kind, "display": _CLASS_DISPLAY[kind]}) if kind else None
     planned = when(visit.expected_discharge_at) if visit.discharged_at is None else None
     return {
-        **frame.new("Encounter", "", *([ENCOUNTER] if kind else [])),
+        **frame.new("Encounter", "", ENCOUNTER),
         **present(
             {
                 "extension": [{"url": _PLANNED_END, "valueDateTime": planned}] if planned else None,
                 "identifier": [identifier(one) for one in visit.identifiers],
                 "status": encounter_status(frame),
                 "class": coded or {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"},
-                "type": [{"text": _TYPE_TEXT[kind]}] if kind else None,
+                "type": [{"text": _TYPE_TEXT[kind]} if kind else UNKNOWN],
                 "subject": frame.patient,
                 "participant": [{"type": _ATTENDER, "individual": attending}] if attending else None,
                 "period": period(visit.admitted_at, visit.discharged_at),
@@ -326,15 +333,13 @@ def clinician(frame: Frame) -> list[Resource]:
     if attending is None:
         return []
     person = _practitioner(frame, attending) if attending.identifier or attending.name else None
-    telecom = phones(attending.phone)
     role = {
-        # pd-1: US Core demands a telecom or an endpoint of a role.
-        **frame.new("PractitionerRole", _clinician_key(attending), *([PRACTITIONER_ROLE] if telecom else [])),
+        **frame.new("PractitionerRole", _clinician_key(attending), PRACTITIONER_ROLE),
         **present(
             {
                 "practitioner": {**reference(person), **_shown(attending)} if person else None,
                 "organization": frame.hospital,
-                "telecom": telecom,
+                "telecom": phones(attending.phone) or _NO_PHONE,
             }
         ),
     }
@@ -350,18 +355,24 @@ def _clinician_key(attending: Clinician) -> str:
 
 
 def _practitioner(frame: Frame, attending: Clinician) -> Resource:
-    number = attending.identifier
-    family = attending.name.family if attending.name else None
-    conforms = number is not None and family is not None and (number.system != NPI or is_npi(number.value))
     return {
-        **frame.new("Practitioner", _clinician_key(attending), *([PRACTITIONER] if conforms else [])),
-        **present(
-            {
-                "identifier": [identifier(number)] if number else None,
-                "name": [human_name(attending.name)] if attending.name else None,
-            }
-        ),
+        **frame.new("Practitioner", _clinician_key(attending), PRACTITIONER),
+        "identifier": [_clinician_number(attending.identifier)] if attending.identifier else _NO_NUMBER,
+        "name": [_clinician_name(attending.name)],
     }
+
+
+def _clinician_number(number: Identifier) -> Resource:
+    """The number as sent; what can't be an NPI is one of an unknown system (us-core-16, -17)."""
+    if number.system == NPI and not is_npi(number.value):
+        return {"type": {"text": "NPI"}, "_system": _UNSAID, "value": number.value}
+    return identifier(number)
+
+
+def _clinician_name(name: Name | None) -> Resource:
+    if name is not None and name.family:
+        return human_name(name)
+    return {**(present({"text": name.text, "given": name.given}) if name else {}), "_family": _UNSAID}
 
 
 def is_npi(value: str) -> bool:

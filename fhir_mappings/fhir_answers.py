@@ -61,7 +61,9 @@ def message(request: Resource, account: Account, *, fhir_base: str, name: str, n
     header = request["entry"][0]["resource"]
     said = f"urn:throughline:ledger:{account.ledger}"
     endpoint = header["source"].get("endpoint")
-    focus = [{"reference": f"{fhir_base}/ServiceRequest/{account.referral}"}] if account.referral else []
+    # A focus would have to stand in the message itself (R4 2.4), and an answer holds nothing of the person.
+    referral = f"{fhir_base}/ServiceRequest/{account.referral}"
+    links = {"link": [{"relation": "related", "url": referral}]} if account.referral else {}
     response = {
         "resourceType": "MessageHeader",
         "id": account.ledger,
@@ -69,13 +71,13 @@ def message(request: Resource, account: Account, *, fhir_base: str, name: str, n
         **({"destination": [{"endpoint": endpoint}]} if endpoint else {}),
         "source": {"name": name, "endpoint": f"{fhir_base}/$process-message"},
         "response": {"identifier": header_id(request), "code": "ok", "details": {"reference": said}},
-        **({"focus": focus} if focus else {}),
     }
     return {
         "resourceType": "Bundle",
         "id": account.ledger,
         "type": "message",
         "timestamp": now.isoformat(),
+        **links,
         "entry": [
             {"fullUrl": f"urn:uuid:{account.ledger}", "resource": response},
             {"fullUrl": said, "resource": outcome(account)},

@@ -291,9 +291,14 @@ def _unmatched(resource: Resource, prefix: str) -> Iterator[Problem]:
         used.update(_fragments(node.values()))
         if path[:1] == ("contained",) and reference == "#":
             used.add(resource["contained"][path[1]].get("id", ""))
+    seen: set[str | None] = set()
     for index, child in enumerate(resource.get("contained", ())):
-        if child.get("id") not in used:
-            yield Problem(f"{prefix}.contained[{index}]", "dom-3", "a reference to it from its container", "invariant")
+        place, name = f"{prefix}.contained[{index}]", child.get("id")
+        if name in seen:
+            yield Problem(f"{place}.id", "contained-id", "an id that no other contained resource has", "value")
+        elif name not in used:
+            yield Problem(place, "dom-3", "a reference to it from its container", "invariant")
+        seen.add(name)
 
 
 def _fragments(values: Iterable[Any]) -> Iterator[str]:

@@ -105,13 +105,16 @@ def _composition(
     members: Sequence[Resource], *, document: str, about: Resource, author: str, now: datetime, security: list[Resource]
 ) -> Resource:
     confidentiality = {"confidentiality": "R"} if RESTRICTED in security else {}
+    subject = about["for"]["reference"]
+    # What a Composition names stands in the document (R4 documents.html#content), so only a visible person is named.
+    seen = {f"{one['resourceType']}/{one['id']}" for one in members}
     return {
         "resourceType": "Composition",
         "id": document,
         **_meta(security),
         "status": "final",
         "type": _REFERRAL_NOTE,
-        "subject": {"reference": about["for"]["reference"]},
+        **({"subject": {"reference": subject}} if subject in seen else {}),
         "date": now.isoformat(),
         "author": [{"reference": f"Organization/{author}"}],
         "title": "Referral packet",

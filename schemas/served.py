@@ -7,12 +7,14 @@ instants keep their text, because the body is never parsed again.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 _IN_PREFIX = frozenset({"resourceType", "id", "meta"})
 _META_IN_PREFIX = frozenset({"versionId", "lastUpdated"})
+NOTHING: Final = b"}"
+"""The body of a version that says that the resource is no more; no resource has it."""
 
 
 def _number(value: Any) -> orjson.Fragment:

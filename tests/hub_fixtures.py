@@ -3,19 +3,28 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
+from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.core.settings import Settings
 from app.main import attach, create_app
 from app.services import accounts, registration
 from app.services.accounts import Registered
+from app.services.disclosures import Disclosures
+from app.services.feed import Feed
 from app.services.hub import Hub, Registry
+from app.services.intake import Intake
+from app.services.interactions import Wanted
+from app.services.resource_requests import patching
+from app.services.resource_writes import ResourceWrites
+from app.services.writing import Rendition
 from app.store.store import Store
 
 PARTNER = {
@@ -51,6 +60,14 @@ class World:
         made = await self.client(organization, scope)
         issued = await accounts.issue(self.hub, made.client_id)
         return {"authorization": f"Bearer {issued.token}"}
+
+
+async def patched(hub: Hub, actor: Actor, task: str, operations: list[dict[str, Any]]) -> Rendition:
+    """A Task after a JSON Patch by ``actor``."""
+    writes = ResourceWrites(hub, Intake(hub), Disclosures(hub.store), Feed(hub.store))
+    done = await writes.update(actor, Wanted("Task", task, patching(operations), None), "patch")
+    assert done.rendition is not None
+    return done.rendition
 
 
 @pytest.fixture

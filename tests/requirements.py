@@ -1,7 +1,7 @@
 """What a test run may do without, and what it was told to have.
 
-``THROUGHLINE_TEST_REQUIRE`` is a comma-separated list of programs (``postgres,chromium,node``). A missing one skips
-the tests that need it, by name; a missing one on that list fails them instead, so that CI can't pass by skipping.
+``THROUGHLINE_TEST_REQUIRE`` is a comma-separated list of programs (``postgres,chromium,node,java``). A missing one
+skips the tests that need it, by name; a missing one on that list fails them instead, so that CI can't pass by skipping.
 """
 
 import os

@@ -21,7 +21,14 @@ _FILES: Final = (
     (re.compile(r"live|ready|metrics|schema"), "ops/examples/operations"),
     (re.compile(r"capabilities"), "fhir/examples/CapabilityStatement"),
     (re.compile(r"processMessage|transaction"), "fhir/examples/Bundle"),
-    (re.compile(r"(?:search(?:ByPost)?|read|update|patch|history|version|packetOf)([A-Z]\w+)"), "fhir/examples/{}"),
+    (re.compile(r"validate.*"), "fhir/examples/OperationOutcome"),
+    (re.compile(r"subscription.*"), "fhir/examples/Subscription"),
+    (
+        re.compile(
+            r"(?:search(?:ByPost)?|read|create|update|conditionalUpdate|patch|conditionalPatch|delete|history|version|packetOf)([A-Z]\w+)"
+        ),
+        "fhir/examples/{}",
+    ),
 )
 """Operation to the file of its door."""
 

@@ -146,10 +146,11 @@ class _Model:
             return
         if name == "id" and self.cls.has_resource_base():
             kind, many = "id", False
+            # The library has no sidecar here, FHIR has.
+            self.props["_id"] = _ref(SIDECAR)
         if f"{field_name}__ext" in self.cls.model_fields:
             self.primitives.add(name)
         elif self.owner == "Extension" and extra.get("one_of_many") and isinstance(kind, str):
-            # The library has no sidecar here, FHIR has.
             self.primitives.add(name)
             self.props[f"_{name}"] = _ref(SIDECAR)
         one = self.deriver.value(self.owner, name, kind, extra)

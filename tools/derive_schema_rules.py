@@ -106,6 +106,8 @@ INVARIANTS: dict[str, list[Schema]] = {
     ],
     "Quantity": _QUANTITY,
     "Ratio": [_RATIO],
+    # A string by its type, a URL by its meaning (R4 2.3.0.1): no blanks.
+    "Reference": [{"$comment": "primitive uri", "properties": {"reference": {"pattern": r"^\S*$"}}}],
     "TimingRepeat": [
         _needs("tim-1", "durationUnit where duration stands", "duration", "durationUnit"),
         _needs("tim-2", "periodUnit where period stands", "period", "periodUnit"),

@@ -31,7 +31,7 @@ DISCHARGE: Final[Json] = {
         "discharged_at": "2026-06-05T14:00:00-04:00",
         "disposition": "home",
         "attending": {
-            "identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1999990019"},
+            "identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1999990017"},
             "name": {"family": "HTESTDOC", "given": ["Anna"]},
             "phone": "+1-555-0109",
         },
@@ -81,7 +81,7 @@ _PID: Final = (
     "PID|1||HTEST0031^^^MERCY^MR||HTEST^Alex||19850312|F|||9 Test Rd^^Testham^NJ^07001||^PRN^PH^^1^555^5550131"
 )
 _PV1: Final = (
-    "PV1|1|I|4W^12^A^MERCY||||1999990019^HTESTDOC^ANNA^^^^^^NPI||||||||||||HTEST-V0031^^^MERCY^VN|||||||||||||||||{}"
+    "PV1|1|I|4W^12^A^MERCY||||1999990017^HTESTDOC^ANNA^^^^^^NPI||||||||||||HTEST-V0031^^^MERCY^VN|||||||||||||||||{}"
     "||||||||20260601091500|{}"
 )
 

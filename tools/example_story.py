@@ -24,7 +24,9 @@ from tools.example_messages import (
     smaller,
 )
 from tools.example_recorder import Recorder
+from tools.example_validation import tell_validation
 from tools.example_world import HOSPITAL, PARTNER, READER
+from tools.example_writes import author_of, tell_bundles, tell_writes
 
 Json = dict[str, Any]
 _PATCH: Final = "application/json-patch+json"
@@ -56,11 +58,14 @@ async def tell(recorder: Recorder) -> None:
     await _accept_and_complete(recorder, task)
     await _decline(recorder)
     await _aftermath(recorder, task)
+    await tell_writes(recorder, task)
     for name in sorted(ALL):
         if "search-type" in ALL[name].interactions:
             await _type(recorder, name, task)
+    await tell_validation(recorder, task)
     await _notification(recorder)
     await _transaction(recorder)
+    await tell_bundles(recorder, task)
     await _operations(recorder)
     await _outage(recorder, task)
 
@@ -325,15 +330,15 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
     queries = {
         "Patient": {"_id": person.rpartition("/")[2]},
         "Task": {"patient": person, "_summary": "count"},
+        "HealthcareService": {"organization": f"Organization/{recorder.world.organizations[PARTNER]}"},
         "Organization": {"name": "HTEST"},
         "Location": {"name": "4W"},
-        "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990019"},
+        "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990017"},
         "PractitionerRole": {"_sort": "-_lastUpdated"},
+        "Subscription": {"status": "off"},
     }
     query = {**queries.get(name, {"patient": person}), "_count": "1"}
-    found = await recorder.say(
-        f"search{name}", f"One {name}", name="one", who=PARTNER if name == "Task" else HOSPITAL, query=query
-    )
+    found = await recorder.say(f"search{name}", f"One {name}", name="one", who=author_of(name), query=query)
     await recorder.say(
         f"searchByPost{name}",
         f"How many {name}s, without a word in the address",
@@ -344,7 +349,7 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
     )
     if name != "Task":
         one = _found(found, name)[0]["id"]
-        await recorder.say(f"read{name}", f"One {name}", name="one", who=HOSPITAL, path={"id": one})
+        await recorder.say(f"read{name}", f"One {name}", name="one", who=author_of(name), path={"id": one})
 
 
 async def _notification(recorder: Recorder) -> None:
@@ -365,7 +370,6 @@ async def _transaction(recorder: Recorder) -> None:
 
     await send("referral", "A stay, and a referral that is asked for by name", written(52))
     await send("not-taken", "A resource type that intake does not take", written(53, more=PROVENANCE), status=422)
-    await send("batch", "A batch", written(53, kind="batch"), status=422)
 
 
 async def _operations(recorder: Recorder) -> None:

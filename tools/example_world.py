@@ -33,8 +33,8 @@ START: Final = datetime(2026, 6, 5, 18, 20, tzinfo=UTC)
 BASE: Final = "https://hub.example.org"
 HOSPITAL, PARTNER, READER = "hospital", "partner", "reader"
 _SCOPES: Final = {
-    HOSPITAL: "ingest system/*.rs system/Task.u",
-    PARTNER: "system/Task.rus system/*.rs",
+    HOSPITAL: "ingest system/*.cruds",
+    PARTNER: "system/*.cruds",
     READER: "system/Task.rs",
 }
 """Client to its scopes. ``reader`` is a second client of the partner that may only look."""

@@ -6,11 +6,14 @@
     ├── NotAuthenticated      401  login
     ├── Forbidden             403  forbidden
     ├── NotFound              404  not-found     also everything that is not visible
+    ├── Deleted               410  deleted       was there, and the caller could see it
+    ├── NotAllowed            405  not-supported never done with this type
     ├── NotSupported          400  not-supported
     ├── UnsupportedMedia      415  not-supported
     ├── NotAcceptable         406  not-supported
     ├── PreconditionFailed    412  conflict
     ├── Conflict              409  conflict
+    ├── InUse                 409  conflict      something else rests on it
     ├── Unprocessable         422  business-rule
     └── Unavailable           503  transient     nothing was written, or it is not known: send again
 
@@ -77,6 +80,20 @@ class NotFound(HubError):
     code = "not-found"
 
 
+class Deleted(HubError):
+    """It was deleted; its earlier versions stand in its history."""
+
+    status = 410
+    code = "deleted"
+
+
+class NotAllowed(HubError):
+    """An interaction that this server never does with this type."""
+
+    status = 405
+    code = "not-supported"
+
+
 class NotSupported(HubError):
     """A parameter or interaction that this server does not declare."""
 
@@ -100,6 +117,13 @@ class UnsupportedMedia(HubError):
 
 class Conflict(HubError):
     """Somebody else changed it at the same time."""
+
+    status = 409
+    code = "conflict"
+
+
+class InUse(HubError):
+    """It can't be deleted while something else rests on it."""
 
     status = 409
     code = "conflict"

@@ -24,9 +24,6 @@ MAX_NUMBER_LENGTH = 256
 MAX_EXPONENT = 307
 """The range of a double: what any other program can read."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{},]|[^\s\[\]{},:"]++', re.DOTALL)
 _UNSAFE_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -77,19 +74,22 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH, max_bytes: int = MAX_BYTES
     """
     if len(data) > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
-    if _too_deep(data, max_depth):
-        raise BadRequest(f"nested deeper than {max_depth} levels", path="$")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"not valid UTF-8 at byte {error.start}", path="$") from None
     text = text.removeprefix("\ufeff")
+    deep = BadRequest(f"nested deeper than {max_depth} levels", path="$")
     try:
         value = _DECODER.decode(text)
+    except RecursionError:
+        raise deep from None
     except _RefusedError as refusal:
         raise _RULES[str(refusal)].error(text) from None
     except JSONDecodeError as error:
         raise BadRequest(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}", path="$") from None
+    if data.count(b"[") + data.count(b"{") > max_depth and _too_deep(value, max_depth):
+        raise deep
     if "\\u" in text and _SUSPECT.search(text):
         _refuse_bad_text(text)
     return value
@@ -111,18 +111,19 @@ def _fragment(value: Any) -> orjson.Fragment:
     raise TypeError(type(value).__name__)
 
 
-def _too_deep(data: bytes, limit: int) -> bool:
-    """Whether brackets outside strings nest deeper than the limit; unbalanced ones are left to the parser."""
-    if data.count(b"[") + data.count(b"{") <= limit:
-        return False
-    rest = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS).translate(_BRACKETS)
+def _too_deep(value: Any, limit: int) -> bool:
+    """Whether arrays and objects nest deeper than the limit."""
+    level = [value] if type(value) is dict or type(value) is list else []
     for _ in range(limit):
-        # One round takes off the innermost level everywhere.
-        shorter = rest.replace(b"[]", b"")
-        if len(shorter) == len(rest):
-            break
-        rest = shorter
-    return b"[]" in rest or rest.count(b"[") > limit
+        if not level:
+            return False
+        level = [
+            inner
+            for node in level
+            for inner in (node.values() if type(node) is dict else node)
+            if type(inner) is dict or type(inner) is list
+        ]
+    return bool(level)
 
 
 # ---- slow path, after a refusal: where is it?

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     """Set by ``serve --with-worker/--no-worker``: whether the process also runs due jobs."""
     max_body: int = 16 * 1024 * 1024
     """Largest request body and MLLP message, in bytes."""
+
+    smtp_url: str | None = Field(default=None, pattern=r"^smtps?://", repr=False)
+    """Mail server that e-mail is handed to: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://...:465``.
+    Without it, and ``mail_from``, there is no e-mail."""
+    mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+    """Address that e-mail comes from."""
+    notify_networks: tuple[IPvAnyNetwork, ...] | None = None
+    """Networks besides the Internet that subscribers may be in, as a JSON list: ``["10.20.0.0/16"]``."""
 
     @property
     def fhir_base(self) -> str:

@@ -6,9 +6,11 @@ their connections for hours: one process works, the others idle. With SO_REUSEPO
 """
 
 import socket
-from typing import Any
+from typing import Any, Final
 
+import httptools
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 
@@ -57,7 +59,7 @@ def serve(application: str, host: str, port: int, *, workers: int, log_level: st
         "host": host,
         "port": port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Http11,
         "ws": "none",
         "access_log": False,
         "server_header": False,
@@ -70,3 +72,55 @@ def serve(application: str, host: str, port: int, *, workers: int, log_level: st
     config = uvicorn.Config(application, workers=workers, **options)
     with first(host, port) as holder:
         Multiprocess(config, sockets=[holder]).run()
+
+
+# ---- the protocol
+
+_OFFER: Final = frozenset({b"upgrade", b"http2-settings"})
+_MALFORMED: Final = "Invalid HTTP request received."
+
+
+class Http11(HttpToolsProtocol):
+    """A connection that goes on as HTTP/1.1 where a client offers another protocol (RFC 9110 section 7.8).
+
+    Java's HttpClient offers HTTP/2 with its first request on a connection without TLS. httptools takes what follows
+    such a head for the other protocol: the body would be lost, or be read as a request of its own. So the head is read
+    again without the offer.
+    """
+
+    def _should_upgrade(self) -> bool:
+        """So that nothing is begun before the head has been read again."""
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            self._again(data[offered.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response(_MALFORMED)
+
+    def _again(self, rest: bytes) -> None:
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response(_MALFORMED)
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version), *_without_offer(self.headers), b"", b""]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the one that it replaces has it
+        self.data_received(b"\r\n".join(lines) + rest)
+
+
+def _without_offer(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    kept = []
+    for name, value in headers:
+        if name == b"connection":
+            options = [option for option in map(bytes.strip, value.split(b",")) if option.lower() not in _OFFER]
+            if options:
+                kept.append(b"connection: " + b", ".join(options))
+        elif name not in _OFFER:
+            kept.append(name + b": " + value)
+    return kept

@@ -19,7 +19,7 @@ _PERSON: Final = (
     "12 Test St^^Testville^NY^10001^USA^H||^PRN^PH^^1^212^5550101||ENG^English^HL70296"
 )
 _VISIT: Final = (
-    "PV1|1|I|4W^0412^A^HTEST|1|||1999990019^HTESTDOC^ANNA^^^^^^NPI|||MED|||||||||"
+    "PV1|1|I|4W^0412^A^HTEST|1|||1999990017^HTESTDOC^ANNA^^^^^^NPI|||MED|||||||||"
     "V%s^^^HTCSN&2.16.840.1.113883.3.9999.72&ISO^VN"
 )
 _ADMITTED: Final = "|" * 25 + "20260606100000"
@@ -29,7 +29,7 @@ _DISPENSE: Final = (
     _HEADER,
     _PERSON,
     _VISIT + _ADMITTED,
-    "ORC|RE|P%s^HTPLC|F%s^HTPHARM||||||20260608134000|||1999990019^HTESTDOC^ANNA" + "|" * 17 + "O^Outpatient^HL70482",
+    "ORC|RE|P%s^HTPLC|F%s^HTPHARM||||||20260608134000|||1999990017^HTESTDOC^ANNA" + "|" * 17 + "O^Outpatient^HL70482",
     f"RXE||{_FILM}|1||FILM^film^HTUNIT|FILM||||6|FILM",
     "TQ1|1|1|QDAY|||3^d|20260608133500",
     "RXR|SL^Sublingual",

@@ -4,30 +4,49 @@ from functools import cache
 from typing import Any, Final
 
 from app.core import json
+from app.services.obligations import COORDINATION_PLATFORM, unmet
 from schemas.resources import ALL
-from schemas.resources.base import SearchParam
+from schemas.resources.base import ResourceSpec, SearchParam
+from schemas.resources.subscription import TOPICS
 
 SOFTWARE_VERSION: Final = "0.1.0"
-_DATE: Final = "2026-11-23"
-_COMMON: Final = frozenset({"_id", "_lastUpdated", "_profile"})
-_TYPES: Final = {"token": "token", "reference": "reference", "date": "date", "string": "string", "uri": "uri"}
+_DATE: Final = "2026-11-26"
+_COMMON: Final = frozenset({"_id", "_lastUpdated", "_profile", "_security", "_tag", "_source"})
+_BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport"
+_TOPIC: Final = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
 _PROCESS_MESSAGE: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+_VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+_PACKET: Final = "https://throughline.org/fhir/OperationDefinition/packet"
 _TRANSACTION: Final = (
-    "Intake, with the scope ingest: one person and one stay, with or without a referral that is asked for by name. "
-    "Entries are POST or PUT; they are read, not kept as sent. No batch."
+    "All or nothing, with urn:uuid and conditional references. A transaction that tells of a stay (Patient, Encounter, "
+    "medication and so on) is intake, with the scope ingest: its entries are read, not kept as sent; one person and "
+    "one stay, with or without a referral that is asked for by name."
+)
+_BATCH: Final = (
+    "Each entry has the answer that it would have alone. A patch is a Binary of application/json-patch+json."
 )
 _EVENTS: Final = (
     "Receives notification-admit, notification-discharge and notification-transfer of "
     "http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event, with the scope ingest; answers in the same "
     "exchange."
 )
-_HTTP_OF: Final = ("read", "vread", "update", "patch", "history-instance", "search-type")
+_WRITTEN: Final = "Who creates a resource may change it; nobody else sees it until a Task names it as output."
+_RULES: Final[dict[str, str]] = {
+    "Task": (
+        "The owner changes status, statusReason, businessStatus, and appends output and note; the requester takes "
+        "back. Transitions are those of the SDOHCC referral state diagram. A hospital creates a source Task for a "
+        "person whom it has told of; the answer is the Task that the hub keeps for it."
+    ),
+    "ServiceRequest": "A hospital creates the one that its source Task will focus on; those of the hub are read only.",
+    "Consent": "A hospital's consent also goes to the stays of the person that it is about.",
+    "Subscription": "Of the organisation that created it; criteria is the canonical URL of a topic.",
+}
+_HTTP_OF: Final = ("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type")
 
 
 @cache
 def statement(fhir_base: str) -> bytes:
     """The statement as bytes."""
-    resources = [_resource(name) for name in sorted(ALL) if ALL[name].search]
     return json.dumps(
         {
             "resourceType": "CapabilityStatement",
@@ -37,37 +56,43 @@ def statement(fhir_base: str) -> bytes:
             "title": "Throughline referral hub",
             "status": "active",
             "date": _DATE,
+            "publisher": "Throughline",
+            "description": "A hub that carries referrals from hospitals to community partners and their answers back.",
             "kind": "instance",
+            "instantiates": [
+                COORDINATION_PLATFORM,
+                f"{_BACKPORT}/CapabilityStatement/backport-subscription-server-r4",
+            ],
             "software": {"name": "Throughline", "version": SOFTWARE_VERSION},
             "implementation": {"description": "Throughline referral hub", "url": fhir_base},
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
             "patchFormat": ["application/json-patch+json"],
-            "rest": [
-                {
-                    "mode": "server",
-                    "documentation": "JSON only; XML is answered with 406 or 415.",
-                    "security": {
-                        "service": [
-                            {
-                                "coding": [
-                                    {
-                                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                                        "code": "SMART-on-FHIR",
-                                    }
-                                ]
-                            }
-                        ],
-                        "description": "OAuth 2.0 client credentials; the token is bound to one organisation.",
-                    },
-                    "resource": resources,
-                    "interaction": [{"code": "transaction", "documentation": _TRANSACTION}],
-                    "operation": [{"name": "process-message", "definition": _PROCESS_MESSAGE}],
-                }
-            ],
+            "rest": [_rest()],
             "messaging": [_messaging(fhir_base)],
         }
     )
+
+
+def _rest() -> dict[str, Any]:
+    service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
+    return {
+        "mode": "server",
+        "documentation": (
+            "JSON only; XML is answered with 406 or 415. Of what the SDOHCC Coordination Platform SHALL offer, this "
+            f"server does not: {'; '.join(unmet(ALL))}."
+        ),
+        "security": {
+            "service": [{"coding": [service]}],
+            "description": "OAuth 2.0 client credentials; the token is bound to one organisation.",
+        },
+        "resource": [_resource(ALL[name]) for name in sorted(ALL) if ALL[name].search],
+        "interaction": [
+            {"code": "transaction", "documentation": _TRANSACTION},
+            {"code": "batch", "documentation": _BATCH},
+        ],
+        "operation": [{"name": "process-message", "definition": _PROCESS_MESSAGE}],
+    }
 
 
 def _messaging(fhir_base: str) -> dict[str, Any]:
@@ -79,24 +104,53 @@ def _messaging(fhir_base: str) -> dict[str, Any]:
     }
 
 
-def _resource(name: str) -> dict[str, Any]:
-    spec = ALL[name]
+def _resource(spec: ResourceSpec) -> dict[str, Any]:
+    writes = "update" in spec.interactions
     out: dict[str, Any] = {
-        "type": name,
-        **({"supportedProfile": sorted(spec.profiles)} if spec.profiles else {}),
+        "extension": [{"url": _TOPIC, "valueCanonical": topic} for topic in TOPICS]
+        if spec.type == "Subscription"
+        else [],
+        "type": spec.type,
+        "supportedProfile": [url.partition("|")[0] for url in sorted(spec.profiles)],
+        "documentation": _documentation(spec),
         "interaction": [{"code": code} for code in _HTTP_OF if code in spec.interactions],
-        "versioning": "versioned-update" if "update" in spec.interactions else "versioned",
+        "versioning": "versioned-update" if writes else "versioned",
         "readHistory": "vread" in spec.interactions,
         "updateCreate": False,
+        "conditionalCreate": "create" in spec.interactions,
         "conditionalRead": "full-support",
-        "referencePolicy": ["literal", "local"],
+        "conditionalUpdate": writes,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "local", "logical"],
         "searchInclude": sorted(spec.references),
+        "searchRevInclude": _pointing_to(spec.type),
         "searchParam": [_param(param) for param in spec.params.values() if _shown(param)],
+        "operation": _operations(spec.type),
     }
-    if name == "Task":
-        definition = "https://throughline.org/fhir/OperationDefinition/packet"
-        out["operation"] = [{"name": "packet", "definition": definition}]
-    return {key: value for key, value in out.items() if value != []}
+    return {key: value for key, value in out.items() if value not in ([], "")}
+
+
+def _documentation(spec: ResourceSpec) -> str:
+    written = _WRITTEN if "create" in spec.interactions else ""
+    sorts = f"Sorts by {', '.join(sorted(spec.sorts))}."
+    return " ".join(filter(None, (_RULES.get(spec.type, written), sorts)))
+
+
+def _pointing_to(resource_type: str) -> list[str]:
+    """Every ``_revinclude`` that may find something that points to this type."""
+    found = ((name, targets) for spec in ALL.values() for name, targets in spec.revincludes.items())
+    return sorted(name for name, targets in found if not targets or resource_type in targets)
+
+
+def _operations(resource_type: str) -> list[dict[str, str]]:
+    own = {
+        "Task": [{"name": "packet", "definition": _PACKET}],
+        "Subscription": [
+            {"name": "status", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-status"},
+            {"name": "events", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-events"},
+        ],
+    }
+    return [{"name": "validate", "definition": _VALIDATE}, *own.get(resource_type, [])]
 
 
 def _shown(param: SearchParam) -> bool:
@@ -104,4 +158,5 @@ def _shown(param: SearchParam) -> bool:
 
 
 def _param(param: SearchParam) -> dict[str, str]:
-    return {"name": param.name, "type": _TYPES[param.kind]}
+    said = {"name": param.name, "type": param.kind}
+    return said | ({"definition": param.definition} if param.definition else {})

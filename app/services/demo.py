@@ -22,11 +22,11 @@ from app.services.demo_world import Account, World
 from app.services.hub import Hub
 from app.services.writing import decoded
 from app.store import migrate
-from app.store.reader import ColumnIn, Query
+from app.store.queries import ColumnIn, Query
 
 _SYSTEM: Final = Actor.system("demo")
-_HOSPITAL_SCOPE: Final = "ingest system/*.rs system/Task.rus"
-_PARTNER_SCOPE: Final = "system/*.rs system/Task.rus"
+_HOSPITAL_SCOPE: Final = "ingest system/*.cruds"
+_PARTNER_SCOPE: Final = "system/*.cruds"
 _NAMES: Final = (
     "hub.db",
     "hub.db-wal",

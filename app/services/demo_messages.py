@@ -171,7 +171,7 @@ class Chart:
     def _pv1(self, disposition: str = "", left: datetime | None = None) -> str:
         fields = [""] * 46
         fields[0:4] = ["PV1", "1", self.patient_class, f"{self.unit}^0412^A^{self.site.facility}"]
-        fields[7] = "1999990019^HTESTDOC^ANNA^^^^^^NPI"
+        fields[7] = "1999990017^HTESTDOC^ANNA^^^^^^NPI"
         fields[15] = "B6" if self.pregnant else ""
         fields[19] = f"{self.person.visit}^^^{self.site.facility}&{self.site.visits}&ISO^VN"
         fields[36] = disposition

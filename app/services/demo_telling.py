@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from app.core.actor import Actor
-from app.services import accounts, demo_world, tasks
+from app.services import accounts, demo_world
 from app.services.demo_messages import DRUGS, Chart, event
 from app.services.demo_world import SITES, STORIES, Act, Story, World
 from app.services.disclosures import Disclosures
+from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake, Outcome
 from app.services.intake_reading import read_event
+from app.services.interactions import Wanted
+from app.services.resource_requests import patching
+from app.services.resource_writes import ResourceWrites
 from app.services.writing import Resource, decoded
-from app.store.reader import ColumnIn, Query
+from app.store.queries import ColumnIn, Query
 from schemas.codes.local import STATUS_REASON, concept
 from schemas.sender import Sender
 
@@ -33,6 +37,7 @@ class Narrator:
         self._now = world.now
         self._intake = Intake(hub)
         self._disclosures = Disclosures(hub.store)
+        self._writes = ResourceWrites(hub, self._intake, self._disclosures, Feed(hub.store))
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._senders: dict[str, Sender] = {}
 
@@ -104,8 +109,7 @@ class Narrator:
         if actor is None:
             raise RuntimeError("a token that was just issued is not known")
         operations = [{"op": "add", "path": f"/{name}", "value": value} for name, value in answer(act).items()]
-        wanted = tasks.patch(operations, child["id"], None)
-        await tasks.update(self._hub, self._intake, self._disclosures, actor, wanted)
+        await self._writes.update(actor, Wanted("Task", child["id"], patching(operations), None), "patch")
 
     async def _child(self, referral: str | None) -> Resource:
         reader = self._hub.store.reader(_SYSTEM)

@@ -14,7 +14,7 @@ from app.core.ids import uuid7
 from app.core.periodic import Periodic
 from app.store.changes import Changes, Disclosure, Level
 from app.store.database import Gone
-from app.store.reader import Row
+from app.store.queries import Row
 from app.store.store import Store
 
 _SECONDS = 1.0

@@ -26,6 +26,7 @@ from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
 _HUB: Final = "hub"
+_HOSPITAL: Final = "hospital"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,11 @@ class DryRun:
     @classmethod
     def of_file(cls, sender: Sender, clock: Clock) -> "DryRun":
         """Over one sender that is not registered; nothing of it is kept, so neither are its keys."""
-        partners = {f"partner-{name}": _stand_in(name) for name in sender.routes.values()}
-        names = {_HUB: build.HUB_NAME, sender.organization: sender.organization}
+        routed = dict.fromkeys(sender.routes.values())
+        partners = {f"partner-{number}": _stand_in(name) for number, name in enumerate(routed, 1)}
+        names = {_HUB: build.HUB_NAME, _HOSPITAL: sender.organization}
+        # A name is no id: what is built would refer to nobody.
+        sender = sender.model_copy(update={"organization": _HOSPITAL})
         directory = Directory(
             hub=_HUB,
             names=names | {key: partner.name for key, partner in partners.items()},

@@ -17,14 +17,16 @@ from app.services.hub import Hub
 from app.services.intake import Intake, Outcome
 from app.services.intake_reading import Arrival, Refusal, read_fhir
 from app.services.ledger_views import LedgerLine, line_of_outcome
-from app.services.reads import reachable
+from app.services.packets import reachable
 from app.services.writing import decoded, turned
 from app.store.database import Gone
-from app.store.reader import ColumnIn, Query, Reader, Row
+from app.store.queries import ColumnIn, Query, Row
+from app.store.reader import Reader
 from fhir_mappings import fhir_answers, fhir_bundle
 from schemas.sender import Sender
 
-_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_BLANK: Final = b" \t\r\n"
 _UNREADABLE: Final = frozenset({"not-json", "not-a-bundle", "not-conforming", "unknown-sender"})
 """Refused with 400, as what can't be read or is no FHIR; all else is 422 (http.html#create)."""
 _NAME: Final = "Throughline"
@@ -61,20 +63,21 @@ async def transaction(hub: Hub, intake: Intake, actor: Actor, data: bytes, sende
 async def _taken(
     hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender], expected: fhir_bundle.Kind
 ) -> Outcome:
-    inbound = intake.inbound(data.lstrip(_BLANK), senders)
+    inbound = intake.inbound(data.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK), senders)
     outcome = counted(await intake.receive(read_fhir(inbound, hub.keys, expected)))
     reading = outcome.reading
     if isinstance(reading, Refusal):
-        raise _refusal(reading)
+        raise refusal(reading)
     if outcome.decision.state == "rejected":
         text = "This identity was already used for other content."
         raise Unprocessable(text, issues=(Issue("duplicate", text, "Bundle.identifier"),))
     return outcome
 
 
-def _refusal(refusal: Refusal) -> HubError:
-    error = BadRequest if refusal.reason in _UNREADABLE else Unprocessable
-    return error(refusal.text, issues=refusal.issues)
+def refusal(refused: Refusal) -> HubError:
+    """The error that a refusal is for its sender."""
+    error = BadRequest if refused.reason in _UNREADABLE else Unprocessable
+    return error(refused.text, issues=refused.issues)
 
 
 async def _entry(hub: Hub, outcome: Outcome) -> LedgerLine:

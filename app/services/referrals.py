@@ -140,7 +140,7 @@ class _Work:
         if step is not None and self._apply_to_all(step, only=lambda task: task["status"] != "draft"):
             self.link.awaits_discharge = not self.record.asked_for
         self.link.departed = False
-        if not self.link.needs and not self.link.awaits_discharge:
+        if not self.link.awaits_discharge:
             self._open(clinical)
         self._refresh(clinical)
         for need in self.link.needs:
@@ -163,8 +163,7 @@ class _Work:
             self._apply_to_all(lifecycle.on_request_withdrawn)
             return
         self.link.departed = True
-        if not self.link.needs:
-            self._open(clinical)
+        self._open(clinical)
         self._apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
         self._refresh(clinical)
         for need in self.link.needs:
@@ -172,8 +171,11 @@ class _Work:
                 self._request(need, clinical)
 
     def _open(self, clinical: list[Resource]) -> None:
-        self.result.opened = True
-        for need in self.needs:
+        """A source for each need that has none; one that is stated later joins the others of its group."""
+        linked = {link.need for link in self.link.needs}
+        wanted = self.event.needs if linked else self.needs
+        self.result.opened = not linked
+        for need in (one for one in wanted if one.kind not in linked):
             opened = NeedLink(need=need.kind, service_request=uuid7(), task=uuid7())
             self.link.needs.append(opened)
             request, task = self._source(opened, clinical, "draft")
@@ -283,7 +285,9 @@ class _Work:
         seen = [child.service_request, child.task, *(resource["id"] for resource in clinical)]
         # What is for one audience alone has a second bar in its key.
         seen += [h.id for key, h in self.link.resources.items() if key[:11] == "Provenance|" and key.count("|") == 1]
-        self.result.grants += [Grant(child.partner, resource_id) for resource_id in dict.fromkeys(seen)]
+        new = {draft.resource["id"] for draft in self.result.drafts if draft.version == 1} | set(seen[:2])
+        for one in dict.fromkeys(seen):
+            self.result.grants.append(Grant(child.partner, one, cause=None if one in new else (child.task, 1)))
 
     def _source(
         self, need: NeedLink, clinical: Sequence[Resource], status: Literal["draft", "requested"]

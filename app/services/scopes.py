@@ -52,15 +52,21 @@ def _covered(scope: str, registered: frozenset[str]) -> bool:
     return wanted[1] <= held
 
 
-def require(actor: Actor, resource_type: str, letter: str) -> None:
-    """Forbidden unless the actor's scopes allow ``letter`` (c r u d s) on the type."""
+def allows(actor: Actor, resource_type: str, letter: str) -> bool:
+    """Whether the actor's scopes allow ``letter`` (c r u d s) on the type."""
     if actor.is_system:
-        return
+        return True
     for scope in actor.scopes:
         known = letters_of(scope)
         if known is not None and known[0] in {resource_type, "*"} and letter in known[1]:
-            return
-    raise Forbidden(f"The token does not cover this: it needs system/{resource_type}.{letter}.")
+            return True
+    return False
+
+
+def require(actor: Actor, resource_type: str, letter: str) -> None:
+    """Forbidden unless the actor's scopes allow ``letter`` (c r u d s) on the type."""
+    if not allows(actor, resource_type, letter):
+        raise Forbidden(f"The token does not cover this: it needs system/{resource_type}.{letter}.")
 
 
 def require_ingest(actor: Actor) -> None:

@@ -12,16 +12,17 @@ from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.kept import Answer, Kept, Question
-from app.services.reads import Reads, admit
+from app.services.reads import admit
 from app.services.search_params import Pairs
+from app.services.searching import Searching
 
 
 class Searches:
     """Answers searches, from memory where that is certain to be the same."""
 
-    def __init__(self, hub: Hub, reads: Reads, disclosures: Disclosures, feed: Feed) -> None:
+    def __init__(self, hub: Hub, searching: Searching, disclosures: Disclosures, feed: Feed) -> None:
         self._hub = hub
-        self._reads = reads
+        self._searching = searching
         self._disclosures = disclosures
         self._feed = feed
         self._kept = Kept()
@@ -32,7 +33,7 @@ class Searches:
         """The searchset; without a body where the client ``has`` it (the tags that it sent, ``*`` for any)."""
         admit(actor, resource_type, "s")
         if actor.organization is None:
-            found = await self._reads.search(actor, resource_type, pairs, lenient=lenient)
+            found = await self._searching.search(actor, resource_type, pairs, lenient=lenient)
             return Answer(found.body, None)
         question = Question(actor.organization, actor.client, resource_type, query, lenient)
         answer = self._at_hand(question, has) or await self._still_held(actor, question, has)
@@ -55,7 +56,7 @@ class Searches:
         if not has:
             return None
         heard = self._feed.changed(question.organization)
-        changed = await self._reads.last_change(actor) if heard is None else heard
+        changed = await self._searching.last_change(actor) if heard is None else heard
         if changed == 0:
             return None
         state = self._state(question, changed)
@@ -70,7 +71,7 @@ class Searches:
         return None
 
     async def _new(self, actor: Actor, question: Question, pairs: Pairs) -> Answer:
-        found = await self._reads.search(actor, question.type, pairs, lenient=question.lenient)
+        found = await self._searching.search(actor, question.type, pairs, lenient=question.lenient)
         if found.changed == 0:
             return Answer(found.body, None)
         tag = self._state(question, found.changed)

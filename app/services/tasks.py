@@ -4,53 +4,35 @@ Fetch, decide (rules.lifecycle), write: the Task, the source that mirrors it, th
 and who stops seeing what, in one commit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.core import json_patch
 from app.core.actor import Actor
-from app.core.errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    HubError,
-    Issue,
-    PreconditionFailed,
-    Unavailable,
-    Unprocessable,
-)
+from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import lifecycle
-from app.services.disclosures import Disclosures
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.reads import not_found, reachable
-from app.services.scopes import require
-from app.services.writing import Rendition, Resource, change_of, decoded, last_modified, without_server_meta
-from app.store.changes import Changes, ResourceChange, Revocation
-from app.store.database import Gone
-from app.store.reader import ColumnIn, Query, Reader, Row
-from fhir_mappings import gate
+from app.services.interactions import Planned, Wanted, disclosing
+from app.services.packets import reachable
+from app.services.reads import not_found
+from app.services.resource_plans import (
+    check_precondition,
+    check_references,
+    known_to,
+    outputs_of,
+    unchanged,
+    with_local_references,
+)
+from app.services.resource_requests import conforming
+from app.services.writing import Resource, change_of, decoded, last_modified, without_server_meta
+from app.store.changes import Changes, Grant, ResourceChange, Revocation
+from app.store.queries import ColumnIn, Query, Row
+from app.store.reader import Reader
 
-_TRIES: Final = 5
 _SYSTEM: Final = Actor.system("task-update")
 _LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
 _STILL_SHOWN: Final = frozenset({"Task", "ServiceRequest", "Organization"})
 """What a partner that is no longer in it goes on seeing: what it was asked, and the directory."""
-Edit = Callable[[Resource], Resource]
-"""The Task that a client last saw to the Task that it wants."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One request to change a Task."""
-
-    task: str
-    edit: Edit
-    if_match: int | None
-    """Version of the If-Match header."""
-    said_version: int | None = None
-    """meta.versionId of a PUT body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,103 +46,81 @@ class _Referral:
     """The owner works on another Task of the same person, so it keeps sight of the packet."""
 
 
-def put(body: Resource, task_id: str, if_match: int | None) -> Wanted:
-    """A PUT: the body is the whole Task (https://hl7.org/fhir/R4/http.html#update)."""
-    if not isinstance(body, dict) or body.get("resourceType") != "Task":
-        raise BadRequest("A Task is expected.", path="Task.resourceType")
-    if body.get("id") != task_id:
-        raise BadRequest("The id in the body must be the id in the URL.", path="Task.id")
-    problems = gate.check(body)
-    if problems:
-        raise BadRequest(
-            "The Task does not conform.",
-            issues=tuple(Issue(p.code, f"{p.rule}: {p.expected}", p.path) for p in problems),
-        )
-    said = body.get("meta", {}).get("versionId", "")
-    return Wanted(task_id, lambda _: body, if_match, int(said) if said.isdecimal() and len(said) < 9 else None)
+async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | None = None) -> Planned:
+    """Change a Task as its owner or requester may: it, the source, the siblings, and who sees what.
 
-
-def patch(operations: object, task_id: str, if_match: int | None) -> Wanted:
-    """A JSON Patch (RFC 6902; https://hl7.org/fhir/R4/http.html#patch)."""
-    if not isinstance(operations, list):
-        raise BadRequest("A JSON Patch is a list of operations.")
-
-    def edit(seen: Resource) -> Resource:
-        try:
-            patched: Resource = json_patch.apply_patch(seen, operations)
-        except json_patch.PatchConflict as error:
-            raise Unprocessable(error.rule, path=error.path) from error
-        except json_patch.PatchError as error:
-            raise BadRequest(error.rule, path=error.path) from error
-        return patched
-
-    return Wanted(task_id, edit, if_match)
-
-
-async def update(hub: Hub, intake: Intake, disclosures: Disclosures, actor: Actor, wanted: Wanted) -> Rendition:
-    """Change a Task as its owner or requester may; the Task as it is stored afterwards.
-
-    When the hospital requests a draft early, the partner is asked at once, if route and consent permit.
+    ``new`` are resources that are created together with the change, id to type: an output may name them.
 
     Raises NotFound (also for what is not visible), Forbidden (neither owner nor requester),
     PreconditionFailed (412), BadRequest (400: a reason or output is missing), Unprocessable (422: a
-    forbidden transition or element), Conflict.
+    forbidden transition or element), Conflict where somebody else was quicker.
     """
-    require(actor, "Task", "u")
-    for _ in range(_TRIES):
-        try:
-            row, offered = await _attempt(hub, actor, wanted)
-        except Conflict:
-            continue
-        if offered is not None:
-            await intake.settle_again(offered)
-            row = await hub.store.reader(actor).read("Task", wanted.task) or row
-        await disclosures.record(actor, [row], "update")
-        return Rendition.of(row)
-    raise Conflict("Others keep changing this Task; read it again.")
-
-
-async def _attempt(hub: Hub, actor: Actor, wanted: Wanted) -> tuple[Row, str | None]:
-    """The Task as it then is, and the id of a source ServiceRequest that was requested by hand."""
     reader = hub.store.reader(actor)
-    try:
-        row = await reader.read("Task", wanted.task)
-        if row is None:
-            not_found()
-        current = decoded(row)
-        role = _role(actor, current)
-        seen = await _seen(reader, wanted, row, current)
-        after = wanted.edit(seen)
-        effect = lifecycle.effect_of(seen, after)
-        if lifecycle.already_achieved(current, effect, seen):
-            return row, None
-        _precondition(actor, wanted, row)
-        verdict = lifecycle.judge_update(current, after, role=role)
-        if verdict.kind == "no-change":
-            return row, None
-        if verdict.kind == "refused" or verdict.merged is None:
-            raise _refused(verdict)
-        family = await _family(hub.store.reader(_SYSTEM), current)
-        if family.rows[row.id].version != row.version:
-            raise Conflict("The Task changed while its family was read; what was decided is out of date.")
-        changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, verdict.merged, family)
-        kept = current["id"] if family.still_shown else None
-        changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
-    except Gone as error:
-        raise Unavailable("The database can't be reached; try again.") from error
-    committed = await hub.store.commit(changes)
+    row = await reader.read("Task", wanted.id)
+    if row is None:
+        not_found()
+    current = decoded(row)
+    role = _role(actor, current)
+    seen = await _seen(reader, wanted, row, current)
+    after = with_local_references(hub, wanted.edit(seen))
+    effect = lifecycle.effect_of(seen, after)
+    if lifecycle.already_achieved(current, effect, seen):
+        return unchanged(row)
+    check_precondition(actor, wanted, row)
+    verdict = lifecycle.judge_update(current, after, role=role)
+    if verdict.kind == "no-change":
+        return unchanged(row)
+    if verdict.kind == "refused" or verdict.merged is None:
+        raise _refused(verdict)
+    merged = conforming("Task", verdict.merged)
+    await _check_outputs(hub, actor, current, merged, new)
+    family = await _family(hub.store.reader(_SYSTEM), current)
+    if family.rows[row.id].version != row.version:
+        raise Conflict("The Task changed while its family was read; what was decided is out of date.")
+    changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
+    kept = current["id"] if family.still_shown else None
+    changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
+    changes = changes._replace(grants=await _reports(hub, actor, changes, family, new or {}))
     written = next(change for change in changes.resources if change.id == row.id)
-    offered = "partOf" not in current and (current["status"], verdict.merged["status"]) == ("draft", "requested")
-    after_write = row._replace(version=written.version, last_updated=committed.stamps[row.id], content=written.content)
-    return after_write, current["focus"]["reference"].rpartition("/")[2] if offered else None
+    offered = "partOf" not in current and (current["status"], merged["status"]) == ("draft", "requested")
+    request = current["focus"]["reference"].rpartition("/")[2] if offered else None
+    planned = Planned(200, "Task", row.id, written.version, written.content, changes, offered=request)
+    return disclosing(actor, planned, row)
+
+
+async def _check_outputs(
+    hub: Hub, actor: Actor, before: Resource, after: Resource, new: Mapping[str, str] | None
+) -> None:
+    """Unprocessable where an output that was not there before leads nowhere."""
+    added = [entry for entry in after.get("output", ()) if entry not in before.get("output", ())]
+    if added:
+        told = {"resourceType": "Task", "output": added}
+        check_references(told, await known_to(hub, actor, [told], new))
+
+
+async def _reports(
+    hub: Hub, actor: Actor, changes: Changes, family: _Referral, new: Mapping[str, str]
+) -> tuple[Grant, ...]:
+    """The hospital sees what a partner wrote and reported as output, once its own Task names it."""
+    if family.source is None:
+        return ()
+    source = next((change for change in changes.resources if change.id == family.source["id"]), None)
+    if source is None:
+        return ()
+    held = family.rows[source.id]
+    named = outputs_of([decoded(held._replace(version=source.version, content=source.content))])
+    fresh = named - outputs_of([family.source])
+    hospital = family.source.get("requester", {}).get("reference", "").rpartition("/")[2]
+    own = await hub.store.authorship(actor).own(fresh - new.keys()) | (fresh & new.keys())
+    cause = (source.id, source.version)
+    return tuple(Grant(hospital, one, cause=cause) for one in sorted(own)) if hospital else ()
 
 
 async def _seen(reader: Reader, wanted: Wanted, row: Row, current: Resource) -> Resource:
     """The rendition that this client last saw: of the version that it names, else the current one."""
-    version = wanted.if_match or wanted.said_version
-    if version is None or version == row.version:
+    if wanted.version is None or wanted.version == row.version:
         return current
-    older = await reader.version("Task", wanted.task, version)
+    older = await reader.version("Task", wanted.id, wanted.version)
     return current if older is None else decoded(older)
 
 
@@ -173,14 +133,6 @@ def _role(actor: Actor, task: Resource) -> lifecycle.Role:
     if task.get("requester", {}).get("reference") == me and "partOf" not in task:
         return "requester"
     raise Forbidden("Only the owner or the requester of a Task may change it.")
-
-
-def _precondition(actor: Actor, wanted: Wanted, row: Row) -> None:
-    named = wanted.if_match if wanted.if_match is not None else wanted.said_version
-    if wanted.if_match is None and actor.require_if_match:
-        raise BadRequest("This client must send If-Match.", path="http.If-Match")
-    if named is not None and named != row.version:
-        raise PreconditionFailed("The Task has changed since that version; read it again.")
 
 
 def _refused(verdict: lifecycle.UpdateVerdict) -> HubError:

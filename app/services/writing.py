@@ -13,7 +13,7 @@ import orjson
 from app.core import json
 from app.core.clock import iso
 from app.store.changes import ResourceChange
-from app.store.reader import Row
+from app.store.queries import Row
 from schemas.resources import ALL
 from schemas.resources.base import fold
 from schemas.served import cut_body, from_body, to_body, to_text

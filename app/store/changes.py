@@ -36,6 +36,17 @@ class Grant(NamedTuple):
     level: Level = "full"
     consent: str | None = None
     until: int | None = None
+    disclosed: int = 0
+    """Up to which version this is no disclosure: ``OWN`` for what the organisation wrote itself."""
+    cause: tuple[str, int] | None = None
+    """Of a resource that was there before: id and version of what is written with the grant and makes it visible.
+
+    Its lastUpdated does not move, so who polls for what changed since finds it by when that was written.
+    """
+
+
+OWN = 2**31 - 1
+"""Of a Grant: nobody is shown anything by reading what they wrote."""
 
 
 class Revocation(NamedTuple):
@@ -43,6 +54,24 @@ class Revocation(NamedTuple):
 
     organization: str
     id: str
+
+
+class Author(NamedTuple):
+    """``organization`` wrote resource ``id``: it may change and delete it."""
+
+    id: str
+    organization: str
+
+
+class Claim(NamedTuple):
+    """Resource ``id`` is the one that a conditional create with the keyed hash ``key`` made.
+
+    Two at once can't both write it. ``instead_of`` is the resource that held the claim and no longer answers to it.
+    """
+
+    key: str
+    id: str
+    instead_of: str | None = None
 
 
 class VisitChange(NamedTuple):
@@ -157,6 +186,23 @@ class ReviewAnswer(NamedTuple):
     """Of ``later``: when it comes back."""
 
 
+class SubscriptionChange(NamedTuple):
+    """What of a Subscription decides which changes are its events; written beside the resource itself."""
+
+    id: str
+    organization: str
+    client: str
+    """Who subscribed: whose rights are asked at each notification."""
+    topic: str
+    """Type of resource: Task or ServiceRequest."""
+    status: str
+    filters: str = "{}"
+    """JSON object, see app.rules.filters."""
+    heartbeat: int = 0
+    """Seconds without a notification after which one is sent all the same; 0 = never."""
+    gone: bool = False
+
+
 class Job(NamedTuple):
     """Work that falls due; ``id`` is chosen so that the same cause makes the same job once."""
 
@@ -185,6 +231,8 @@ class Changes(NamedTuple):
     resources: tuple[ResourceChange, ...] = ()
     grants: tuple[Grant, ...] = ()
     revocations: tuple[Revocation, ...] = ()
+    authors: tuple[Author, ...] = ()
+    claims: tuple[Claim, ...] = ()
     visits: tuple[VisitChange, ...] = ()
     absorbed: tuple[VisitAbsorbed, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
@@ -194,6 +242,7 @@ class Changes(NamedTuple):
     reviews: tuple[ReviewItem, ...] = ()
     answers: tuple[ReviewAnswer, ...] = ()
     jobs: tuple[Job, ...] = ()
+    subscriptions: tuple[SubscriptionChange, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
 
 

@@ -64,7 +64,7 @@ class PostgresDatabase:
         self._url = url
         self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
         self._slots = asyncio.Semaphore(size)
-        self._listener: asyncpg.Connection[asyncpg.Record] | None = None
+        self._listeners: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
 
     async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(
@@ -132,14 +132,18 @@ class PostgresDatabase:
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends. Raises Gone."""
-        if self._listener is not None:
-            self._listener.terminate()
+        self.unlisten(channel)
         try:
-            connection = self._listener = await self._open()
+            connection = self._listeners[channel] = await self._open()
             connection.add_termination_listener(lambda _: lost())
             await connection.add_listener(channel, lambda *a: heard(str(a[3])))
         except _NOT_WRITTEN as error:
             raise Gone from error
+
+    def unlisten(self, channel: str) -> None:
+        """Hear of ``channel`` no more."""
+        if channel in self._listeners:
+            self._listeners.pop(channel).terminate()
 
     def any_of(self, expression: str, parameter: str) -> str:
         """Membership in an array."""
@@ -155,13 +159,13 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Close every idle connection."""
-        for connection in (*self._idle, *((self._listener,) if self._listener else ())):
+        for connection in (*self._idle, *self._listeners.values()):
             try:
                 await connection.close(timeout=2)
             except (*_NOT_WRITTEN, asyncpg.PostgresError):
                 connection.terminate()
         self._idle.clear()
-        self._listener = None
+        self._listeners.clear()
 
 
 @asynccontextmanager

@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.store import statements as sql
 from app.store.database import Gone, Record, VersionMiss
+from app.store.subscription_writes import COUNT_EVENTS_SQLITE, NUMBER_EVENTS_SQLITE, SUBSCRIBED_SQLITE
 from app.store.writes import Batch, stamp_rows
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class SqliteDatabase:
         self._local = threading.local()
         self._connecting = threading.Lock()
         self._open: list[sqlite3.Connection] = []
+        self._told: list[Callable[[], None]] = []
 
     def serve_alone(self) -> None:
         """Take the file lock of the serving process; AlreadyServed when another holds it."""
@@ -107,7 +109,15 @@ class SqliteDatabase:
 
     async def write(self, batch: Batch, offset_us: int) -> dict[str, int]:
         """One durable transaction."""
-        return await self._run(self._writer, lambda c: _in_transaction(c, lambda: _write_batch(c, batch, offset_us)))
+        written = await self._run(self._writer, lambda c: _in_transaction(c, lambda: _write_batch(c, batch, offset_us)))
+        if written.events or batch.subscribes:
+            for tell in self._told:
+                tell()
+        return written.stamps
+
+    def when_subscribers_wait(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` after each commit of this process with events of a subscription, or a Subscription itself."""
+        self._told.append(tell)
 
     def any_of(self, expression: str, parameter: str) -> str:
         """Membership through json_each."""
@@ -149,15 +159,20 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
     return result
 
 
-def _write_batch(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> dict[str, int]:
+class _Written(NamedTuple):
+    stamps: dict[str, int]
+    events: int
+
+
+def _write_batch(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> _Written:
     for statement, rows in batch.writes:
         touched = connection.executemany(statement.sqlite, rows).rowcount
         if statement.guarded and touched != len(rows):
             raise VersionMiss
-    return _stamp(connection, batch, offset_us) if batch.stamps else {}
+    return _stamp(connection, batch, offset_us) if batch.stamps else _Written({}, 0)
 
 
-def _stamp(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> dict[str, int]:
+def _stamp(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> _Written:
     count = len(batch.resources)
     seq, stamp = connection.execute(sql.STAMP_SQLITE_HEAD, (count, offset_us)).fetchone()
     stamps = {r.id: stamp + n for n, r in enumerate(batch.resources, 1)}
@@ -170,4 +185,14 @@ def _stamp(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> dict
         [(*row, stamp + n) for n, row in enumerate(stamp_rows(batch.resources), 1)],
     )
     connection.execute(sql.STAMP_SQLITE_AUDIENCE, (json.dumps(list(stamps)), json.dumps(batch.tell)))
-    return stamps
+    return _Written(stamps, _number_events(connection, seq, seq + count))
+
+
+def _number_events(connection: sqlite3.Connection, after: int, last: int) -> int:
+    """The twin of the function ``number_events`` of PostgreSQL (migration 0005)."""
+    if after == last or connection.execute(SUBSCRIBED_SQLITE).fetchone() is None:
+        return 0
+    numbered = connection.execute(NUMBER_EVENTS_SQLITE, (after, last)).rowcount
+    if numbered:
+        connection.execute(COUNT_EVENTS_SQLITE)
+    return numbered

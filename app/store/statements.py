@@ -332,12 +332,23 @@ GRANTS = _insert(
     ("consent", "text"),
     ("until", "big"),
     ("disclosed", "int"),
+    ("cause", "text"),
+    ("cause_version", "int"),
     suffix=(
         "on conflict (organization, id) do update set level = excluded.level, consent = excluded.consent, "
         "until = excluded.until, disclosed = case when visibility.level = excluded.level "
         "then visibility.disclosed else 0 end"
     ),
     after=(REVOCATIONS,),
+)
+AUTHORS = _insert("author", ("id", "text"), ("organization", "text"))
+CLAIMS = _insert("claim", ("key", "text"), ("id", "text"))
+CLAIMS_MOVED = Statement(
+    name="claim",
+    columns=(("key", "text"), ("id", "text"), ("instead_of", "text")),
+    template="update claim set id = u.id from {rows} where claim.key = u.key and claim.id = u.instead_of",
+    sqlite="update claim set id = ?2 where key = ?1 and id = ?3",
+    guarded=True,
 )
 DISCLOSURES = _insert(
     "disclosure",
@@ -401,10 +412,13 @@ locked as (
     from locked, unnest({columns}) with ordinality as u({_INCOMING}, n)
 ), logged as (
     insert into change (seq, type, id, version, last_updated)
-    select seq, type, id, version, last_updated from incoming
+    select seq, type, id, version, last_updated from incoming returning 1
 ), current as (
     insert into resource ({_INCOMING}, last_updated) select {_INCOMING}, last_updated from incoming
-    on conflict (id) do update set {_ASSIGNED}
+    on conflict (id) do update set {_ASSIGNED} returning 1
+), numbered as (
+    select number_events(locked.seq, locked.seq + l.written) from locked, (select count(*) as written from logged) l,
+        (select count(*) from current) c
 ), told as (
     insert into audience (organization, seq)
     select a.organization, 1
@@ -415,8 +429,11 @@ locked as (
 )"""
 
 
-_STAMPED = "select i.id, i.last_updated from (select count(*) from notified) n left join incoming i on true"
-"""Nobody may be forgotten where there is no resource, so the notifications come first."""
+_STAMPED = (
+    "select i.id, i.last_updated from (select count(*) from notified) n "
+    "cross join (select count(*) from numbered) m left join incoming i on true"
+)
+"""Nobody may be forgotten where there is no resource, so notifications and numbers come first."""
 
 STAMP_SQLITE_HEAD = """
 update head set seq = seq + ?1, stamp = max(
@@ -434,28 +451,4 @@ select distinct organization, 1 from (
     select organization from visibility where id in (select value from json_each(?1))
     union all select value from json_each(?2)) where true
 on conflict (organization) do update set seq = audience.seq + 1
-"""
-
-ENTRY_END = b',"search":{"mode":"match"}}'
-WRITTEN_PAGE = """
-with m as materialized ({narrow})
-select h.stamp, (select a.seq from audience a where a.organization = {organization}),
-    c.found, c.until, p.shown, p.last, p.entries, p.fresh
-from head h, (select count(*) as found, min(m.until) as until from m) c, (
-    select count(*) as shown, {last}(x.last_updated) as last,
-        string_agg(convert_to(
-            '{{"fullUrl":"' || {url} || x.id || '","resource":{{"resourceType":"{type}","id":"' || x.id
-            || '","meta":{{"versionId":"' || x.version || '","lastUpdated":"'
-            || to_char(timestamp 'epoch' + x.last_updated * interval '1 microsecond',
-                       'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'UTF8') || b.content, {between}) as entries,
-        array_agg(x.id || ' ' || x.version || ' ' || x.level) filter (where x.disclosed < x.version) as fresh
-    from (select * from m limit {shown}) x
-    join body b on b.id = x.id and b.version = x.version and b.rendition = x.level
-) p
-"""
-"""A page as the bytes of its entries, ``ENTRY_END`` between them and to be put behind the last.
-
-``narrow`` gives one row more than is shown, to know whether there are more. The entries come in its order:
-a sort inside the aggregate would copy every body once more, and a session plans nothing but nested loops,
-which keep the order of their outer side.
 """

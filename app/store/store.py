@@ -5,6 +5,7 @@ from pathlib import Path
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.store.accounts import Accounts
+from app.store.authorship import Authorship
 from app.store.changes import Changes, Committed
 from app.store.committer import Committer
 from app.store.database import Database
@@ -12,6 +13,7 @@ from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
 from app.store.reader import Reader
 from app.store.sqlite import SqliteDatabase
+from app.store.subscriptions import Subscriptions
 
 
 class Store:
@@ -26,6 +28,14 @@ class Store:
     def reader(self, actor: Actor) -> Reader:
         """Reads resources as ``actor`` may see them."""
         return Reader(actor, self.database, self.clock.now_us())
+
+    def authorship(self, actor: Actor) -> Authorship:
+        """Who wrote what, as ``actor`` may know it."""
+        return Authorship(actor, self.database)
+
+    def subscriptions(self, actor: Actor) -> Subscriptions:
+        """Reads the standing and the events of the subscriptions of ``actor``'s organisation."""
+        return Subscriptions(actor, self.database, self.clock.now_us())
 
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""

@@ -157,6 +157,8 @@ visibility = Table(
     Column("consent", Text),
     Column("until", BigInteger),
     Column("disclosed", Integer, nullable=False),
+    Column("cause", Text),
+    Column("cause_version", Integer),
     # The id first: who sees a resource is asked at each change of it, and a row is always looked up by both.
     PrimaryKeyConstraint("id", "organization"),
 )
@@ -166,6 +168,19 @@ audience = Table(
     metadata,
     Column("organization", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+)
+
+author = Table(
+    "author",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+)
+claim = Table(
+    "claim",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("id", Text, nullable=False),
 )
 
 # ---- intake
@@ -334,4 +349,50 @@ seal = Table(
     Column("root", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Column("sealed_at", BigInteger, nullable=False),
+)
+
+# ---- who is told of what: subscriptions, the numbers of their events, and how far each was told
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("filters", Text, nullable=False),
+)
+Index("ix_subscription_organization", subscription.c.organization, subscription.c.topic)
+subscription_count = Table(
+    "subscription_count",
+    metadata,
+    # Written under the lock of ``head`` only; beside the others, so that no commit waits for a row of it.
+    Column("subscription", Text, primary_key=True),
+    Column("events", BigInteger, nullable=False),
+)
+subscription_event = Table(
+    "subscription_event",
+    metadata,
+    Column("subscription", Text),
+    Column("number", BigInteger),
+    Column("id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("subscription", "number"),
+)
+subscription_lane = Table(
+    "subscription_lane",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("heartbeat", BigInteger, nullable=False),
+    Column("delivered", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failing_since", BigInteger),
+    Column("due_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("holder", Text),
+    Column("leased_until", BigInteger, nullable=False),
 )

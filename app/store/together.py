@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from app.core.actor import Actor
 from app.core.batch import Batcher
-from app.store.reader import Row
+from app.store.queries import Row, row_of
 from app.store.statements import array
 from app.store.store import Store
 from app.store.writes import joined
@@ -52,5 +52,5 @@ class ReadsTogether:
         records = await self._store.database.fetch(_TOGETHER, joined(organizations), joined(types), joined(ids), now)
         found: list[Row | None] = [None] * len(asked)
         for position, *row in records:
-            found[position - 1] = Row._make(row)
+            found[position - 1] = row_of(row)
         return found

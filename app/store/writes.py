@@ -8,6 +8,7 @@ from typing import Any
 from app.store import statements as sql
 from app.store.changes import Changes, ResourceChange
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
+from app.store.subscription_writes import LANES, SUBSCRIPTIONS, SUBSCRIPTIONS_GONE
 
 Row = tuple[Any, ...]
 Group = list[tuple[Statement, list[Row]]]
@@ -23,6 +24,11 @@ class Batch:
     resources: list[ResourceChange]
     tell: list[str]
     """Organisations whose view changed without a changed resource (grants and revocations)."""
+
+    @property
+    def subscribes(self) -> bool:
+        """Whether a Subscription is among what is written."""
+        return any(statement is SUBSCRIPTIONS for statement, _ in self.writes)
 
     @property
     def stamps(self) -> bool:
@@ -50,6 +56,8 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
         *_resource_rows(resources),
         *_visibility_rows(members),
+        *_author_rows(members),
+        *_subscription_rows(members),
         *_disclosure_rows(members, now),
     ]
     writes = [(statement, rows) for statement, found in candidates if (rows := list(found))]
@@ -152,8 +160,27 @@ def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterab
         (sql.REVOCATIONS, ((r.organization, r.id) for m in members for r in m.revocations)),
         (
             sql.GRANTS,
-            ((g.organization, g.id, g.level, g.consent, g.until, 0) for _, g in sorted(grants.items())),
+            ((*g[:-1], *(g.cause or (None, None))) for _, g in sorted(grants.items())),
         ),
+    ]
+
+
+def _author_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    claims = sorted(one for member in members for one in member.claims)
+    return [
+        (sql.AUTHORS, ((a.id, a.organization) for m in members for a in m.authors)),
+        (sql.CLAIMS, ((c.key, c.id) for c in claims if c.instead_of is None)),
+        (sql.CLAIMS_MOVED, (tuple(c) for c in claims if c.instead_of is not None)),
+    ]
+
+
+def _subscription_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
+    found = sorted(one for member in members for one in member.subscriptions)
+    kept = [one for one in found if not one.gone]
+    return [
+        (SUBSCRIPTIONS, (one[:6] for one in kept)),
+        (LANES, ((one.id, one.heartbeat, 0, 0, 0, 0, 0) for one in kept)),
+        (SUBSCRIPTIONS_GONE, ((one.id,) for one in found if one.gone)),
     ]
 
 

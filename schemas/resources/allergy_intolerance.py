@@ -1,8 +1,9 @@
 """AllergyIntolerance: an allergy (FHIR R4 9.1)."""
 
 from schemas.resources.base import Invariant, Resource, ResourceSpec, code, coded, date, has, patient, reference, token
-from schemas.resources.profiles import PROFILES
+from schemas.resources.profiles import PROFILES, bound
 
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 
 
@@ -31,6 +32,12 @@ SPEC = ResourceSpec(
         reference("asserter", "asserter", targets=("Patient", "RelatedPerson", "Practitioner", "PractitionerRole")),
     ),
     invariants=(
+        bound("AllergyIntolerance.clinicalStatus", _CLINICAL, "active", "inactive", "resolved"),
+        bound(
+            "AllergyIntolerance.verificationStatus",
+            _VERIFICATION,
+            *("unconfirmed", "confirmed", "refuted", "entered-in-error"),
+        ),
         Invariant(
             "ait-1",
             "a clinical status, unless it was entered in error",

@@ -29,6 +29,8 @@ Extract = Callable[[Resource], list[Value]]
 
 READ = frozenset({"read", "search-type"})
 """FHIR interaction codes of a type that clients only read."""
+AUTHORED = READ | {"vread", "history-instance", "create", "update", "patch", "delete"}
+"""Those of a type that its author writes: who created a resource may change and delete it."""
 
 
 def elements(path: str) -> Callable[[Resource], list[Any]]:
@@ -72,6 +74,8 @@ class SearchParam:
     """Types that a reference may point to; what ``owner=123`` (an id alone) can mean."""
     index_only: tuple[str, ...] = ()
     """Where set, the generic index holds references to these types only."""
+    definition: str = ""
+    """Canonical URL of its SearchParameter, where a guide and not FHIR itself defines it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,24 @@ class ResourceSpec:
     def references(self) -> dict[str, Callable[[Resource], list[str]]]:
         """``_include`` name (``Task:focus``) to a function that lists local references (``Type/id``)."""
         return {f"{self.type}:{p.name}": _local(p.extract) for p in self.search if p.kind == "reference"}
+
+    @cached_property
+    def revincludes(self) -> dict[str, tuple[str, ...]]:
+        """``_revinclude`` name (``Provenance:target``) to the types that it can be followed from; none named: any.
+
+        Only references that a column or the index holds: whatever points to a match must be found without looking.
+        """
+        held = (p for p in self.search if p.kind == "reference" and self._holds(p))
+        return {f"{self.type}:{p.name}": p.index_only or p.targets for p in held}
+
+    def _holds(self, param: SearchParam) -> bool:
+        in_index = param.name in self.indexed
+        return in_index if param.column is None else in_index or not param.many
+
+    @cached_property
+    def sorts(self) -> dict[str, str]:
+        """``_sort`` name to the column that it sorts by; codes sort as text, several values by the first."""
+        return {param.name: param.column for param in self.params.values() if param.column}
 
     @cached_property
     def rules(self) -> Rules:
@@ -320,23 +342,36 @@ def reference(
     column: str | None = None,
     many: bool = False,
     index_only: tuple[str, ...] = (),
+    definition: str = "",
 ) -> SearchParam:
     """A reference parameter; ``targets`` are the types that FHIR allows (none given: any)."""
     extract = _gather(paths, reference_of)
-    return SearchParam(name, "reference", extract, paths, column, many, targets=targets, index_only=index_only)
+    return SearchParam(
+        name,
+        "reference",
+        extract,
+        paths,
+        column,
+        many,
+        targets=targets,
+        index_only=index_only,
+        definition=definition,
+    )
 
 
-def _patient_of(value: Resource) -> tuple[str, ...]:
-    """The reference, where it points to a Patient (``where(resolve() is Patient)``)."""
-    if "Patient/" in value.get("reference", "") or value.get("type") == "Patient":
-        return reference_of(value)
-    return ()
+def references_to(target: str, name: str, *paths: str, column: str | None = None) -> SearchParam:
+    """A reference parameter over those that point to one type (``where(resolve() is Patient)``)."""
+
+    def values(value: Resource) -> tuple[str, ...]:
+        points = f"{target}/" in value.get("reference", "") or value.get("type") == target
+        return reference_of(value) if points else ()
+
+    return SearchParam(name, "reference", _gather(paths, values), paths, column, targets=(target,))
 
 
 def patient(*paths: str, column: str | None = None) -> SearchParam:
     """The parameter ``patient``: the subject, where that is a Patient."""
-    extract = _gather(paths, _patient_of)
-    return SearchParam("patient", "reference", extract, paths, column, targets=("Patient",))
+    return references_to("Patient", "patient", *paths, column=column)
 
 
 def dates_of(value: Any) -> tuple[Value, ...]:

@@ -13,7 +13,7 @@ from schemas.resources.base import (
     reference,
     token,
 )
-from schemas.resources.profiles import PROFILES
+from schemas.resources.profiles import PROFILES, bound
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -50,6 +50,16 @@ SPEC = ResourceSpec(
         reference("evidence-detail", "evidence.detail"),
     ),
     invariants=(
+        bound(
+            "Condition.clinicalStatus",
+            _CLINICAL,
+            *("active", "recurrence", "relapse", "inactive", "remission", "resolved"),
+        ),
+        bound(
+            "Condition.verificationStatus",
+            _VERIFICATION,
+            *("unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error"),
+        ),
         Invariant("con-1", "a summary or an assessment", "Condition.stage", any_of("summary", "assessment")),
         Invariant("con-2", "a code or a detail", "Condition.evidence", any_of("code", "detail")),
         Invariant(

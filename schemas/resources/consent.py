@@ -1,6 +1,7 @@
 """Consent: a written permission to disclose (FHIR R4 6.2)."""
 
 from schemas.resources.base import (
+    AUTHORED,
     Invariant,
     Resource,
     ResourceSpec,
@@ -24,6 +25,7 @@ def _names_its_patient(consent: Resource) -> bool:
 
 SPEC = ResourceSpec(
     type="Consent",
+    interactions=AUTHORED - {"delete"},
     search=(
         token("identifier", "identifier"),
         patient("patient"),

@@ -1,6 +1,7 @@
 """Observation: one measured or stated fact (FHIR R4 10.1)."""
 
 from schemas.resources.base import (
+    AUTHORED,
     Invariant,
     Resource,
     ResourceSpec,
@@ -31,6 +32,7 @@ def _component_differs(observation: Resource) -> bool:
 
 SPEC = ResourceSpec(
     type="Observation",
+    interactions=AUTHORED,
     search=(
         token("identifier", "identifier"),
         patient("subject"),

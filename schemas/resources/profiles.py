@@ -81,6 +81,12 @@ def points_to(path: str, *types: str) -> Invariant:
     return Invariant("reference-target", text, path, holds, "reference", "value")
 
 
+def bound(path: str, system: str, *codes: str) -> Invariant:
+    """A concept whose binding is required: one of its codings is one of the codes."""
+    text = f"a code of {system}: {', '.join(codes)}"
+    return Invariant("code", text, path, lambda concept: coded(concept, system, *codes), code="code-invalid")
+
+
 def type_of(reference: Resource) -> str | None:
     """The type that a Reference names: in its path, or in its ``type``; None where neither shows."""
     found = _URL_TYPE.search(reference.get("reference", ""))

@@ -1,6 +1,7 @@
 """ServiceRequest: what the person needs, as an order (FHIR R4 12.14)."""
 
 from schemas.resources.base import (
+    AUTHORED,
     Invariant,
     ResourceSpec,
     code,
@@ -26,6 +27,7 @@ REQUESTERS = ("Practitioner", "PractitionerRole", "Organization", "Patient", "Re
 
 SPEC = ResourceSpec(
     type="ServiceRequest",
+    interactions=AUTHORED - {"delete"},
     search=(
         code("status", "status", "http://hl7.org/fhir/request-status", column="status"),
         code("intent", "intent", "http://hl7.org/fhir/request-intent", column="intent"),
@@ -45,8 +47,11 @@ SPEC = ResourceSpec(
         token("performer-type", "performerType"),
         uri("instantiates-uri", "instantiatesUri"),
         reference("encounter", "encounter", targets=("Encounter",)),
-        # Gravity SDOHCC SearchParameter ServiceRequest-supporting-info
-        reference("supporting-info", "supportingInfo"),
+        reference(
+            "supporting-info",
+            "supportingInfo",
+            definition="http://hl7.org/fhir/us/sdoh-clinicalcare/SearchParameter/ServiceRequest-supporting-info",
+        ),
     ),
     invariants=(
         Invariant(

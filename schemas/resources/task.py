@@ -1,6 +1,7 @@
 """Task: the referral as work that somebody was asked to do (FHIR R4 10.15)."""
 
 from schemas.resources.base import (
+    AUTHORED,
     Invariant,
     Resource,
     ResourceSpec,
@@ -35,7 +36,7 @@ def _modified_after_authored(task: Resource) -> bool:
 
 SPEC = ResourceSpec(
     type="Task",
-    interactions=frozenset({"read", "vread", "history-instance", "search-type", "update", "patch"}),
+    interactions=AUTHORED - {"delete"},
     search=(
         code("status", "status", "http://hl7.org/fhir/task-status", column="status"),
         reference("owner", "owner", targets=OWNERS, column="owner"),
@@ -56,8 +57,11 @@ SPEC = ResourceSpec(
         date("period", "executionPeriod"),
         reference("encounter", "encounter", targets=("Encounter",)),
         token("performer", "performerType"),
-        # Gravity SDOHCC SearchParameter Task-output-reference
-        reference("output", "output.valueReference"),
+        reference(
+            "output",
+            "output.valueReference",
+            definition="http://hl7.org/fhir/us/sdoh-clinicalcare/SearchParameter/Task-output-reference",
+        ),
     ),
     invariants=(
         Invariant(
@@ -68,6 +72,6 @@ SPEC = ResourceSpec(
             element="lastModified",
         ),
     ),
-    indexed=frozenset({"identifier", "code", "part-of"}),
+    indexed=frozenset({"identifier", "code", "part-of", "output"}),
     profiles=PROFILES["Task"],
 )

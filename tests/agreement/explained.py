@@ -156,13 +156,6 @@ EXPLANATIONS: Final = (
         _no_universal_id,
     ),
     Explanation(
-        "NPI",
-        "convention",
-        ("Practitioner.identifier.system",),
-        "An authority `NPI` is the register of the national provider identifiers.",
-        lambda one: one.ours.value.endswith("us-npi") and _only(one) == "name:NPI",
-    ),
-    Explanation(
         "type of a number as sent",
         "convention",
         ("Encounter.identifier.type",),
@@ -331,6 +324,12 @@ SILENCES: Final = (
         ),
         "One attending clinician, whose number is known by its authority; no alternate visit numbers (PV1-50 of "
         "later versions, PV1-5).",
+    ),
+    Silence(
+        "convention",
+        ("Practitioner.identifier.system",),
+        "A number with the authority `NPI` that has no check digit of an NPI has no system: it would name somebody "
+        "else (us-core-17).",
     ),
     Silence(
         "not needed",

@@ -1,6 +1,7 @@
 """What the hub makes of one message, by the way that the hub takes: dialect, merge, event, resources."""
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from fhir_mappings import build
@@ -40,4 +41,4 @@ def made(message: Message) -> Made:
 
 
 def _id(resource_type: str, key: str) -> str:
-    return f"{resource_type}-{key}"
+    return f"{resource_type}-{sha256(key.encode()).hexdigest()[:16]}"

@@ -10,7 +10,7 @@ import pytest
 from tests.architecture.sources import ROOT
 
 _CACHES = {".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"}
-_NOT_OURS = {".git", ".venv", "node_modules", "var", "build", "dist"} | _CACHES
+_NOT_OURS = {".git", ".venv", "node_modules", "target", "var", "build", "dist"} | _CACHES
 _TEXT = {".py", ".md", ".toml", ".lock", ".yml", ".yaml", ".json", ".csv", ".sql", ".ini", ".mako", ".hl7", ".txt", ""}
 _MACHINE_PATH = re.compile(r"(?<![\w.}])/(?:wo" + r"rk|home|root|Users)(?=/|\b(?![-\w]))")
 _OUTSIDE = "../" + "shared"
@@ -84,3 +84,9 @@ def test_no_key_or_environment_file_can_be_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
     assert {".env", "/var/", ".venv/"} <= set(ignored)
     assert not list(Path(ROOT / "app").rglob("*.pem"))
+
+
+def test_every_ring_of_tests_is_run_by_one_of_the_two_commands() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    rings = {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert rings - {"tests/conformance"} == set(asked)

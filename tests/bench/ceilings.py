@@ -1,10 +1,10 @@
-"""The batched ceiling: the rows and bytes of referrals, written by nothing but SQL.
+"""The batched ceiling: the rows and bytes of a unit (a referral, a transaction), written by nothing but SQL.
 
-What 64 referrals really write is taken from the database as two differences: after their RDS messages and after their
-A03 messages. Two processes with two connections each then write the same rows with fresh ids: per difference one
-transaction, per table one ``unnest``, the row that orders all changes locked last, as the hub does. Ids have the form
-of the hub's own, so indexes grow alike. All parameters are made before the clock starts: what is left of Python is
-what asyncpg itself needs.
+What 64 units really write is taken from the database as differences: of referrals one after their RDS messages and one
+after their A03 messages, of transactions one. Two processes with two connections each then write the same rows with
+fresh ids: per difference one transaction, per table one ``unnest``, the row that orders all changes locked last, as the
+hub does. Ids have the form of the hub's own, so indexes grow alike. All parameters are made before the clock starts:
+what is left of Python is what asyncpg itself needs.
 
 Run as a program by ``measure``: ``python -m tests.bench.ceilings URL SAMPLE BATCHES``.
 """
@@ -79,7 +79,7 @@ class Sample:
     """Ids that were there before: organisations."""
 
     def rows(self) -> dict[str, float]:
-        """Rows per referral: table and what happens to it."""
+        """Rows per unit: table and what happens to it."""
         counted: dict[str, float] = {}
         for write in (write for stage in self.stages for write in stage):
             name = f"{write.table} {write.kind}"
@@ -87,7 +87,7 @@ class Sample:
         return counted
 
     def size(self) -> float:
-        """Bytes of parameters per referral."""
+        """Bytes of parameters per unit."""
         columns = [column for stage in self.stages for write in stage for column in write.columns]
         return sum(len(c) if isinstance(c, str) else sum(map(len, c)) for c in columns) / BATCH
 
@@ -283,14 +283,14 @@ async def _write(url: str, batches: Sequence[Any]) -> tuple[float, float]:
 class Ceiling:
     """What was reached."""
 
-    referrals: int
+    units: int
     seconds: float
     cpu_seconds: float
     """Of the writing processes, without making the parameters."""
 
     @property
     def rate(self) -> float:
-        return self.referrals / self.seconds
+        return self.units / self.seconds
 
 
 def measure(url: str, file: Path, batches: int, around: Callable[[Callable[[], None]], None]) -> Ceiling:

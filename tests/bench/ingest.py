@@ -1,11 +1,9 @@
 """Messages in: referrals against the batched ceiling, unrelated messages, and acknowledgements at a constant rate."""
 
 import asyncio
-import pickle
 import secrets
 from collections.abc import Callable, Coroutine, Iterator
-from itertools import islice
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -15,24 +13,21 @@ from app.services import bench_load, bench_machine, bench_messages
 from app.services.bench import figures
 from app.services.bench_load import Job, Load
 from tests.bench import ceilings
+from tests.bench.batched import Batched, sampled
 from tests.bench.report import Report
-from tests.bench.world import Meter, Serving, World, serving
+from tests.bench.world import Meter, Serving, World, analyzed, serving
 
 CONNECTIONS = 64
 _WARM_SECONDS = 1.5
 _OPEN_CONNECTIONS = 256
-_CALIBRATION = 4
 
 
 def measure(made: World, report: Report, asked: frozenset[str], *, seconds: float, rounds: int) -> None:
     """The scenarios in ``asked``, alternating."""
-    file = made.home / "sample"
+    ceiling = Batched(made, report, "referral")
     if "referrals" in asked:
         with serving(made, workers=1) as hub:
-            found = asyncio.run(_sampled(made, hub))
-        file.write_bytes(pickle.dumps(found))
-        report.notes["rows per referral"] = {name: round(rows, 2) for name, rows in found.rows().items()}
-        report.notes["kilobytes of parameters per referral"] = round(found.size() / 1000, 1)
+            ceiling.keep(asyncio.run(_sampled(made, hub)))
     scanned = asyncio.run(_scanned(made.url))
     with serving(made) as hub:
         bench = _Ingest(made, hub, report, seconds)
@@ -40,14 +35,14 @@ def measure(made: World, report: Report, asked: frozenset[str], *, seconds: floa
         for _ in range(rounds):
             if "referrals" in asked:
                 bench.referrals()
-                bench.ceiling(file)
+                ceiling.measure(bench.meter, seconds)
             if asked & {"adt", "latency"}:
                 bench.unrelated()
         if "latency" in asked:
             bench.latency(rounds)
         bench.note_scans(scanned)
         bench.verify()
-    report.compare("referrals", "referrals: batched ceiling", goal=0.40)
+    report.compare("referrals", ceiling.name, goal=0.40)
 
 
 class _Ingest:
@@ -58,15 +53,13 @@ class _Ingest:
         self.seconds = seconds
         self.meter = Meter(hub.pid, made.postmaster)
         self.opened = 0
-        self.batches = 0
 
     def warm(self) -> None:
         """Statements are prepared, caches filled, connections opened."""
         load = _run(lambda: self._closed(bench_messages.referrals(_name(), self.made.ingest_token), _WARM_SECONDS))
         self.opened += len(load.jobs)
         _run(lambda: self._closed(bench_messages.stream(_name(), self.made.ingest_token), _WARM_SECONDS))
-        # Autovacuum does this within a minute; until then plans are those of empty tables.
-        asyncio.run(_analyzed(self.made.url))
+        asyncio.run(analyzed(self.made))
 
     def referrals(self) -> None:
         load, used = self._metered(bench_messages.referrals(_name(), self.made.ingest_token))
@@ -76,22 +69,6 @@ class _Ingest:
     def unrelated(self) -> None:
         load, used = self._metered(bench_messages.stream(_name(), self.made.ingest_token))
         self.report.add("unrelated ADT", {**figures(load, app=used[0], database=used[1]), "others": self.meter.others})
-
-    def ceiling(self, file: Path) -> None:
-        if not self.batches:
-            first = ceilings.measure(self.made.empty, file, _CALIBRATION, lambda go: go())
-            self.batches = max(_CALIBRATION, int(_CALIBRATION * self.seconds / first.seconds))
-        used: list[tuple[float, float]] = []
-
-        def around(go: Callable[[], None]) -> None:
-            self.meter.start()
-            go()
-            used.append(self.meter.stop())
-
-        found = ceilings.measure(self.made.empty, file, self.batches, around)
-        writers, database = found.cpu_seconds / found.referrals * 1e6, used[0][1] / found.referrals * 1e6
-        both = {"app_us": writers, "db_us": database, "cpu_us": writers + database, "others": self.meter.others}
-        self.report.add("referrals: batched ceiling", {"per_second": found.rate, **both})
 
     def latency(self, rounds: int) -> None:
         """Half of the rate that was reached, as arrivals at a constant rate."""
@@ -153,23 +130,14 @@ def _name() -> str:
 
 
 async def _sampled(made: World, hub: Serving) -> ceilings.Sample:
-    """What 64 referrals write, from the database itself."""
+    """What 64 referrals write, in two transactions each."""
     run, token = _name(), made.ingest_token
-    connection = await asyncpg.connect(made.url)
-    try:
-        known = await ceilings.tables(connection)
-        states = [await ceilings.snapshot(connection, known)]
-        for message in (bench_messages.dispense, bench_messages.discharge):
-            jobs = ((bench_messages.posted(message(run, n), token),) for n in range(ceilings.BATCH))
-            load = await bench_load.closed(
-                hub.target, islice(jobs, ceilings.BATCH), bench_messages.accepted, connections=16, seconds=20
-            )
-            if load.failed or len(load.jobs) != ceilings.BATCH:
-                raise SystemExit("The messages of the benchmark are not accepted; nothing can be measured.")
-            states.append(await ceilings.snapshot(connection, known))
-    finally:
-        await connection.close()
-    return ceilings.sample(known, states, run)
+    stages = [partial(_posted, message, run, token) for message in (bench_messages.dispense, bench_messages.discharge)]
+    return await sampled(made, hub.target, run, stages, bench_messages.accepted)
+
+
+def _posted(message: Callable[[str, int], bytes], run: str, token: str, number: int) -> bytes:
+    return bench_messages.posted(message(run, number), token)
 
 
 async def _scanned(url: str) -> dict[str, int]:
@@ -191,11 +159,3 @@ async def _offered(url: str) -> int:
     finally:
         await connection.close()
     return count
-
-
-async def _analyzed(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute("analyze")
-    finally:
-        await connection.close()

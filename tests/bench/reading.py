@@ -38,7 +38,7 @@ def unrelated(number: int) -> bytes:
         ),
         "PD1|||HTEST Clinic",
         "NK1|1|HTEST^Kim|SPO|12 Test St^^Testville^NY^10001|212-555-0102",
-        f"PV1|1|I|7E^0412^A^MERCY|1|||1999990019^HTESTDOC^ANNA|||MED|||||||||V{number:06d}^^^MERCY^VN"
+        f"PV1|1|I|7E^0412^A^MERCY|1|||1999990017^HTESTDOC^ANNA|||MED|||||||||V{number:06d}^^^MERCY^VN"
         + "|" * 25
         + "20260605100000",
         "PV2|||^Chest pain||||||20260608",

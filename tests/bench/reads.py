@@ -27,7 +27,10 @@ CONNECTIONS = 64
 _CALLERS = 100
 """How many of the partners call, in turn."""
 _HOUR = 3_600_000_000
+_FOCUS = "&_include=Task:focus"
 _GOALS = {"page of 50": 0.18, "empty poll": 0.30, "304": 0.70, "read by id": 0.35}
+_WITH_FOCUS = 0.6
+"""A page that brings the requests of its Tasks along, of one that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ def measure(made: World, report: Report, *, seconds: float, rounds: int) -> None
         report.resident("reads", bench_machine.memory(hub.pid))
     for name, goal in _GOALS.items():
         report.compare(name, "bare route", goal=goal)
+    report.compare("page with focus", "page of 50", goal=_WITH_FOCUS)
+    report.compare("page with focus, new", "page of 50, new", goal=_WITH_FOCUS)
     report.failures([*questions])
 
 
@@ -89,23 +94,28 @@ async def _questions(target: Target, callers: Sequence[_Caller]) -> dict[str, _Q
             raise SystemExit("A poll does not give the page that is to be measured.")
         tag = headers["etag"]
         unchanged.append(request("GET", _poll(caller), token=caller.token, headers=[("If-None-Match", tag)]))
+    with_focus = [request("GET", _poll(c) + _FOCUS, token=c.token) for c in callers]
+    if (await once(target, with_focus[0]))[2].count(b'"mode":"include"') != 50:
+        raise SystemExit("A page does not bring along what it points to.")
     reads = [request("GET", f"/fhir/R4/Task/{i}", token=c.token) for c in callers for i in c.tasks]
     empty = [request("GET", _poll(c) + later, token=c.token) for c in callers]
     return {
         "bare route": _Question(cycle([request("GET", "/bench/hello")]), 200),
         "page of 50": _Question(cycle(pages), 200),
         "page of 50, new": _Question(_never_asked_before(callers), 200),
+        "page with focus": _Question(cycle(with_focus), 200),
+        "page with focus, new": _Question(_never_asked_before(callers, _FOCUS), 200),
         "empty poll": _Question(cycle(empty), 200),
         "304": _Question(cycle(unchanged), 304),
         "read by id": _Question(cycle(reads), 200),
     }
 
 
-def _never_asked_before(callers: Sequence[_Caller]) -> Iterator[bytes]:
+def _never_asked_before(callers: Sequence[_Caller], more: str = "") -> Iterator[bytes]:
     """The same page since an ever later instant, long before the Tasks: no answer that was kept fits."""
     for number, caller in enumerate(cycle(callers)):
         instant = f"2020-01-01T00:{number // 60_000_000:02d}:{number / 1_000_000 % 60:09.6f}Z"
-        yield request("GET", f"{_poll(caller)}&_lastUpdated=gt{instant}", token=caller.token)
+        yield request("GET", f"{_poll(caller)}&_lastUpdated=gt{instant}{more}", token=caller.token)
 
 
 def _poll(caller: _Caller) -> str:
@@ -167,48 +177,71 @@ async def _take_part(connection: "asyncpg.Connection[asyncpg.Record]", names: li
 async def _copy_tasks(
     connection: "asyncpg.Connection[asyncpg.Record]", template: str, owner: str, names: list[str]
 ) -> None:
+    """Every Task with a ServiceRequest of its own, each visible to the one partner."""
+    focus = await connection.fetchval("select focus from resource where id = $1", template)
+    await connection.execute(
+        "create temporary table made on commit drop as select gen_random_uuid()::text as task, "
+        "gen_random_uuid()::text as request, n as organization, row_number() over (order by i, n) as k "
+        "from unnest($1::text[]) n, generate_series(1, $2::int) i",
+        names,
+        TASKS_EACH,
+    )
+    request = focus.rpartition("/")[2]
+    await _copy(connection, "request", request, {owner: "m.organization", request: "m.request"})
+    await _copy(connection, "task", template, {owner: "m.organization", request: "m.request"})
+    await connection.execute("insert into audience (organization, seq) select n, 1 from unnest($1::text[]) n", names)
+
+
+async def _copy(
+    connection: "asyncpg.Connection[asyncpg.Record]", name: str, template: str, other: dict[str, str]
+) -> None:
+    """The ids of ``made`` that are called ``name``, each as the template with ``other`` ids in it."""
     columns = [
         row["column_name"]
         for row in await connection.fetch(
             "select column_name from information_schema.columns where table_name = 'resource' and "
-            "column_name not in ('id', 'version', 'last_updated', 'owner') order by ordinal_position"
+            "column_name not in ('id', 'version', 'last_updated', 'owner', 'focus') order by ordinal_position"
         )
     ]
     same = ", ".join(columns)
     await connection.execute(
-        "create temporary table made on commit drop as select gen_random_uuid()::text as id, n as organization, "
-        "row_number() over (order by i, n) as k from unnest($1::text[]) n, generate_series(1, $2::int) i",
-        names,
-        TASKS_EACH,
-    )
-    await connection.execute(
-        f"insert into resource (id, version, last_updated, owner, {same}) "
-        "select m.id, 1, h.stamp + m.k, replace(r.owner, $2, m.organization), "
-        + ", ".join(f"r.{name}" for name in columns)
+        f"insert into resource (id, version, last_updated, owner, focus, {same}) select m.{name}, 1, h.stamp + m.k, "
+        f"{_replaced('r.owner', other)}, {_replaced('r.focus', other)}, "
+        + ", ".join(f"r.{column}" for column in columns)
         + " from made m, head h, resource r where r.id = $1",
         template,
-        owner,
     )
+    text = _replaced("convert_from(b.content, 'UTF8')", other)
     await connection.execute(
-        "insert into body (id, version, rendition, content) select m.id, 1, b.rendition, "
-        "convert_to(replace(convert_from(b.content, 'UTF8'), $2, m.organization), 'UTF8') "
+        f"insert into body (id, version, rendition, content) select m.{name}, 1, b.rendition, "
+        f"convert_to({text}, 'UTF8') "
         "from made m, body b where b.id = $1 and b.version = (select version from resource where id = $1)",
         template,
-        owner,
     )
     await connection.execute(
         "insert into change (seq, type, id, version, last_updated) "
-        "select h.seq + m.k, 'Task', m.id, 1, h.stamp + m.k from made m, head h"
+        f"select h.seq + m.k, r.type, m.{name}, 1, h.stamp + m.k from made m, head h, resource r where r.id = $1",
+        template,
     )
     await connection.execute(
         "insert into visibility (organization, id, level, consent, until, disclosed) "
-        "select organization, id, 'full', null, null, 1 from made"
+        f"select organization, {name}, 'full', null, null, 1 from made"
     )
-    await connection.execute("insert into audience (organization, seq) select n, 1 from unnest($1::text[]) n", names)
-    await connection.execute("update head set seq = seq + $1, stamp = stamp + $1", len(names) * TASKS_EACH)
+    await connection.execute(
+        "update head set seq = seq + (select count(*) from made), stamp = stamp + (select count(*) from made)"
+    )
+
+
+def _replaced(expression: str, other: dict[str, str]) -> str:
+    """SQL for ``expression`` with each id, which needs no escaping, replaced by another."""
+    for old, new in other.items():
+        expression = f"replace({expression}, '{old}', {new})"
+    return expression
 
 
 async def _tasks_of(connection: "asyncpg.Connection[asyncpg.Record]", organization: str) -> "list[asyncpg.Record]":
     return await connection.fetch(
-        "select id from visibility where organization = $1 order by id limit 20", organization
+        "select v.id from visibility v join resource r on r.id = v.id and r.type = 'Task' "
+        "where v.organization = $1 order by v.id limit 20",
+        organization,
     )

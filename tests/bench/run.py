@@ -1,6 +1,6 @@
 """What ``make bench`` runs: the hub on PostgreSQL against ceilings measured in the same run.
 
-    python -m tests.bench.run                               everything, about eight minutes
+    python -m tests.bench.run                               everything, about nine minutes
     python -m tests.bench.run --quick                       everything, under two minutes, noisier
     python -m tests.bench.run --only ingest --seconds 5     referrals and unrelated messages
     python -m tests.bench.run --only referrals,latency      one or several of SCENARIOS
@@ -18,11 +18,11 @@ from statistics import median
 from typing import Any
 
 from app.services import bench_machine
-from tests.bench import ingest, reads
+from tests.bench import ingest, notifying, reads, transactions
 from tests.bench.report import Report
 from tests.bench.world import SERVER_OPTIONS, World, serving, sync_micros, world
 
-SCENARIOS = ("referrals", "adt", "latency", "reads", "process")
+SCENARIOS = ("referrals", "adt", "latency", "transactions", "notifications", "reads", "process")
 _INGEST = ("referrals", "adt")
 
 
@@ -36,6 +36,10 @@ def main(arguments: list[str]) -> int:
             starts(made, report, asked.rounds)
         if asked.only & {"referrals", "adt", "latency"}:
             ingest.measure(made, report, asked.only, seconds=asked.seconds, rounds=asked.rounds)
+        if "transactions" in asked.only:
+            transactions.measure(made, report, seconds=asked.seconds, rounds=asked.rounds)
+        if "notifications" in asked.only:
+            notifying.measure(made, report, seconds=asked.seconds, rounds=asked.rounds)
         if "reads" in asked.only:
             reads.measure(made, report, seconds=asked.seconds / 2, rounds=asked.rounds)
     sys.stderr.write(report.table())

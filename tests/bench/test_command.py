@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.services import bench, bench_machine, opening
 from app.services.ledger_views import lines
 from app.store import migrate
-from app.store.reader import Query
+from app.store.queries import Query
 
 SYSTEM = Actor.system("bench")
 

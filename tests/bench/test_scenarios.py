@@ -1,15 +1,23 @@
 """What the benchmark sends is what it says it measures, and its ceiling writes what the hub wrote."""
 
+import json
+
 import pytest
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest
 from app.services import bench, bench_messages
+from app.services.bundle_entries import entries_of
+from app.services.disclosures import Disclosures
+from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake
-from app.store.reader import ColumnIn, ColumnMissing, Query
+from app.services.resource_writes import ResourceWrites
+from app.services.transactions import Transaction
+from app.services.writing import decoded
+from app.store.queries import ColumnIn, ColumnMissing, Query
 from schemas.sender import Sender
-from tests.bench import ceilings
+from tests.bench import ceilings, transactions
 from tests.bench.ceilings import Table
 from tests.bench.report import Report
 
@@ -40,6 +48,23 @@ async def test_unrelated_messages_are_not_ours_and_each_is_about_somebody_else(h
     states = [await sent(hub, bench_messages.unrelated(RUN, number)) for number in range(6)]
     assert states == ["not-ours"] * 6
     assert await sent(hub, bench_messages.unrelated(RUN, 7, "T")) == "not-ours"
+
+
+async def test_a_transaction_makes_eight_procedures_and_no_identifier_comes_twice(hub: Hub) -> None:
+    founded = await bench.found(hub)
+    for message in (bench_messages.dispense, bench_messages.discharge):
+        await sent(hub, message(RUN, 1))
+    actor = Actor(founded.partner, "bench", frozenset({"system/*.cruds"}))
+    (patient,) = await hub.store.reader(actor).search(Query("Patient"))
+    caller = transactions.Caller("HTEST-token", founded.partner, patient.id)
+    writes = ResourceWrites(hub, Intake(hub), Disclosures(hub.store), Feed(hub.store))
+    for number in range(2):
+        bundle = json.loads(caller.asking(RUN, number).partition(b"\r\n\r\n")[2])
+        done = await Transaction(hub, writes, actor, entries_of(bundle)).run()
+        assert [(one.status, one.type) for one in done.values()] == [(201, "Procedure")] * transactions.SIZE
+    made = await hub.store.reader(actor).search(Query("Procedure"))
+    identifiers = {decoded(row)["identifier"][0]["value"] for row in made}
+    assert len(identifiers) == 2 * transactions.SIZE
 
 
 def test_an_address_without_a_token_is_refused_before_anything_is_measured() -> None:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 from app.core.crypto import create_key_file
 from app.core.settings import Settings
 from app.services import bench, bench_machine, opening
@@ -125,6 +127,15 @@ def serving(made: World, *, workers: int = 2, bench_app: bool = False) -> Iterat
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+async def analyzed(made: World) -> None:
+    """What autovacuum does within a minute; until then plans are those of empty tables."""
+    connection = await asyncpg.connect(made.url)
+    try:
+        await connection.execute("analyze")
+    finally:
+        await connection.close()
 
 
 async def _ready(target: Target, process: "subprocess.Popen[bytes]", began: float, log: Path) -> float:

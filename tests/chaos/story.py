@@ -8,15 +8,14 @@ from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.core.errors import HubError
-from app.services import registration, tasks
-from app.services.disclosures import Disclosures
+from app.services import registration
 from app.services.hub import Hub, Registry
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
 from app.services.writing import Rendition
-from app.store.reader import ColumnIn, Query, Row
+from app.store.queries import ColumnIn, Query, Row
 from app.store.store import Store, connect
-from tests.hub_fixtures import FAST, PARTNER
+from tests.hub_fixtures import FAST, PARTNER, patched
 
 KEYS = b"HTEST" * 8
 SYSTEM = Actor.system("test")
@@ -28,7 +27,7 @@ _KINDS = {
     "A03": ("ADT^A03^ADT_A03", "20260608131500"),
     "A13": ("ADT^A13^ADT_A01", "20260608133000"),
 }
-_ORDER = "ORC|RE|P{n}^MERCYPLC|F{n}^MERCYPHARM||||||{at}|||1999990019^HTESTDOC^ANNA"
+_ORDER = "ORC|RE|P{n}^MERCYPLC|F{n}^MERCYPHARM||||||{at}|||1999990017^HTESTDOC^ANNA"
 
 
 def message(kind: str, number: int) -> bytes:
@@ -127,7 +126,7 @@ async def accept(hub: Hub, partner: str, number: int) -> Rendition:
 async def accept_task(hub: Hub, partner: str, task: str) -> Rendition:
     """The partner accepts ``task``."""
     actor = Actor(partner, "HTEST-client", frozenset({"system/Task.rus"}))
-    return await tasks.update(hub, Intake(hub), Disclosures(hub.store), actor, tasks.patch(_ACCEPT, task, None))
+    return await patched(hub, actor, task, _ACCEPT)
 
 
 async def discharged(hub: Hub, number: int = 1) -> str:

@@ -43,10 +43,23 @@ class Caller:
         """The resources of one page."""
         return [entry["resource"] for entry in (await self.read(query)).get("entry", [])]
 
-    async def put(self, task: Resource, **headers: str) -> httpx.Response:
+    def _fhir(self, headers: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = self.headers | {"content-type": "application/fhir+json"} | named
-        return await self.web.put(f"{FHIR}/Task/{task['id']}", content=json.dumps(task), headers=sent)
+        return self.headers | {"content-type": "application/fhir+json"} | named
+
+    async def put(self, resource: Resource, **headers: str) -> httpx.Response:
+        path = f"{FHIR}/{resource['resourceType']}/{resource['id']}"
+        return await self.web.put(path, content=json.dumps(resource), headers=self._fhir(headers))
+
+    async def put_found(self, kind: str, query: str, resource: Resource, **headers: str) -> httpx.Response:
+        path = f"{FHIR}/{kind}?{query}"
+        return await self.web.put(path, content=json.dumps(resource), headers=self._fhir(headers))
+
+    async def post(self, path: str, resource: Resource, **headers: str) -> httpx.Response:
+        return await self.web.post(f"{FHIR}/{path}", content=json.dumps(resource), headers=self._fhir(headers))
+
+    async def delete(self, path: str, **headers: str) -> httpx.Response:
+        return await self.web.delete(f"{FHIR}/{path}", headers=self._fhir(headers))
 
     async def patch(self, path: str, *operations: Resource, **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -12,7 +12,7 @@ from app.core.ids import uuid7
 from app.services import accounts, registration
 from app.services.accounts import TokenRefused
 from app.services.hub import Hub
-from app.store.reader import Query
+from app.store.queries import Query
 from tests.hub_fixtures import PARTNER, World
 
 SENDER = {

@@ -5,13 +5,11 @@ from typing import Any
 import orjson
 
 from app.core.actor import Actor
-from app.services import tasks
-from app.services.disclosures import Disclosures
 from app.services.intake import Intake
 from app.services.writing import decoded
-from app.store.reader import ColumnIn, Query
+from app.store.queries import ColumnIn, Query
 from tests.contract.test_waiting import DOSE, message, send, state_of
-from tests.hub_fixtures import World
+from tests.hub_fixtures import World, patched
 
 HUB = Actor.system("test")
 VISIT = "PV1|1|I|4W" + "|" * 16 + "88009002^^^NGCSN" + "|" * 25 + "20260606100000"
@@ -28,7 +26,7 @@ async def test_a_draft_that_the_hospital_requests_reaches_the_partner_at_once(wo
     (draft,) = await all_tasks(world)
     assert draft["status"] == "draft"
     hospital = Actor(world.mercy, "c", frozenset({"system/Task.rus"}))
-    shown = await tasks.update(hub, intake, Disclosures(hub.store), hospital, tasks.patch(REQUEST, draft["id"], None))
+    shown = await patched(hub, hospital, draft["id"], REQUEST)
     assert orjson.loads(shown.body)["status"] == "requested"
     children = await hub.store.reader(HUB).search(Query("Task", (ColumnIn("part_of", (f"Task/{draft['id']}",)),)))
     assert [decoded(row)["status"] for row in children] == ["requested"]

@@ -10,6 +10,7 @@ from app.core.clock import Clock
 from app.services import feed as feed_module
 from app.services import registration
 from app.services.feed import Feed
+from app.store.audiences import CHANNEL
 from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.postgres import PostgresDatabase
 from app.store.store import Store, connect
@@ -74,8 +75,7 @@ async def test_a_lost_connection_is_not_believed_and_made_again(feed: Feed, worl
     await until(feed, world.harbor, await last_change(world, world.harbor))
     database = world.hub.store.database
     assert isinstance(database, PostgresDatabase)
-    assert database._listener is not None
-    database._listener.terminate()
+    database._listeners[CHANNEL].terminate()
     await until(feed, world.harbor, None)
     await change_something(world)
     await until(feed, world.harbor, await last_change(world, world.harbor))

@@ -126,7 +126,7 @@ async def test_a_header_makes_nobody_somebody_else(all_of_them: Neighbours) -> N
         answer = await stranger.get(f"Task/{all_of_them.foreign['Task']['id']}", **{header: harbor.organization})
         assert answer.status_code == 404
     override = {"x-http-method-override": "PATCH", "x-method-override": "PUT"}
-    assert (await stranger.web.post(f"{FHIR}/Task", headers=stranger.headers | override)).status_code in {404, 405}
+    assert (await stranger.web.post(f"{FHIR}/Task", headers=stranger.headers | override)).status_code == 403
 
 
 async def test_searches_and_counts_are_over_what_is_visible(all_of_them: Neighbours) -> None:
@@ -184,7 +184,7 @@ async def test_a_cursor_is_good_for_one_organisation_and_one_type(
     await discharge(world, web, 3)
     bundle = await all_of_them.harbor.read("Task?_count=1")
     (url,) = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
-    cursor = url.partition("?")[2]
+    cursor, refusals = url.partition("?")[2], set[bytes]()
     mine = await all_of_them.harbor.get(f"Task?{cursor}")
     assert len(mine.json()["entry"]) == 1
     for answer in (
@@ -193,8 +193,13 @@ async def test_a_cursor_is_good_for_one_organisation_and_one_type(
         await all_of_them.harbor.get(f"ServiceRequest?{cursor}"),
         await all_of_them.harbor.get(f"Task?{cursor[:-4]}AAAA"),
         await all_of_them.harbor.get("Task?_cursor=x"),
+        await all_of_them.harbor.get(f"Task?{cursor}&status=requested"),
+        await all_of_them.harbor.get(f"Task?{cursor}&{cursor}"),
     ):
-        assert answer.status_code == 404
+        assert answer.status_code == 400
+        assert "start again" in answer.json()["issue"][0]["diagnostics"]
+        refusals.add(answer.content)
+    assert len(refusals) == 1, "nothing tells why"
     for value in (all_of_them.harbor.organization, "requested", "Task"):
         assert value not in cursor
 

@@ -131,14 +131,27 @@ async def test_post_search_is_the_same_as_get(harbor: Caller) -> None:
         "_content=HTEST",
         "_list=1",
         "_query=x",
-        "_revinclude=Provenance:target",
+        "_contained=true",
+        "_include:recurse=Task:part-of",
         "_include=Task:nothing",
+        "_include=Task:focus:Nothing",
+        "_include=ServiceRequest:subject",
         "_include=*",
-        "_sort=owner",
-        "_count=many",
-        "_lastUpdated=yesterday",
-        "_elements=id",
+        "_revinclude=Task:encounter",
+        "_revinclude=Observation:subject",
+        "_revinclude=*",
+        "_sort=business-status",
+        "_sort=status,,owner",
+        "_sort=",
         "status:contains=req",
+        "status:text=req",
+        "status:above=x",
+        "code:in=http://x",
+        "owner:below=x",
+        "owner:Observation=x",
+        "authored-on:exact=2026",
+        "_id:exact=x",
+        "status:=x",
     ],
 )
 async def test_what_is_not_supported_is_refused_by_name(query: str, harbor: Caller) -> None:
@@ -146,7 +159,57 @@ async def test_what_is_not_supported_is_refused_by_name(query: str, harbor: Call
     assert answer.status_code == 400
     (issue,) = answer.json()["issue"]
     assert issue["code"] == "not-supported"
-    assert query.partition("=")[0].partition(".")[0] in issue["diagnostics"] + "".join(issue.get("expression", []))
+    assert issue["expression"] == [f"http.{query.partition('=')[0]}"]
+    assert len(issue["diagnostics"]) > len("Search parameter : ") + 20
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "query",
+    [
+        "_count=many",
+        "_count=-1",
+        "_count=1.5",
+        "_count=9999999",
+        "_count=%D9%A1",
+        "_lastUpdated=yesterday",
+        "_lastUpdated=gt",
+        "_lastUpdated=gt2026-13-01",
+        "authored-on=2026-06-05,",
+        "authored-on=xx2026-06-05",
+        "_total=all",
+        "_summary=short",
+        "_elements=nothing",
+        "_elements=Task.status",
+        "_elements=",
+        "status=",
+        "status=requested,,accepted",
+        "status=|",
+        "status:missing=maybe",
+        "owner=Observation/1",
+        "owner=a/b/c",
+        "owner:Organization=Practitioner/1",
+        "patient=Organization/1",
+        "focus=1",
+        "focus=Nothing/1",
+        "_cursor=x",
+    ],
+)
+async def test_what_cant_be_read_is_refused_with_what_is_expected_lenient_or_not(query: str, harbor: Caller) -> None:
+    for handling in ("strict", "lenient"):
+        answer = await harbor.get(f"Task?{query}", prefer=f"handling={handling}")
+        assert answer.status_code == 400
+        (issue,) = answer.json()["issue"]
+        assert issue["code"] == "value"
+        assert issue["expression"] == [f"http.{query.partition('=')[0]}"]
+        assert "expected" in issue["diagnostics"] or "not" in issue["diagnostics"]
+
+
+@on_sqlite
+async def test_summary_and_elements_are_not_asked_for_together(harbor: Caller) -> None:
+    for query in ("_summary=true&_elements=status", "_summary=text&_include=Task:focus"):
+        answer = await harbor.get(f"Task?{query}")
+        assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "value")
 
 
 async def test_a_lenient_request_leaves_it_out_and_says_so(harbor: Caller) -> None:

@@ -7,18 +7,17 @@ from typing import Any
 import pytest
 
 from app.core.actor import Actor
-from app.services import checks, tasks
-from app.services.disclosures import Disclosures
+from app.services import checks
 from app.services.intake import Intake
 from app.services.intake_reading import Inbound
 from app.services.writing import decoded
 from app.store.checks import Checks
-from app.store.reader import Query
-from tests.hub_fixtures import World
+from app.store.queries import Query
+from tests.hub_fixtures import World, patched
 
 HUB = Actor.system("test")
 DOSE = (
-    "ORC|RE|{order}^MERCYORD||||||||||1999990019^HTESTDOC^ANNA\r"
+    "ORC|RE|{order}^MERCYORD||||||||||1999990017^HTESTDOC^ANNA\r"
     "RXA|0|1|{at}|{at}|1010604^buprenorphine 8 MG / naloxone 2 MG Sublingual Film^RXNORM|8|mg|FILM||1^HTESTNURSE^IVY"
     "||||||||||CP|A"
 )
@@ -147,7 +146,7 @@ async def _accept(ward: Ward, task: str) -> None:
     hub = ward.world.hub
     partner = Actor(ward.world.harbor, "c", frozenset({"system/Task.rus"}))
     operations = [{"op": "replace", "path": "/status", "value": "accepted"}]
-    await tasks.update(hub, Intake(hub), Disclosures(hub.store), partner, tasks.patch(operations, task, None))
+    await patched(hub, partner, task, operations)
 
 
 async def test_two_visits_with_a_draft_each_become_one_with_one_referral(ward: Ward) -> None:

@@ -7,7 +7,7 @@ import pytest
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.store import migrate
-from app.store.reader import IndexIn, Query
+from app.store.queries import IndexIn, Query
 from app.store.store import connect
 from tests.postgres import PostgresServer
 

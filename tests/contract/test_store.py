@@ -25,7 +25,8 @@ from app.store.changes import (
     VisitMoves,
 )
 from app.store.database import Record
-from app.store.reader import ColumnIn, ColumnIs, IdIn, IndexIn, Query, written
+from app.store.pages import written
+from app.store.queries import ColumnIn, ColumnIs, IdIn, IndexIn, Order, Query
 from app.store.store import Store
 
 HUB = Actor.system("test")
@@ -185,7 +186,7 @@ async def test_a_page_written_by_the_database_is_the_page_written_here(
         await store.commit(Changes(resources=(task(f"t{n}"),), grants=(Grant("a", f"t{n}"),)))
     await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full"),)),)))
     reader = store.reader(partner("a"))
-    query = Query("Task", descending=descending, limit=limit)
+    query = Query("Task", order=(Order("last_updated", descending),), limit=limit)
     page = await reader.written_page(query, "http://hub/fhir/R4")
     here = written(await reader.page(query._replace(limit=limit + 1)), limit, "http://hub/fhir/R4")
     assert (page.stamp, page.changed, page.count, page.more) == (here.stamp, here.changed, here.count, here.more)

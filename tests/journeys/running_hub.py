@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from app.cli import app as commands
 from app.core.settings import Settings
+from app.entrypoints.processes import Http11
 from app.main import create_app
 
 Resource = dict[str, Any]
@@ -228,7 +229,7 @@ def running(
         create_app(Settings(_env_file=None)),
         host=HOST,
         port=ports[0],
-        http="httptools",
+        http=Http11,
         ws="none",
         access_log=False,
         log_config=None,

@@ -15,7 +15,6 @@ from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.errors import HubError
 from app.services import checks, tasks
-from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.jobs import DueWork
@@ -25,7 +24,7 @@ from app.store.store import connect
 from tests.chaos import verdict
 from tests.chaos.killing import SHORT, kill_everywhere
 from tests.chaos.story import accept_task, code, discharged, family, hub_over, message, send, started, try_to_accept
-from tests.hub_fixtures import World
+from tests.hub_fixtures import World, patched
 
 HL7 = {"content-type": "application/hl7-v2"}
 KINDS = ("RAS", "RDS", "A03")
@@ -158,12 +157,12 @@ async def test_an_acceptance_decided_on_an_older_version_than_its_family_changes
 async def cancel(hub: Hub, mercy: str, task: str) -> str:
     """The hospital takes its source Task back; what became of that."""
     actor = Actor(mercy, "HTEST-hospital", frozenset({"system/Task.rus"}))
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "replace", "path": "/status", "value": "cancelled"},
         {"op": "add", "path": "/statusReason", "value": {"text": "HTEST stays"}},
     ]
     try:
-        await tasks.update(hub, Intake(hub), Disclosures(hub.store), actor, tasks.patch(operations, task, None))
+        await patched(hub, actor, task, operations)
     except HubError as error:
         return type(error).__name__
     return "done"

@@ -238,6 +238,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "effectiveDateTime": "2026-06-05T09:00:00-04:00",
         "dosage": {"dose": {"value": 80, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}},
     },
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription": {
+        "resourceType": "Subscription",
+        "id": "s1",
+        "status": "requested",
+        "reason": "HTEST",
+        "criteria": "http://hl7.org/fhir/us/sdoh-clinicalcare/SubscriptionTopic/Task",
+        "channel": {"type": "rest-hook", "endpoint": "https://otp.test/hook", "payload": "application/fhir+json"},
+    },
     "Consent": {
         "resourceType": "Consent",
         "id": "n1",

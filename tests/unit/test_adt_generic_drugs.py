@@ -29,7 +29,7 @@ def rules(reading: Reading) -> dict[str, str]:
     return {note.path: note.rule for note in reading.notes}
 
 
-ORC = "ORC|NW|77^PLC|F77^FIL||||||20260608120000|||1999990019^HTESTDOC^ANNA"
+ORC = "ORC|NW|77^PLC|F77^FIL||||||20260608120000|||1999990017^HTESTDOC^ANNA"
 
 
 def test_an_order_is_read_with_its_timing() -> None:

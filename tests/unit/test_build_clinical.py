@@ -28,11 +28,14 @@ def profiles(resource: dict[str, Any]) -> list[str]:
     return [one.removeprefix(US_CORE) for one in resource["meta"].get("profile", [])]
 
 
-def test_the_patient_claims_us_core_when_identified_and_of_known_gender() -> None:
-    assert profiles(patient()) == ["patient"]
-    assert profiles(patient(sex="unknown")) == ["patient"]
-    assert profiles(patient(sex=None)) == []
-    assert profiles(patient(identifiers=[])) == []
+UNSAID = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+
+
+def test_a_patient_without_number_or_gender_says_that_they_are_unknown() -> None:
+    said: list[dict[str, Any]] = [{}, {"sex": None}, {"identifiers": []}]
+    assert [profiles(patient(**one)) for one in said] == [["patient"]] * 3
+    assert patient(sex=None)["gender"] == "unknown"
+    assert patient(identifiers=[])["identifier"] == [{"_system": UNSAID, "_value": UNSAID}]
 
 
 def test_a_missing_name_says_that_it_is_unknown_and_no_name_is_invented() -> None:
@@ -114,10 +117,11 @@ def test_the_encounter_status_follows_the_event(kind: str, discharged: str | Non
     assert one_of(built(smallest(kind=kind, visit=stay)), "Encounter")["status"] == status
 
 
-def test_an_encounter_of_unknown_class_claims_no_profile() -> None:
+def test_an_encounter_of_unknown_class_is_of_unknown_type() -> None:
     stay = visit(**{"class": None})
     assert stay["class"]["code"] == "UNK"
-    assert profiles(stay) == []
+    assert profiles(stay) == ["encounter"]
+    assert stay["type"][0]["coding"][0]["code"] == "unknown"
     assert profiles(visit()) == ["encounter"]
 
 
@@ -167,29 +171,43 @@ def test_the_attending_is_a_role_that_points_to_a_person() -> None:
     assert (profiles(role), profiles(person)) == (["practitionerrole"], ["practitioner"])
 
 
+NPI = "http://hl7.org/fhir/sid/us-npi"
+
+
 @pytest.mark.parametrize(
-    ("attending", "role", "person"),
+    ("attending", "number", "name"),
     [
-        ({"name": {"family": "Doctor"}}, [], []),
-        ({"phone": "555-0192"}, ["practitionerrole"], None),
         (
-            {
-                "identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567890"},
-                "name": {"family": "D"},
-            },
-            [],
-            [],
+            {"name": {"family": "Doctor"}},
+            {"_system": UNSAID, "_value": UNSAID},
+            {"family": "Doctor"},
         ),
-        ({"identifier": {"system": "urn:local", "value": "D1"}, "name": {"family": "D"}}, [], ["practitioner"]),
+        (
+            {"identifier": {"system": NPI, "value": "1234567890"}, "name": {"given": ["D"]}},
+            {"type": {"text": "NPI"}, "_system": UNSAID, "value": "1234567890"},
+            {"given": ["D"], "_family": UNSAID},
+        ),
+        (
+            {"identifier": {"system": "urn:local", "value": "D1"}},
+            {"system": "urn:local", "value": "D1"},
+            {"_family": UNSAID},
+        ),
     ],
 )
-def test_a_clinician_claims_only_what_holds(
-    attending: dict[str, Any], role: list[str], person: list[str] | None
+def test_what_a_profile_demands_and_nobody_said_is_said_to_be_unknown(
+    attending: dict[str, Any], number: dict[str, Any], name: dict[str, Any]
 ) -> None:
     resources = built(smallest(visit={**body("smallest")["visit"], "attending": attending}))
-    assert profiles(one_of(resources, "PractitionerRole")) == role
-    people = of_type(resources, "Practitioner")
-    assert (profiles(people[0]) if people else None) == person
+    role, person = one_of(resources, "PractitionerRole"), one_of(resources, "Practitioner")
+    assert role["telecom"] == [{"system": "phone", "_value": UNSAID}]
+    assert (person["identifier"], person["name"]) == ([number], [name])
+    assert (profiles(role), profiles(person)) == (["practitionerrole"], ["practitioner"])
+
+
+def test_an_attending_of_whom_only_a_telephone_is_known_is_a_role_alone() -> None:
+    resources = built(smallest(visit={**body("smallest")["visit"], "attending": {"phone": "555-0192"}}))
+    assert profiles(one_of(resources, "PractitionerRole")) == ["practitionerrole"]
+    assert of_type(resources, "Practitioner") == []
 
 
 @pytest.mark.parametrize(

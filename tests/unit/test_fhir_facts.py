@@ -184,7 +184,7 @@ def test_the_attending_is_found_through_role_and_practitioner() -> None:
         "resourceType": "Practitioner",
         "identifier": [
             {"system": "urn:oid:9", "value": "1"},
-            {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1999990019"},
+            {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1999990017"},
         ],
         "name": [{"family": "HTESTDOC", "given": ["Anna"]}],
     }
@@ -201,7 +201,7 @@ def test_the_attending_is_found_through_role_and_practitioner() -> None:
     assert found is not None
     assert found.attending is not None
     assert found.attending.identifier is not None
-    assert (found.attending.identifier.value, found.attending.phone) == ("1999990019", "555-0109")
+    assert (found.attending.identifier.value, found.attending.phone) == ("1999990017", "555-0109")
 
 
 def test_a_place_on_the_hospitals_server_is_an_identifier() -> None:

@@ -106,6 +106,18 @@ MUTATIONS: list[tuple[str, Change, str, str, str]] = [
         "invariant",
     ),
     (TASK, lambda r: r.update(lastModified="2026-01-01T00:00:00Z"), "Task.lastModified", "inv-1", "invariant"),
+    (TASK, lambda r: r.update(owner={"reference": " "}), "Task.owner.reference", "reference-target", "value"),
+    (TASK, lambda r: r.update(basedOn=[{"reference": " "}]), "Task.basedOn[0].reference", "uri", "value"),
+    (
+        TASK,
+        lambda r: r.update(
+            contained=[{"resourceType": "Patient", "id": "p"}] * 2,
+            basedOn=[{"reference": "#p"}],
+        ),
+        "Task.contained[1].id",
+        "contained-id",
+        "value",
+    ),
     (TASK, lambda r: r.update(focus={"reference": "#gone"}), "Task.focus.reference", "ref-1", "invariant"),
     (
         TASK,
@@ -198,6 +210,20 @@ MUTATIONS: list[tuple[str, Change, str, str, str]] = [
         "AllergyIntolerance.clinicalStatus",
         "ait-1",
         "invariant",
+    ),
+    (
+        "allergyintolerance",
+        lambda r: r.update(clinicalStatus={"text": "active"}),
+        "AllergyIntolerance.clinicalStatus",
+        "code",
+        "code-invalid",
+    ),
+    (
+        "encounter-diagnosis",
+        lambda r: r.update(verificationStatus={"text": "confirmed"}),
+        "Condition.verificationStatus",
+        "code",
+        "code-invalid",
     ),
     (
         "simple-observation",
@@ -329,6 +355,11 @@ def test_resources_in_nested_parameters_are_judged() -> None:
     assert [(p.path, p.rule) for p in check(parameters)] == [
         ("Parameters.parameter[0].part[0].resource.lastModified", "inv-1")
     ]
+
+
+def test_an_id_may_have_extensions() -> None:
+    masked = [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]
+    assert check(sample("us-core-location") | {"_id": {"extension": masked}}) == []
 
 
 def test_a_contained_resource_may_be_named_by_a_uri() -> None:

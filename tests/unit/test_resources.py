@@ -58,7 +58,8 @@ def found(resource_type: str, resource: dict[str, Any]) -> list[tuple[str, Any]]
 
 
 def test_only_selective_parameters_stand_in_the_index() -> None:
-    assert ALL["Task"].index(TASK) == [("part-of", "Task/t9"), ("identifier", "urn:example:hospital|HTEST-66666666")]
+    found = [("part-of", "Task/t9"), ("identifier", "urn:example:hospital|HTEST-66666666"), ("output", "Procedure/x1")]
+    assert ALL["Task"].index(TASK) == found
     assert ALL["Patient"].index({"identifier": [{"system": "urn:x", "value": "1"}]}) == [("identifier", "urn:x|1")]
     targets = [{"reference": "Task/1/_history/2"}, {"reference": "Condition/2"}]
     assert ALL["Provenance"].index({"target": targets}) == [("target", "Task/1")]

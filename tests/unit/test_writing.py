@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.services.writing import Draft, decoded
-from app.store.reader import Row
+from app.store.queries import Row
 from schemas.served import to_body
 
 

@@ -39,6 +39,7 @@ class FhirAnswer(Response):
             self.raw_headers.append((b"last-modified", last_modified.encode("latin-1")))
         if body is not None:
             self.raw_headers.append((b"content-length", b"%d" % len(body)))
+        if body:
             self.raw_headers.append((b"content-type", content_type.encode("latin-1")))
 
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from app.entrypoints.base import authenticate, fhir_type, hub_of
 from app.entrypoints.fhir.headers import FhirAnswer, last_modified, none_match, not_modified_since
+from app.entrypoints.fhir.parameters import pairs_of
 from app.services.reads import Reads
 from app.services.writing import Rendition
 
@@ -19,7 +20,8 @@ async def read(request: Request) -> Response:
     """The current version; 304 for a client that has it."""
     actor = await authenticate(request)
     content_type = fhir_type(request)
-    found = await reads_of(request).read(actor, request.path_params["type"], request.path_params["id"])
+    params, pairs = request.path_params, pairs_of(request.scope["query_string"])
+    found = await reads_of(request).read(actor, params["type"], params["id"], pairs)
     return shown(request, found, content_type)
 
 
@@ -27,8 +29,8 @@ async def vread(request: Request) -> Response:
     """One version."""
     actor = await authenticate(request)
     content_type = fhir_type(request)
-    params = request.path_params
-    found = await reads_of(request).version(actor, params["type"], params["id"], params["version"])
+    params, pairs = request.path_params, pairs_of(request.scope["query_string"])
+    found = await reads_of(request).version(actor, params["type"], params["id"], params["version"], pairs)
     return shown(request, found, content_type)
 
 

@@ -1,16 +1,14 @@
 """search: https://hl7.org/fhir/R4/http.html#search, by GET and by POST ``_search``."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.actor import Actor
-from app.core.errors import BadRequest
 from app.entrypoints.base import authenticate, fhir_type, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer, none_match, prefers
+from app.entrypoints.fhir.parameters import pairs_of
 from app.services.searches import Searches
 
 _FORM = frozenset({"application/x-www-form-urlencoded"})
@@ -39,17 +37,5 @@ async def _answer(
 ) -> Response:
     searches: Searches = request.app.state.searches
     lenient = prefers(request, "handling") == "lenient"
-    found = await searches.search(actor, request.path_params["type"], query, _pairs(query), lenient=lenient, has=has)
+    found = await searches.search(actor, request.path_params["type"], query, pairs_of(query), lenient=lenient, has=has)
     return FhirAnswer(found.body, content_type, tag=found.tag)
-
-
-@lru_cache(maxsize=1024)
-def _pairs(query: bytes) -> tuple[tuple[str, str], ...]:
-    if b"%00" in query or b"\0" in query:
-        raise BadRequest("The query holds a NUL.", path="http.query")
-    try:
-        return tuple(
-            parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
-        )
-    except ValueError as error:
-        raise BadRequest("The query is not name=value pairs in UTF-8.", path="http.query") from error

@@ -1,0 +1,61 @@
+"""What every channel is: a way out that is handed a parcel and says whether it arrived."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.core.http import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Something to deliver."""
+
+    to: str = field(repr=False)
+    """Address in the form of the channel: a URL, ``mailto:``."""
+    content: bytes = field(repr=False)
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    subject: str = ""
+    seconds: float = 10
+    """An attempt that takes longer has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Whether it arrived. ``reason`` is a code where it didn't, and holds nothing of the address or the answer."""
+
+    arrived: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the channels of this hub have to work with."""
+
+    loopback: bool
+    """Whether this machine itself may be reached: a hub to try things on."""
+    networks: Sequence[Network] = ()
+    """Networks that may be reached besides the Internet."""
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
+
+
+class Channel(Protocol):
+    """An open channel."""
+
+    async def deliver(self, parcel: Parcel) -> Receipt:
+        """One attempt. Never raises for a fault of the other side."""
+
+    async def close(self) -> None:
+        """Give everything back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKind:
+    """One way out. A module of this folder names its own ``CHANNEL``."""
+
+    name: str
+    offered: Callable[[Outside], bool]
+    """Whether it can be used with what there is."""
+    open: Callable[[Outside], Channel]

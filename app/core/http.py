@@ -1,0 +1,158 @@
+"""HTTP that goes out, to addresses that others named.
+
+Whoever names an address must not be able to make the hub speak to its own network (server-side request forgery). So a
+name is resolved here, each address it has is looked at, and the connection goes to an address that passed, not to the
+name: what the name means a moment later does not matter. No redirect is followed and no proxy of the environment used.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_HOSTS: Final = 256
+"""Hosts whose connections are kept."""
+_ANSWER: Final = 64 * 1024
+"""Bytes of an answer that are read, so that its connection can be used again; nobody looks at them."""
+_RESOLVERS: Final = 16
+"""Names that are looked up at a time: a name server that is silent holds up no other."""
+_EMBEDDING: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+"""IPv6 addresses that stand for any IPv4 one (RFC 6052, RFC 8215)."""
+
+
+class Unreachable(Exception):
+    """Nothing was sent, or no answer came; ``reason`` is one of a few codes and holds nothing of the address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is out in the Internet, by every meaning that it may have."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address.sixtofour is not None or address.teredo is not None or any(address in net for net in _EMBEDDING):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+class Outbound:
+    """Posts to addresses that others named.
+
+    Args:
+        networks: networks that may be reached besides the Internet.
+        loopback: whether this machine itself may be reached.
+    """
+
+    def __init__(self, *, networks: Sequence[Network] = (), loopback: bool = False) -> None:
+        self._networks = tuple(networks)
+        self._loopback = loopback
+        self._resolver = ThreadPoolExecutor(_RESOLVERS, "resolver")
+        self._trust = ssl.create_default_context()
+        # One client per host: a connection whose certificate was checked for one name serves no other.
+        self._clients: OrderedDict[str, httpx.AsyncClient] = OrderedDict()
+
+    async def post(self, url: str, *, content: bytes, headers: Sequence[tuple[str, str]], seconds: float) -> int:
+        """The status of the answer, within ``seconds`` from now for all of it. Raises Unreachable."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._post(urlsplit(url), content, headers, seconds)
+        except (TimeoutError, httpx.TimeoutException):
+            raise Unreachable("timeout") from None
+        except ssl.SSLError:
+            raise Unreachable("certificate") from None
+        except httpx.ConnectError as error:
+            raise Unreachable("certificate" if _is_tls(error) else "no-connection") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+            raise Unreachable("no-connection") from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+        self._resolver.shutdown(wait=False, cancel_futures=True)
+
+    async def _post(self, url: SplitResult, content: bytes, headers: Sequence[tuple[str, str]], seconds: float) -> int:
+        host = url.hostname or ""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        address = await self._address(host, port)
+        place = f"[{address}]" if address.version == 6 else str(address)
+        client = await self._client(f"{url.scheme}://{host}:{port}")
+        request = client.build_request(
+            "POST",
+            url._replace(netloc=f"{place}:{port}").geturl(),
+            content=content,
+            headers=[("host", url.netloc), *headers],
+            timeout=seconds,
+            extensions={"sni_hostname": host},
+        )
+        answer = await client.send(request, stream=True)
+        try:
+            await _read_off(answer)
+        finally:
+            await answer.aclose()
+        return answer.status_code
+
+    async def _address(self, host: str, port: int) -> Address:
+        try:
+            found: list[Address] = [ipaddress.ip_address(host)]
+        except ValueError:
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(self._resolver, _resolve, host, port)
+            found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
+        for address in found:
+            if self._may_reach(address):
+                return address
+        raise Unreachable("address")
+
+    def _may_reach(self, address: Address) -> bool:
+        if address.is_loopback:
+            return self._loopback
+        return is_public(address) or any(address in network for network in self._networks)
+
+    async def _client(self, origin: str) -> httpx.AsyncClient:
+        known = self._clients.get(origin)
+        if known is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=15)
+            known = self._clients[origin] = httpx.AsyncClient(
+                verify=self._trust, trust_env=False, follow_redirects=False, limits=limits, headers={"accept": "*/*"}
+            )
+            # The oldest is not in use where many are kept: an attempt lasts a minute at most.
+            while len(self._clients) > _HOSTS:
+                _, oldest = self._clients.popitem(last=False)
+                await oldest.aclose()
+        self._clients.move_to_end(origin)
+        return known
+
+
+def _resolve(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
+    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]  # families are ints
+
+
+async def _read_off(answer: httpx.Response) -> None:
+    size = 0
+    async for part in answer.aiter_raw():
+        size += len(part)
+        if size > _ANSWER:
+            return
+
+
+def _is_tls(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

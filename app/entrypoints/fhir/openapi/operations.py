@@ -1,0 +1,114 @@
+"""What is said of operations that are not one type's interaction: metadata, ``$packet``, ``$validate``."""
+
+from typing import Any, Final
+
+from app.entrypoints.fhir.openapi.parts import (
+    BASE,
+    FHIR,
+    ID,
+    SPEC,
+    TEXT,
+    Json,
+    body,
+    operation,
+    parameter,
+    refusals,
+)
+from schemas.resources import ALL
+
+
+def _metadata() -> Json:
+    return {
+        "tags": ["Server"],
+        "operationId": "capabilities",
+        "summary": "CapabilityStatement",
+        "description": f"What this server does; needs no token. {SPEC}/http.html#capabilities",
+        "security": [],
+        "responses": {"200": body("The statement.", "CapabilityStatement"), **refusals("406")},
+    }
+
+
+def _packet() -> Json:
+    return operation(
+        "packetOf",
+        ALL["Task"],
+        "r",
+        "All of one referral as a document",
+        "Everything that the token's organisation may see of a referral, in one document Bundle: an operation of this "
+        f"server in the manner of {SPEC}/documents.html.",
+        parameters=[ID],
+        responses={
+            "200": body("A document Bundle; its first entry is the Composition.", "Bundle"),
+            **refusals("401", "403", "404", "406", "503"),
+        },
+    )
+
+
+# ---- $validate
+
+_VALIDATE: Final = (
+    "The answer is 200 with an OperationOutcome, whatever is found: each issue says who found it (FHIR R4 with its "
+    "invariants, a profile, or fhir.resources as second opinion, a warning then) and where, and never repeats a value. "
+    "Profiles that this server has no rules of are not judged, and the outcome says so. Nothing is stored. "
+    f"{SPEC}/resource-operation-validate.html"
+)
+_TYPE: Final = parameter("type", "path", "A type that is here.", {"enum": sorted(ALL)}, required=True)
+_PROFILE: Final = parameter("profile", "query", "Canonical of a profile to judge by, besides those claimed.", TEXT)
+
+
+def _mode(*modes: str) -> Json:
+    text = "Whether this server would take that, too."
+    return parameter("mode", "query", text, {"enum": [*modes]})
+
+
+def _validating(kind: str, summary: str, text: str, more: list[Json], **extra: Any) -> Json:
+    return {
+        "tags": ["Validation"],
+        "operationId": kind,
+        "summary": summary,
+        "description": f"{text} {_VALIDATE}",
+        "security": [{"oauth": []}, {"bearer": []}],
+        "parameters": [_TYPE, *more, _PROFILE],
+        **extra,
+    }
+
+
+_FOUND: Final = body("What was found; `All OK.` where that is nothing.", "OperationOutcome")
+_READ: Final = ("400", "401", "403", "404", "406")
+_SENT: Final = {"200": _FOUND, **refusals(*_READ, "413", "415", "503")}
+_JUDGED: Final[Json] = {
+    "required": True,
+    "content": {FHIR: {"schema": {"type": "object", "description": "A resource, right or wrong, or Parameters."}}},
+}
+
+PATHS: Final[dict[str, Json]] = {
+    f"{BASE}/metadata": {"get": _metadata()},
+    f"{BASE}/Task/{{id}}/$packet": {"get": _packet()},
+    f"{BASE}/{{type}}/$validate": {
+        "post": _validating(
+            "validate",
+            "Judge a resource",
+            "The body is the resource, or Parameters with `resource`, `mode`, `profile`. Any valid token.",
+            [_mode("create")],
+            requestBody=_JUDGED,
+            responses=_SENT,
+        )
+    },
+    f"{BASE}/{{type}}/{{id}}/$validate": {
+        "get": _validating(
+            "validateStored",
+            "Judge a stored resource",
+            "The stored resource is judged. Scope `system/<type>.r`.",
+            [ID, _mode("delete", "profile")],
+            responses={"200": _FOUND, **refusals(*_READ, "503")},
+        ),
+        "post": _validating(
+            "validateChange",
+            "Judge a resource in the place of a stored one",
+            "`mode` update asks for the id and the version of the stored one, too. Scope `system/<type>.r`.",
+            [ID, _mode("update", "delete", "profile")],
+            requestBody=_JUDGED,
+            responses=_SENT,
+        ),
+    },
+}
