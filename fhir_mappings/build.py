@@ -106,13 +106,6 @@ def partner_organization(organization: str, name: str, *, phone: str | None = No
     return build_orders.organization(organization, name, phone=phone)
 
 
-def partner_service(
-    service: str, organization: str, name: str, *, active: bool, needs: Sequence[str], phone: str | None = None
-) -> Resource:
-    """What a community partner offers, under the id ``service``."""
-    return build_orders.service(service, organization, name, active=active, needs=needs, phone=phone)
-
-
 def hub_organization(organization: str, name: str = HUB_NAME) -> Resource:
     """The Organization of the hub itself, owner of every source Task."""
     return build_orders.organization(organization, name)

@@ -415,25 +415,6 @@ def _origin(system: str, value: str) -> Resource:
     return {"role": "source", "what": {"identifier": {"system": system, "value": value}}}
 
 
-def service(
-    service_id: str, organization: str, name: str, *, active: bool, needs: Sequence[str], phone: str | None
-) -> Resource:
-    """What an organisation of the directory offers: the needs that it takes (R4 HealthcareService, no profile)."""
-    return {
-        "resourceType": "HealthcareService",
-        "id": service_id,
-        **present(
-            {
-                "active": active,
-                "providedBy": organization_reference(organization, name),
-                "type": [local.concept(local.NEED, need) for need in needs],
-                "name": name,
-                "telecom": phones(phone) if phone else None,
-            }
-        ),
-    }
-
-
 def organization(organization_id: str, name: str, *, phone: str | None = None) -> Resource:
     """An organisation of the directory (us-core-organization); it carries no labels, as it tells of no person."""
     result: dict[str, Any] = {

@@ -330,7 +330,7 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
     queries = {
         "Patient": {"_id": person.rpartition("/")[2]},
         "Task": {"patient": person, "_summary": "count"},
-        "HealthcareService": {"organization": f"Organization/{recorder.world.organizations[PARTNER]}"},
+        "HealthcareService": {"active": "false"},
         "Organization": {"name": "HTEST"},
         "Location": {"name": "4W"},
         "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990017"},

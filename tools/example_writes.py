@@ -54,6 +54,11 @@ def _reports(subject: Json) -> dict[str, Written]:
             },
             {"docStatus": "final"},
         ),
+        "HealthcareService": Written(
+            PARTNER,
+            {"active": True, "name": "HTEST Walk-in hours", "type": [{"text": "Opioid treatment program"}]},
+            {"active": False},
+        ),
         "Observation": Written(
             PARTNER,
             {"status": "preliminary", "code": {"text": "Attendance"}, "subject": subject, "valueBoolean": True},

@@ -13,13 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Issue, Unavailable
-from app.core.ids import uuid7
 from app.services import reviews, sender_files
 from app.services.hub import Hub
 from app.services.writing import Resource, change_of
 from app.store.accounts import Directory
 from app.store.changes import Changes, Grant
-from app.store.queries import IndexIn, Query
 from fhir_mappings import build
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
@@ -27,8 +25,6 @@ from schemas.sender import Sender
 _SYSTEM = Actor.system("registration")
 _PROFILES: Final = TypeAdapter(list[PartnerProfile])
 _TRIES: Final = 5
-_ALL_OF_THEM: Final = 10_000
-"""More partners than there will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,6 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
     for profile in profiles:
         organization = await hub.store.accounts.organization(profile.name, "partner")
         await _publish(hub, organization, profile)
-        await _publish_service(hub, organization, profile)
         await hub.store.accounts.save_partner(organization, profile)
         added.append(Partner(profile.name, organization))
     hub.registry.forget()
@@ -140,33 +135,6 @@ def _not_valid(error: ValidationError) -> BadRequest:
     return BadRequest("; ".join(f"{issue.path or 'file'}: {issue.text}" for issue in issues[:3]), issues=issues)
 
 
-async def _publish_service(hub: Hub, organization: str, profile: PartnerProfile) -> None:
-    """What the partner offers, as HealthcareService that everybody may see."""
-    reader = hub.store.reader(_SYSTEM)
-    mine = IndexIn("organization", (f"Organization/{organization}",))
-    stored = next(iter(await reader.search(Query("HealthcareService", (mine,), limit=1))), None)
-    resource = build.partner_service(
-        stored.id if stored else uuid7(),
-        organization,
-        profile.name,
-        active=profile.active,
-        needs=profile.needs,
-        phone=profile.phone,
-    )
-    change = change_of(resource, stored.version + 1 if stored else 1)
-    if stored is not None and stored.content == change.content:
-        return
-    everyone = (await hub.store.accounts.directory()).names if stored is None else ()
-    grants = tuple(Grant(other, change.id) for other in everyone)
-    await hub.store.commit(Changes(scope=frozenset({organization}), resources=(change,), grants=grants))
-
-
-async def _first_grants(hub: Hub, organization: str, everyone: Sequence[str]) -> list[Grant]:
-    """A new organisation and all others see each other, and it sees what the partners offer."""
-    services = await hub.store.reader(_SYSTEM).search(Query("HealthcareService", limit=_ALL_OF_THEM))
-    return [*_mutual(organization, everyone), *(Grant(organization, row.id) for row in services)]
-
-
 async def _publish(hub: Hub, organization: str, profile: PartnerProfile | None = None) -> None:
     """Write the Organization where it is new or changed, and show it and every other one to each other."""
     for _ in range(_TRIES):
@@ -176,7 +144,7 @@ async def _publish(hub: Hub, organization: str, profile: PartnerProfile | None =
         change = change_of(resource, stored.version + 1 if stored else 1)
         if stored is not None and stored.content == change.content:
             return
-        grants = await _first_grants(hub, organization, list(directory.names)) if stored is None else []
+        grants = _mutual(organization, list(directory.names)) if stored is None else ()
         try:
             await hub.store.commit(Changes(scope=frozenset({organization}), resources=(change,), grants=tuple(grants)))
         except Conflict:

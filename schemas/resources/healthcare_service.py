@@ -1,9 +1,10 @@
 """HealthcareService: what a partner offers (FHIR R4 8.6, SDOHCC HealthcareService)."""
 
-from schemas.resources.base import ResourceSpec, reference, string, token
+from schemas.resources.base import AUTHORED, ResourceSpec, reference, string, token
 
 SPEC = ResourceSpec(
     type="HealthcareService",
+    interactions=AUTHORED,
     search=(
         token("identifier", "identifier"),
         token("active", "active"),
