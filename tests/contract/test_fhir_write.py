@@ -7,6 +7,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.core.settings import Settings
+from app.main import attach, create_app
+from app.services.hub import Hub, Registry
+from app.store.store import Store
 from tests.contract.fhir_callers import FHIR, Caller, Resource, caller, discharge, peers
 from tests.hub_fixtures import World
 
@@ -234,6 +238,21 @@ async def test_each_interaction_needs_its_letter(
     assert (await reader.post("Procedure", procedure(person))).status_code == 403
     assert (await reader.put(made | {"status": "stopped"})).status_code == 403
     assert (await reader.delete(f"Procedure/{made['id']}")).status_code == 403
+
+
+async def test_on_a_hub_without_authentication_who_created_it_changes_and_deletes_it(
+    store: Store, world: World
+) -> None:
+    settings = Settings(_env_file=None, auth="off", mllp_port=0, worker=False)
+    app = create_app(settings)
+    attach(app, Hub(settings, store, world.hub.keys, world.hub.clock, Registry(store)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub.test") as web:
+        me = Caller(web, "", {})
+        told = {"resourceType": "Procedure", "status": "unknown", "subject": {"display": "HTEST"}}
+        made = (await me.post("Procedure", told)).json()
+        assert (await me.put(made | {"status": "stopped"})).status_code == 200
+        assert (await me.delete(f"Procedure/{made['id']}")).status_code == 204
+        assert (await me.get(f"Procedure/{made['id']}")).status_code == 410
 
 
 # ---- conditions
