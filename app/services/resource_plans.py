@@ -43,21 +43,26 @@ class Known:
     labels: Sequence[Resource] = ()
     """The security labels of all of them, each once."""
 
-    def leads(self, kind: str, resource_id: str) -> bool:
-        """Whether there is such a resource, as far as the caller may know."""
-        row = self.rows.get(resource_id)
-        found = row.type if row is not None and not row.deleted else self.new.get(resource_id)
-        return found == kind
+    lost: frozenset[str] = frozenset()
+    """References, of those that were looked up, that lead nowhere, as far as the caller may know."""
 
 
-async def known_to(
-    hub: Hub, actor: Actor, resources: Iterable[Resource], new: Mapping[str, str] | None = None
-) -> Known:
-    """What the references of ``resources`` lead to, as far as the actor may see it."""
-    found = {one for resource in resources for one in references(resource)}
-    ids = {one[1] for one in map(local, found) if one is not None}
-    rows = await hub.store.reader(actor).by_ids(sorted(ids - (new or {}).keys()))
-    return Known({row.id: row for row in rows}, new or {}, _labels_of(rows))
+async def known_to(hub: Hub, actor: Actor, links: Iterable[str], new: Mapping[str, str] | None = None) -> Known:
+    """What references lead to, as far as the actor may see it; ``new`` is created together with what holds them."""
+    asked = {link: local(link) for link in links}
+    beside = new or {}
+    ids = {found[1] for found in asked.values() if found is not None} - beside.keys()
+    rows = {row.id: row for row in await hub.store.reader(actor).by_ids(sorted(ids))}
+    lost = frozenset(link for link, found in asked.items() if not _leads(link, found, rows, beside))
+    return Known(rows, beside, _labels_of(list(rows.values())), lost)
+
+
+def _leads(link: str, found: tuple[str, str] | None, rows: Mapping[str, Row], new: Mapping[str, str]) -> bool:
+    """Whether a reference of ours leads to a resource of its type; one to elsewhere is never followed."""
+    if found is None:
+        return ":" in link and not link.startswith("urn:uuid:")
+    kind, name = found
+    return (rows[name].type if name in rows else new.get(name)) == kind
 
 
 def _labels_of(rows: Sequence[Row]) -> list[Resource]:
@@ -79,19 +84,13 @@ def with_local_references(hub: Hub, resource: Resource) -> Resource:
 
 def check_references(resource: Resource, known: Known) -> None:
     """Unprocessable where a reference leads nowhere; what the caller may not see is not there."""
-    lost = {one for one in references(resource) if not _leads(one, known)}
-    if lost:
-        text = "a resource of this server that the caller may see, or an absolute URL"
-        paths = (path for path, reference in walk(resource, resource["resourceType"]) if reference in lost)
-        issues = tuple(Issue("not-found", text, path) for path in paths)
+    if not known.lost:
+        return
+    text = "a resource of this server that the caller may see, or an absolute URL"
+    paths = (path for path, reference in walk(resource, resource["resourceType"]) if reference in known.lost)
+    issues = tuple(Issue("not-found", text, path) for path in paths)
+    if issues:
         raise Unprocessable("A reference leads nowhere.", issues=issues)
-
-
-def _leads(reference: str, known: Known) -> bool:
-    found = local(reference)
-    if found is not None:
-        return known.leads(*found)
-    return ":" in reference and not reference.startswith("urn:uuid:")
 
 
 # ---- create
@@ -148,7 +147,7 @@ async def plan_update(
     check_precondition(actor, wanted, row)
     author = await _is_author(hub, actor, row)
     refuse(authoring.judge_change(before, after, author=author), wanted.type)
-    known = await known_to(hub, actor, [after], new)
+    known = await known_to(hub, actor, references(after), new)
     check_references(after, known)
     labels = [*before.get("meta", {}).get("security", ()), *known.labels]
     resource, extra = prepare(before, authoring.labelled(without_server_meta(after), labels))

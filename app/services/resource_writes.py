@@ -20,6 +20,7 @@ from app.services.resource_requests import admit_interaction, conforming, said_v
 from app.services.scopes import require
 from app.services.writing import Rendition, Resource
 from app.store.changes import Changes
+from schemas.references import references
 
 _LETTER = {"create": "c", "update": "u", "patch": "u", "delete": "d"}
 
@@ -63,7 +64,7 @@ class ResourceWrites:
 
         async def plan() -> Sequence[Planned]:
             if criteria is None:
-                known = await known_to(self._hub, actor, [resource])
+                known = await known_to(self._hub, actor, references(resource))
                 return [await self.plan_create(actor, resource, resource_id, known)]
             return [await self.plan_unless_found(actor, resource, resource_id, criteria)]
 
@@ -150,7 +151,7 @@ class ResourceWrites:
         row = await single(self._hub, actor, criteria, "http.If-None-Exist")
         if row is not None:
             return unchanged(row)
-        known = known or await known_to(self._hub, actor, [resource])
+        known = known or await known_to(self._hub, actor, references(resource))
         planned = await self.plan_create(actor, resource, resource_id, known)
         return _claiming(planned, self._hub, actor, criteria, held_by)
 
@@ -174,7 +175,7 @@ class ResourceWrites:
             raise BadRequest(
                 "Nothing matches, and this server gives the ids: leave the id out.", path=f"{criteria.type}.id"
             )
-        known = known or await known_to(self._hub, actor, [resource])
+        known = known or await known_to(self._hub, actor, references(resource))
         planned = await self.plan_create(actor, resource, resource_id, known)
         return _claiming(planned, self._hub, actor, criteria, held_by)
 

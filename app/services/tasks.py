@@ -28,6 +28,7 @@ from app.services.writing import Resource, change_of, decoded, last_modified, wi
 from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
+from schemas.references import references
 
 _SYSTEM: Final = Actor.system("task-update")
 _LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
@@ -95,7 +96,7 @@ async def _check_outputs(
     added = [entry for entry in after.get("output", ()) if entry not in before.get("output", ())]
     if added:
         told = {"resourceType": "Task", "output": added}
-        check_references(told, await known_to(hub, actor, [told], new))
+        check_references(told, await known_to(hub, actor, references(told), new))
 
 
 async def _reports(

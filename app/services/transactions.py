@@ -108,10 +108,12 @@ class Transaction:
         places, new = await self._places()
         found = {entry.index: entry for entry in self._entries if entry.method in {"POST", "PUT"}}
         stated = {index: _conforming(entry) for index, entry in found.items()}
-        queries = await self._conditional(found, stated)
+        links = {index: references(resource) for index, resource in stated.items()}
+        queries = await self._conditional(found, stated, links)
         known = {**places, **queries}
         resources = {index: replaced(resource, known) if known else resource for index, resource in stated.items()}
-        return _Resolved(resources, await known_to(self._hub, self._actor, resources.values(), new))
+        followed = {known.get(link, link) for one in links.values() for link in one}
+        return _Resolved(resources, await known_to(self._hub, self._actor, followed, new))
 
     async def _places(self) -> tuple[dict[str, str], dict[str, str]]:
         """FullUrl to the reference that it becomes; id to type of what is new."""
@@ -138,11 +140,13 @@ class Transaction:
             raise named(entry, error) from error
         return row.id if row else None
 
-    async def _conditional(self, entries: Mapping[int, Entry], stated: Mapping[int, Resource]) -> dict[str, str]:
+    async def _conditional(
+        self, entries: Mapping[int, Entry], stated: Mapping[int, Resource], links: Mapping[int, Sequence[str]]
+    ) -> dict[str, str]:
         """Each conditional reference to the one resource that it finds."""
         found: dict[str, str] = {}
         for index, resource in stated.items():
-            asked = {one for one in references(resource) if _CONDITIONAL.match(one)} - found.keys()
+            asked = {one for one in links[index] if _CONDITIONAL.match(one)} - found.keys()
             paths = {one: path for path, one in walk(resource, resource["resourceType"])} if asked else {}
             for reference in sorted(asked):
                 try:
