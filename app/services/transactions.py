@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.core.actor import Actor
-from app.core.errors import BadRequest, HubError, Issue, PreconditionFailed
+from app.core.errors import BadRequest, Conflict, HubError, Issue, PreconditionFailed
 from app.core.ids import uuid7
 from app.services.bundle_entries import Entry, named, operations_of
 from app.services.criteria import criteria_of, single
@@ -32,6 +32,8 @@ class _Resolved:
 
     resources: Mapping[int, Resource]
     """By index of the entry, references resolved."""
+    names: Mapping[int, str]
+    """By index of the entry, the id that references to it were given."""
     known: Known
 
 
@@ -68,9 +70,12 @@ class Transaction:
         planned = []
         for entry in self._entries:
             try:
-                planned.append(await self._plan_entry(entry, resolved))
+                one = await self._plan_entry(entry, resolved)
             except HubError as error:
                 raise named(entry, error) from error
+            if one.id != resolved.names[entry.index]:
+                raise Conflict("Somebody else created it meanwhile; what refers to it must be resolved anew.")
+            planned.append(one)
         _refuse_overlap(self._entries, planned)
         return planned
 
@@ -105,7 +110,12 @@ class Transaction:
 
     async def _resolved(self) -> _Resolved:
         """Every resource with the references to other entries, and conditional ones, put right."""
-        places, new = await self._places()
+        names, new = await self._names()
+        places = {
+            entry.full_url: f"{entry.type}/{names[entry.index]}"
+            for entry in self._entries
+            if entry.full_url is not None and entry.method != "DELETE"
+        }
         found = {entry.index: entry for entry in self._entries if entry.method in {"POST", "PUT"}}
         stated = {index: _conforming(entry) for index, entry in found.items()}
         links = {index: references(resource) for index, resource in stated.items()}
@@ -113,20 +123,19 @@ class Transaction:
         known = {**places, **queries}
         resources = {index: replaced(resource, known) if known else resource for index, resource in stated.items()}
         followed = {known.get(link, link) for one in links.values() for link in one}
-        return _Resolved(resources, await known_to(self._hub, self._actor, followed, new))
+        return _Resolved(resources, names, await known_to(self._hub, self._actor, followed, new))
 
-    async def _places(self) -> tuple[dict[str, str], dict[str, str]]:
-        """FullUrl to the reference that it becomes; id to type of what is new."""
-        places: dict[str, str] = {}
+    async def _names(self) -> tuple[dict[int, str], dict[str, str]]:
+        """The id that each entry is about, by its index; id to type of what is new."""
+        names: dict[int, str] = {}
         new: dict[str, str] = {}
         for entry in self._entries:
             name = entry.id or await self._found(entry)
             if name is None:
                 name = self._ids[entry.index]
                 new[name] = entry.type
-            if entry.full_url is not None and entry.method != "DELETE":
-                places[entry.full_url] = f"{entry.type}/{name}"
-        return places, new
+            names[entry.index] = name
+        return names, new
 
     async def _found(self, entry: Entry) -> str | None:
         """The id of what a conditional entry finds; None where it creates."""

@@ -1,5 +1,6 @@
 """batch and transaction: independent requests, or all or nothing (FHIR R4 http.html#transaction), on both databases."""
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -285,3 +286,15 @@ async def test_a_sender_without_leave_to_write_observations_tells_of_them(
     refused = await caller(world, web, world.mercy, "system/Observation.rs")
     again = await send(refused, "transaction", entry("POST", "Observation", seen))
     assert again.status_code == 403
+
+
+async def test_who_is_overtaken_refers_to_what_is_there(partner: Caller, person: str) -> None:
+    for number in range(6):
+        name = f"HTEST-R{number}"
+        one = entry("POST", "Procedure", procedure(person, name), FIRST, ifNoneExist=f"identifier={NUMBERS}|{name}")
+        two = entry("POST", "Procedure", procedure(person, f"{name}-part", partOf=[{"reference": FIRST}]))
+        answers = await asyncio.gather(*(send(partner, "transaction", one, two) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        (whole,) = await partner.search(f"Procedure?identifier={name}")
+        parts = await partner.search(f"Procedure?identifier={name}-part")
+        assert [part["partOf"][0]["reference"] for part in parts] == [f"Procedure/{whole['id']}"] * 8
