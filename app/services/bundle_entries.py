@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, cast
 
 from app.core import json
 from app.core.errors import BadRequest, HubError, Issue, NotFound, NotSupported, TooLarge, Unprocessable
+from app.services.resource_requests import version_of_tag
 from app.services.writing import Resource
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -17,7 +18,6 @@ MAX_ENTRIES: Final = 1000
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.$_]{1,64}")
-_TAG: Final = re.compile(r'(?:W/)?"(\d{1,8})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,10 @@ def _text(value: Any, at: str) -> str | None:
 def _version(value: Any, at: str) -> int | None:
     if value is None:
         return None
-    found = _TAG.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    version = version_of_tag(value)
+    if version is None:
         raise BadRequest('The ETag of one version is expected: W/"3".', path=at)
-    return int(found[1])
+    return version
 
 
 def operations_of(entry: Entry) -> object:

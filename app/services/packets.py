@@ -6,6 +6,7 @@ from typing import Final
 from app.services.writing import decoded
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
+from schemas.references import local, references
 
 _ROUNDS: Final = 4
 """How far references are followed."""
@@ -16,7 +17,8 @@ async def reachable(reader: Reader, task: Row) -> list[Row]:
     rows = {task.id: task}
     frontier = [task]
     for _ in range(_ROUNDS):
-        wanted = {i for row in frontier for i in _references(decoded(row))} - rows.keys()
+        links = (local(link) for row in frontier for link in references(decoded(row)))
+        wanted = {link[1] for link in links if link is not None} - rows.keys()
         found = await reader.by_ids(sorted(wanted))
         frontier = [
             row for row in found if row.type != "Task" and (row.type != "ServiceRequest" or row.id == _focus(task))
@@ -39,16 +41,3 @@ def _origins_of(rows: Iterable[Row]) -> tuple[str, ...]:
 def _focus(task: Row) -> str:
     reference: str = decoded(task).get("focus", {}).get("reference", "")
     return reference.rpartition("/")[2]
-
-
-def _references(value: object) -> Iterable[str]:
-    """Ids of all literal local references anywhere inside."""
-    if isinstance(value, dict):
-        reference = value.get("reference")
-        if isinstance(reference, str) and ":" not in reference and not reference.startswith("#"):
-            yield reference.partition("/_history/")[0].rpartition("/")[2]
-        for inner in value.values():
-            yield from _references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _references(inner)

@@ -134,7 +134,7 @@ async def plan_update(
 
     Raises NotFound, Deleted, Forbidden, PreconditionFailed, BadRequest and Unprocessable.
     """
-    row = await current(hub, actor, wanted.type, wanted.id)
+    row = await current_row(hub, actor, wanted.type, wanted.id)
     before = decoded(row)
     after = with_local_references(hub, conforming(wanted.type, wanted.edit(before)))
     if after.get("id") != wanted.id:
@@ -172,7 +172,7 @@ def _said(resource: Resource) -> bytes:
     return json.canonical({**resource, "meta": meta})
 
 
-async def current(hub: Hub, actor: Actor, resource_type: str, resource_id: str) -> Row:
+async def current_row(hub: Hub, actor: Actor, resource_type: str, resource_id: str) -> Row:
     """The current version that the caller may see. Raises NotFound, Deleted."""
     row = await hub.store.reader(actor).read(resource_type, resource_id)
     if row is None:

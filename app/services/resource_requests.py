@@ -1,5 +1,8 @@
 """What a client sends to write a resource, read as far as no stored resource is needed for it."""
 
+import re
+from typing import Final
+
 from app.core import json_patch
 from app.core.errors import BadRequest, Issue, NotAllowed, Unprocessable
 from app.services.interactions import Edit, Wanted
@@ -8,6 +11,7 @@ from app.services.writing import Resource
 from fhir_mappings import gate
 from schemas.resources import ALL
 
+_TAG: Final = re.compile(r'(?:W/)?"([0-9]{1,8})"')
 _SAID: dict[str, str] = {
     "create": "is not created by clients",
     "update": "is not changed by clients",
@@ -44,6 +48,12 @@ def put(resource_type: str, resource_id: str, body: object, if_match: int | None
     if found.get("id") != resource_id:
         raise BadRequest("The id in the body must be the id in the URL.", path=f"{resource_type}.id")
     return Wanted(resource_type, resource_id, lambda _: found, if_match, said_version(found))
+
+
+def version_of_tag(text: object) -> int | None:
+    """The version that the ETag of one version names (``W/"3"``); None for any other text."""
+    found = _TAG.fullmatch(text.strip()) if isinstance(text, str) else None
+    return int(found[1]) if found is not None else None
 
 
 def said_version(resource: Resource) -> int | None:

@@ -14,10 +14,10 @@ from app.rules import lifecycle
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
 from app.services.packets import reachable
-from app.services.reads import not_found
 from app.services.resource_plans import (
     check_precondition,
     check_references,
+    current_row,
     known_to,
     outputs_of,
     unchanged,
@@ -56,13 +56,10 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     PreconditionFailed (412), BadRequest (400: a reason or output is missing), Unprocessable (422: a
     forbidden transition or element), Conflict where somebody else was quicker.
     """
-    reader = hub.store.reader(actor)
-    row = await reader.read("Task", wanted.id)
-    if row is None:
-        not_found()
+    row = await current_row(hub, actor, "Task", wanted.id)
     current = decoded(row)
     role = _role(actor, current)
-    seen = await _seen(reader, wanted, row, current)
+    seen = await _seen(hub.store.reader(actor), wanted, row, current)
     after = with_local_references(hub, wanted.edit(seen))
     effect = lifecycle.effect_of(seen, after)
     if lifecycle.already_achieved(current, effect, seen):

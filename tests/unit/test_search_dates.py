@@ -12,15 +12,15 @@ NOW = 1_780_000_000_000_000
 MEETS = {
     # value of the parameter: does it meet a period that is before, starts before and ends in, lies within, is the
     # same, starts in and ends after, is after, goes around the day?
-    "2026-06-05": ".. XX ...",
-    "ne2026-06-05": "XX .. XXX",
-    "gt2026-06-05": ".. .. XXX",
-    "ge2026-06-05": ".. XX XXX",
-    "lt2026-06-05": "XX .. ..X",
-    "le2026-06-05": "XX XX ..X",
-    "sa2026-06-05": ".. .. .X.",
-    "eb2026-06-05": "X. .. ...",
-    "ap2026-06-05": ".X XX X.X",
+    "2026-06-05": ".. ++ ...",
+    "ne2026-06-05": "++ .. +++",
+    "gt2026-06-05": ".. .. +++",
+    "ge2026-06-05": ".. ++ +++",
+    "lt2026-06-05": "++ .. ..+",
+    "le2026-06-05": "++ ++ ..+",
+    "sa2026-06-05": ".. .. .+.",
+    "eb2026-06-05": "+. .. ...",
+    "ap2026-06-05": ".+ ++ +.+",
 }
 PERIODS = [
     ("2026-06-03T00:00:00Z", "2026-06-03T10:00:00Z"),
@@ -40,7 +40,7 @@ def test_a_prefix_relates_the_ranges_as_r4_draws_them(value: str) -> None:
     # At the day itself there is no gap, so that "approximately" is the day and no more.
     (test,) = asked.at(1_780_660_800_000_000).tests
     found = [test({"executionPeriod": {"start": start, "end": end}}) for start, end in PERIODS]
-    assert "".join("X" if one else "." for one in found) == MEETS[value].replace(" ", "")
+    assert "".join("+" if one else "." for one in found) == MEETS[value].replace(" ", "")
 
 
 def test_what_depends_on_the_moment_is_settled_at_each_question() -> None:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from app.core.errors import BadRequest
 from app.entrypoints.base import header
+from app.services.resource_requests import version_of_tag
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SECOND: Final = 1_000_000
@@ -48,10 +49,10 @@ def if_match(request: Request) -> int | None:
     value = header(request.scope, b"if-match")
     if value is None:
         return None
-    found = _TAG.fullmatch(value.decode("latin-1").strip())
-    if found is None or not found[1].isdecimal() or len(found[1]) > 8:
+    version = version_of_tag(value.decode("latin-1"))
+    if version is None:
         raise BadRequest('If-Match is the ETag of one version: W/"3".', path="http.If-Match")
-    return int(found[1])
+    return version
 
 
 def none_match(request: Request) -> Sequence[str]:
