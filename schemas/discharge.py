@@ -240,12 +240,35 @@ class ConsentGiven(Model):
 
     identifier: Token | None = None
     status: Literal["active", "inactive", "draft", "rejected", "entered-in-error"] = "active"
+    patient: list[Identifier] = Field(default_factory=list, max_length=16)
+    """Whose consent it is, where that is said (2.31(a)(1)); one of somebody else permits nothing."""
+    disclosers: list[Text] = Field(default_factory=list, max_length=64)
+    """Names of the organisations that may disclose (2.31(a)(2)); the hospital when empty."""
+    information: Text | None = None
+    """What may be disclosed, where that is said here and not on the form (2.31(a)(3))."""
     recipients: list[Text] = Field(default_factory=list)
-    """Names of the organisations that may receive the record."""
+    """Names of the organisations that may receive the record (2.31(a)(4)), the patient's first choice first."""
+    classes: list[Text] = Field(default_factory=list, max_length=16)
+    """General designations of recipients as the form words them: ``my treating providers``."""
+    not_recipients: list[Text] = Field(default_factory=list, max_length=64)
+    """Names of the organisations that the patient excluded: they beat every permit."""
+    both_directions: bool = False
+    """The recipients may report back to those who disclose to them."""
     purposes: list[Token] = Field(default_factory=list)
-    """v3-ActReason codes; TREAT when empty."""
+    """v3-ActReason codes (2.31(a)(5)); TREAT when empty."""
     signed_at: When | None = None
+    """Date of signature (2.31(a)(9))."""
+    signed_by: Literal["patient", "representative"] | None = None
+    """Who signed (2.31(a)(8)), where that is said here and not on the form."""
     expires_at: When | None = None
+    """2.31(a)(7); where there is no date, the form says the event, or that there is none."""
+    form: Token | None = None
+    """The form that was signed: its URI or number. It states what is not said here, the right to revoke (2.31(a)(6))
+    and what becomes of the record (2.31(a)(4)(iii), (10)) among it."""
+    lacks: list[Token] = Field(default_factory=list, max_length=16)
+    """Elements that are known to be missing from the signed form: ``6``, ``10``."""
+    document_hash: Token | None = None
+    """SHA-256 of the signed document, in hexadecimal digits."""
 
 
 class Appointment(Model):

@@ -14,7 +14,7 @@ from app.core.ids import uuid7
 from app.core.periodic import Periodic
 from app.store.changes import Changes, Disclosure, Level
 from app.store.database import Gone
-from app.store.queries import Row
+from app.store.queries import Fresh, Row, fresh_of
 from app.store.store import Store
 
 _SECONDS = 1.0
@@ -30,16 +30,14 @@ class Disclosures(Periodic):
 
     async def record(self, actor: Actor, rows: Sequence[Row], interaction: str) -> None:
         """Make the first disclosure of each of ``rows`` durable; only then may their bytes leave."""
-        await self.record_fresh(
-            actor, [(row.id, row.version, row.level) for row in rows if row.disclosed < row.version], interaction
-        )
+        await self.record_fresh(actor, fresh_of(rows), interaction)
 
-    async def record_fresh(self, actor: Actor, fresh: Sequence[tuple[str, int, str]], interaction: str) -> None:
-        """The same for versions, as (id, version, level), that are known not to have been given yet."""
+    async def record_fresh(self, actor: Actor, fresh: Sequence[Fresh], interaction: str) -> None:
+        """The same for versions that are known not to have been given yet."""
         if actor.organization is None or not fresh:
             self.access(actor, interaction)
             return
-        first = tuple((resource, version, cast("Level", level)) for resource, version, level in fresh)
+        first = tuple((one.id, one.version, cast("Level", one.level), one.decision) for one in fresh)
         entry = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, first)
         try:
             await self._store.commit(Changes(disclosures=(entry,)))

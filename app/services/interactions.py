@@ -79,7 +79,7 @@ def disclosing(actor: Actor, planned: Planned, seen: Row) -> Planned:
     """``planned`` with the disclosure that its answer is, in the same commit; ``seen`` is the row before."""
     if planned.changes is None or actor.organization is None or seen.disclosed >= planned.version:
         return planned
-    entry = (planned.id, planned.version, cast("Level", seen.level))
+    entry = (planned.id, planned.version, cast("Level", seen.level), seen.decision)
     told = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, (entry,))
     return replace(planned, changes=planned.changes._replace(disclosures=(*planned.changes.disclosures, told)))
 

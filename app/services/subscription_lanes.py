@@ -23,7 +23,7 @@ from app.services.scopes import require
 from app.services.subscriptions import premises_of
 from app.services.writing import Resource, change_of, decoded, without_server_meta
 from app.store.changes import Changes, SubscriptionChange
-from app.store.queries import Row
+from app.store.queries import Fresh, Row
 from app.store.reader import Reader
 from app.store.subscriptions import Event, Lane, Lanes
 
@@ -220,7 +220,7 @@ async def shown(
         rows = await reader.by_ids(sorted(i for i, event in seen.items() if not event.deleted))
         await disclosures.record(reader.actor, rows, interaction)
         return rows
-    fresh = [(i, 0, event.level or "") for i, event in seen.items() if event.disclosed == 0]
+    fresh = [Fresh(i, 0, event.level or "", event.decision) for i, event in seen.items() if event.disclosed == 0]
     await disclosures.record_fresh(reader.actor, fresh if content == "id-only" else (), interaction)
     return []
 

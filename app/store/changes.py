@@ -34,7 +34,10 @@ class Grant(NamedTuple):
     organization: str
     id: str
     level: Level = "full"
-    consent: str | None = None
+    decision: str | None = None
+    """The decision that permits it; None: nothing of a person (the directory), or the organisation's own."""
+    notice: str | None = None
+    """Notice that must travel with it: the id of a policy pack."""
     until: int | None = None
     disclosed: int = 0
     """Up to which version this is no disclosure: ``OWN`` for what the organisation wrote itself."""
@@ -54,6 +57,42 @@ class Revocation(NamedTuple):
 
     organization: str
     id: str
+
+
+class Decision(NamedTuple):
+    """What was decided of who may see what of one referral; every grant of a person's data names one.
+
+    Rows are added when a decision comes out otherwise than the one before, and never changed.
+    """
+
+    id: str
+    at: int
+    referral: str
+    """Id of the source ServiceRequest."""
+    task: str | None
+    """Id of the Task that the recipient holds, or (on the way back) of the one that the discloser holds."""
+    patient: str
+    discloser: str
+    """Organisation whose record it is."""
+    recipient: str
+    direction: Literal["to-recipient", "back"]
+    purpose: str
+    """v3-ActReason code."""
+    level: Literal["nothing", "offer", "packet"]
+    basis: str | None
+    """Legal reason of a permit."""
+    consent: str | None
+    """Id of the Consent that it stands on, and its version."""
+    consent_version: int | None
+    redisclosure: str | None
+    """The rule that the recipient is under."""
+    notice: str | None
+    until: int | None
+    """When it ends by itself (microseconds): the consent expires."""
+    reasons: str
+    """JSON array of {"code","text"}."""
+    cure: str
+    """JSON array of texts: what would turn a refusal into a permit."""
 
 
 class Author(NamedTuple):
@@ -219,8 +258,8 @@ class Disclosure(NamedTuple):
     organization: str
     client: str
     purpose: str
-    entries: tuple[tuple[str, int, Level], ...]
-    """(resource id, version, level)."""
+    entries: tuple[tuple[str, int, Level, str | None], ...]
+    """(resource id, version, level, decision)."""
 
 
 class Changes(NamedTuple):
@@ -231,6 +270,7 @@ class Changes(NamedTuple):
     resources: tuple[ResourceChange, ...] = ()
     grants: tuple[Grant, ...] = ()
     revocations: tuple[Revocation, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     authors: tuple[Author, ...] = ()
     claims: tuple[Claim, ...] = ()
     visits: tuple[VisitChange, ...] = ()

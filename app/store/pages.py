@@ -6,7 +6,7 @@ from typing import Final
 from app.core.clock import iso
 from app.store.database import Record
 from app.store.matching import known
-from app.store.queries import Follow, Order, Page, Row, WrittenPage, first_end, fresh_of
+from app.store.queries import Follow, Fresh, Order, Page, Row, Shown, WrittenPage, first_end, fresh_of, notices_of
 from schemas.served import prefix_of
 
 MATCH_END: Final = b',"search":{"mode":"match"}}'
@@ -17,21 +17,25 @@ _ENTRIES = """string_agg(convert_to(
             || '","id":"' || x.id || '","meta":{{"versionId":"' || x.version || '","lastUpdated":"'
             || to_char(timestamp 'epoch' + x.last_updated * interval '1 microsecond',
                        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'UTF8') || b.content, {between})"""
-_FRESH = "array_agg(x.id || ' ' || x.version || ' ' || x.level) filter (where x.disclosed < x.version)"
+_FRESH = """array_agg(x.id || ' ' || x.version || ' ' || x.level || ' ' || coalesce(x.decision, ''))
+        filter (where x.disclosed < x.version)"""
+_NOTICES = "array_agg(distinct x.notice) filter (where x.notice is not null)"
 _MATCHES = f"""
 with m as materialized ({{narrow}}), s as materialized (select * from m limit {{shown}})
 select h.stamp, (select a.seq from audience a where a.organization = {{organization}}),
-    c.found, c.until, p.shown, p.last, p.entries, p.fresh, {{further}}
+    c.found, c.until, p.shown, p.last, p.entries, p.fresh, p.notices, {{further}}
 from head h, (select count(*) as found, min(m.until) as until from m) c, (
-    select count(*) as shown, array[{{last}}] as last, {_ENTRIES} as entries, {_FRESH} as fresh
+    select count(*) as shown, array[{{last}}] as last, {_ENTRIES} as entries, {_FRESH} as fresh,
+        {_NOTICES} as notices
     from s x join body b on b.id = x.id and b.version = x.version and b.rendition = x.level
 ) p{{included}}
 """
+_NOTHING_FURTHER = "null::bigint, null::bytea, null::text[], null::text[]"
 _INCLUDED = f""", (
-    select min(x.until) as until, {_ENTRIES} as entries, {_FRESH} as fresh
+    select min(x.until) as until, {_ENTRIES} as entries, {_FRESH} as fresh, {_NOTICES} as notices
     from (
         select r.id, r.type, r.version, r.last_updated, {{level}} as level, {{disclosed}} as disclosed,
-            {{until}} as until
+            {{until}} as until, {{decision}} as decision, {{notice}} as notice
         from (select distinct f.value from s cross join lateral ({{references}}) f(value)) t
         join resource r on r.id = split_part(t.value, '/', 2) and r.type = split_part(t.value, '/', 1)
             and not r.deleted {{visible}}
@@ -66,7 +70,7 @@ def statement(
         between=f"{match_end}::bytea",
         last=", ".join(_last(place, one) for place, one in enumerate(order)),
         included=included,
-        further="q.until, q.entries, q.fresh" if included else "null::bigint, null::bytea, null::text[]",
+        further="q.until, q.entries, q.fresh, q.notices" if included else _NOTHING_FURTHER,
     )
 
 
@@ -74,9 +78,7 @@ def inclusion(
     follows: Sequence[Follow],
     *,
     of: str,
-    level: str,
-    disclosed: str,
-    until: str,
+    shown: Shown,
     visible: str,
     base: str,
     include_end: str,
@@ -84,9 +86,7 @@ def inclusion(
     """The part of the statement that finds what matches of the type ``of`` lead to."""
     return _INCLUDED.format(
         type=_word(of),
-        level=level,
-        disclosed=disclosed,
-        until=until,
+        **shown._asdict(),
         visible=visible,
         references=" union all ".join(part for follow in follows for part in _references(follow)),
         base=f"{base}::text",
@@ -125,7 +125,8 @@ def _last(place: int, one: Order) -> str:
 
 def read(record: Record, order: tuple[Order, ...]) -> WrittenPage:
     """The answer of ``statement``."""
-    stamp, changed, found, until, shown, last, entries, fresh, further_until, further, further_fresh = record
+    stamp, changed, found, until, shown, last, entries, fresh, notices, *inclusions = record
+    further_until, further, further_fresh, further_notices = inclusions
     parts = [*((entries, MATCH_END) if shown else ()), *((b",", further, INCLUDE_END) if further else ())]
     return WrittenPage(
         stamp=stamp,
@@ -135,6 +136,7 @@ def read(record: Record, order: tuple[Order, ...]) -> WrittenPage:
         last=tuple(_value(one, text) for one, text in zip(order, last, strict=True)),
         entries=b"".join(parts),
         fresh=tuple(_given(text) for text in (*(fresh or ()), *(further_fresh or ()))),
+        notices=tuple(sorted({*(notices or ()), *(further_notices or ())})),
         until=min((end for end in (until, further_until) if end is not None), default=None),
     )
 
@@ -143,9 +145,9 @@ def _value(one: Order, text: str | None) -> str | int | None:
     return int(text) if text is not None and one.column in {"last_updated", "authored_on"} else text
 
 
-def _given(text: str) -> tuple[str, int, str]:
-    resource, version, level = text.split(" ")
-    return resource, int(version), level
+def _given(text: str) -> Fresh:
+    resource, version, level, decision = text.split(" ")
+    return Fresh(resource, int(version), level, decision or None)
 
 
 def written_entry(base: str, row: Row, mode: str) -> bytes:
@@ -174,5 +176,6 @@ def written(
         last=rows[-1].key if rows else (),
         entries=b",".join(entries),
         fresh=fresh_of((*rows, *included)),
+        notices=notices_of((*rows, *included)),
         until=first_end((*page.rows, *included)),
     )

@@ -24,6 +24,10 @@ class Row(NamedTuple):
     """Highest version that this organisation was already given at this level."""
     until: int | None = None
     """When it ceases to be visible (microseconds); None: no end."""
+    decision: str | None = None
+    """The decision that permits it; None for the directory and the organisation's own."""
+    notice: str | None = None
+    """The notice that must travel with it: the id of a policy pack."""
     key: tuple[Key, ...] = ()
     """Its values in the order of the search that found it."""
 
@@ -33,6 +37,15 @@ class Row(NamedTuple):
         return self.content == NOTHING
 
 
+class Fresh(NamedTuple):
+    """One version that an organisation is given for the first time, and the decision that permits it."""
+
+    id: str
+    version: int
+    level: str
+    decision: str | None = None
+
+
 _PLAIN = len(Row._fields) - 1
 """Fields of a row without its key."""
 
@@ -40,6 +53,16 @@ _PLAIN = len(Row._fields) - 1
 def row_of(record: Sequence[Any]) -> Row:
     """A row as statements give it: its fields in their order, then the values of its key."""
     return Row._make((*record[:_PLAIN], tuple(record[_PLAIN:])))
+
+
+class Shown(NamedTuple):
+    """SQL expressions of what an actor's visibility says of a resource."""
+
+    level: str
+    disclosed: str
+    until: str
+    decision: str
+    notice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +209,10 @@ class WrittenPage:
     """Where the last match stands in the order of the search."""
     entries: bytes
     """``{"fullUrl":…,"resource":…,"search":{"mode":"match"}},…``, then what is included."""
-    fresh: tuple[tuple[str, int, str], ...]
-    """(id, version, level) of what is in it that this organisation has not been given yet."""
+    fresh: tuple[Fresh, ...]
+    """What is in it that this organisation has not been given yet."""
+    notices: tuple[str, ...]
+    """Of all that is in it, each once."""
     until: int | None = None
     """When the first of what is in it, or of what tells of a further page, ceases to be visible; None: never."""
 
@@ -206,9 +231,14 @@ class Versions(NamedTuple):
     number: int
 
 
-def fresh_of(rows: Iterable[Row]) -> tuple[tuple[str, int, str], ...]:
-    """(id, version, level) of those that have not been given yet."""
-    return tuple((row.id, row.version, row.level) for row in rows if row.disclosed < row.version)
+def fresh_of(rows: Iterable[Row]) -> tuple[Fresh, ...]:
+    """Those that have not been given yet."""
+    return tuple(Fresh(row.id, row.version, row.level, row.decision) for row in rows if row.disclosed < row.version)
+
+
+def notices_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The notices that must travel with ``rows``, each once."""
+    return tuple(sorted({row.notice for row in rows if row.notice is not None}))
 
 
 def first_end(rows: Iterable[Row]) -> int | None:

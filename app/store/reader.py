@@ -5,12 +5,13 @@ in reads, searches, includes, histories and counts alike.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from app.core.actor import Actor
 from app.store import pages
 from app.store.database import Database
 from app.store.matching import Sql, is_selective, known, order_by
-from app.store.queries import Counted, Follow, Key, Order, Page, Query, Row, Versions, WrittenPage, row_of
+from app.store.queries import Counted, Follow, Key, Order, Page, Query, Row, Shown, Versions, WrittenPage, row_of
 
 
 class Reader:
@@ -73,9 +74,7 @@ class Reader:
             included_part = pages.inclusion(
                 follows,
                 of=query.type,
-                level=self._level(),
-                disclosed=self._disclosed(),
-                until=self._until(),
+                shown=self._shown(),
                 visible=self._visible(sql),
                 base=url,
                 include_end=sql.bind(pages.INCLUDE_END + b","),
@@ -94,7 +93,7 @@ class Reader:
     async def count(self, query: Query) -> Counted:
         """How many matches this actor may see."""
         sql = self._sql()
-        text = f"select count(*), min({self._until()}) from resource r {self._visible(sql)} {sql.where(query)}"
+        text = f"select count(*), min({self._shown().until}) from resource r {self._visible(sql)} {sql.where(query)}"
         return Counted._make((await self._database.fetch(text, *sql.args))[0])
 
     async def by_ids(self, ids: Sequence[str]) -> list[Row]:
@@ -130,13 +129,12 @@ class Reader:
             limit: how many at most.
         """
         sql = self._sql()
-        level = self._level()
+        shown = self._shown()
         text = f"""with h as (
-            select r.id, r.type, c.version, c.last_updated, b.content, {level} as level,
-                {self._disclosed()} as disclosed, {self._until()} as until
+            select r.id, r.type, c.version, c.last_updated, b.content, {_named(shown)}
             from resource r {self._visible(sql)}
             join change c on c.id = r.id
-            join body b on b.id = c.id and b.version = c.version and b.rendition = {level}
+            join body b on b.id = c.id and b.version = c.version and b.rendition = {shown.level}
             where r.id = {sql.bind(resource_id)} and r.type = {sql.bind(resource_type)}{_during(sql, at, since)})
             select (select count(*) from h), h.* from h"""
         if below is not None:
@@ -180,14 +178,8 @@ class Reader:
 
     # ---- parts of statements
 
-    def _level(self) -> str:
-        return "'full'" if self.actor.is_system else "v.level"
-
-    def _disclosed(self) -> str:
-        return "0" if self.actor.is_system else "v.disclosed"
-
-    def _until(self) -> str:
-        return "cast(null as bigint)" if self.actor.is_system else "v.until"
+    def _shown(self) -> Shown:
+        return _ALL if self.actor.is_system else _GRANTED
 
     def _one_by_one(self, sql: Sql) -> str:
         """Visibility of few resources: a plan could start from all that the organisation sees."""
@@ -195,15 +187,15 @@ class Reader:
         return self._probed(sql) if probes else self._visible(sql)
 
     def _select(self, sql: Sql, visible: str | None = None) -> str:
-        return f"""select r.id, r.type, r.version, r.last_updated, b.content,
-                {self._level()} as level, {self._disclosed()} as disclosed, {self._until()} as until
+        shown = self._shown()
+        return f"""select r.id, r.type, r.version, r.last_updated, b.content, {_named(shown)}
             from resource r {self._visible(sql) if visible is None else visible}
-            join body b on b.id = r.id and b.version = r.version and b.rendition = {self._level()}"""
+            join body b on b.id = r.id and b.version = r.version and b.rendition = {shown.level}"""
 
     def _matches(self, query: Query, sql: Sql) -> str:
         """The narrow rows are chosen first; only those that are shown fetch their bodies."""
         keys = "".join(f", m.{name}" for name in _keys(query))
-        return f"""select m.id, m.type, m.version, m.last_updated, b.content, m.level, m.disclosed, m.until{keys}
+        return f"""select m.id, m.type, m.version, m.last_updated, b.content, {_OF_MATCHES}{keys}
             from ({self._narrow(query, sql, query.limit)}) m
             join body b on b.id = m.id and b.version = m.version and b.rendition = m.level"""
 
@@ -212,8 +204,7 @@ class Reader:
         columns = [f"r.{known(one.column)}" for one in query.order]
         keys = "".join(f", {column} as {name}" for column, name in zip(columns, _keys(query), strict=True))
         more = "".join(f", r.{column}" for column in further)
-        return f"""select r.id, r.type, r.version, r.last_updated, {self._level()} as level,
-                {self._disclosed()} as disclosed, {self._until()} as until{keys}{more}
+        return f"""select r.id, r.type, r.version, r.last_updated, {_named(self._shown())}{keys}{more}
             from resource r {visible} {sql.where(query)}
             {order_by(query.order, columns)} limit {sql.bind(limit)}"""
 
@@ -229,7 +220,7 @@ class Reader:
         """``_visible`` in a form that keeps the order of an index: the planner can't start with the other table."""
         organization, now = sql.bind(self.actor.organization), sql.bind(self._now)
         return (
-            "cross join lateral (select v.level, v.disclosed, v.until, v.cause, v.cause_version from visibility v "
+            f"cross join lateral (select {', '.join(_GRANTED)}, v.cause, v.cause_version from visibility v "
             f"where v.organization = {organization} and v.id = r.id and (v.until is null or v.until > {now}) limit 1) v"
         )
 
@@ -241,6 +232,16 @@ class Reader:
             f"join visibility v on v.id = r.id and v.organization = {organization} "
             f"and (v.until is null or v.until > {now})"
         )
+
+
+_GRANTED: Final = Shown("v.level", "v.disclosed", "v.until", "v.decision", "v.notice")
+_NULL: Final = "cast(null as text)"
+_ALL: Final = Shown("'full'", "0", "cast(null as bigint)", _NULL, _NULL)
+_OF_MATCHES: Final = ", ".join(f"m.{name}" for name in Shown._fields)
+
+
+def _named(shown: Shown) -> str:
+    return ", ".join(f"{expression} as {name}" for name, expression in shown._asdict().items())
 
 
 def _during(sql: Sql, at: tuple[int, int] | None, since: int | None) -> str:

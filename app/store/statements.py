@@ -329,17 +329,39 @@ GRANTS = _insert(
     ("organization", "text"),
     ("id", "text"),
     ("level", "text"),
-    ("consent", "text"),
+    ("decision", "text"),
+    ("notice", "text"),
     ("until", "big"),
     ("disclosed", "int"),
     ("cause", "text"),
     ("cause_version", "int"),
     suffix=(
-        "on conflict (organization, id) do update set level = excluded.level, consent = excluded.consent, "
-        "until = excluded.until, disclosed = case when visibility.level = excluded.level "
+        "on conflict (organization, id) do update set level = excluded.level, decision = excluded.decision, "
+        "notice = excluded.notice, until = excluded.until, disclosed = case when visibility.level = excluded.level "
         "then visibility.disclosed else 0 end"
     ),
     after=(REVOCATIONS,),
+)
+DECISIONS = _insert(
+    "decision",
+    ("id", "text"),
+    ("at", "big"),
+    ("referral", "text"),
+    ("task", "text"),
+    ("patient", "text"),
+    ("discloser", "text"),
+    ("recipient", "text"),
+    ("direction", "text"),
+    ("purpose", "text"),
+    ("level", "text"),
+    ("basis", "text"),
+    ("consent", "text"),
+    ("consent_version", "int"),
+    ("redisclosure", "text"),
+    ("notice", "text"),
+    ("until", "big"),
+    ("reasons", "text"),
+    ("cure", "text"),
 )
 AUTHORS = _insert("author", ("id", "text"), ("organization", "text"))
 CLAIMS = _insert("claim", ("key", "text"), ("id", "text"))

@@ -41,6 +41,10 @@ class Event:
     """At which the organisation may see the resource now; None = not at all."""
     disclosed: int
     """Highest version that it was already given."""
+    decision: str | None = None
+    """The decision that permits it."""
+    notice: str | None = None
+    """The notice that must travel with it: the id of a policy pack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ class Subscriptions:
     async def events(self, subscription: str, first: int, last: int, limit: int) -> list[Event]:
         """Events with numbers from ``first`` to ``last``, both included, in order; empty where it is another's."""
         rows = await self._database.fetch(
-            "select e.number, e.id, e.type, e.version, e.deleted, e.at, v.level, coalesce(v.disclosed, 0) "
+            "select e.number, e.id, e.type, e.version, e.deleted, e.at, v.level, coalesce(v.disclosed, 0), "
+            "v.decision, v.notice "
             "from subscription s join subscription_event e on e.subscription = s.id "
             "left join visibility v on v.organization = s.organization and v.id = e.id "
             "and (v.until is null or v.until > $5) "

@@ -154,7 +154,8 @@ visibility = Table(
     Column("organization", Text),
     Column("id", Text),
     Column("level", Text, nullable=False),
-    Column("consent", Text),
+    Column("decision", Text),
+    Column("notice", Text),
     Column("until", BigInteger),
     Column("disclosed", Integer, nullable=False),
     Column("cause", Text),
@@ -315,6 +316,43 @@ job_done = Table(
     Column("subject", Text, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),
+)
+
+# ---- why somebody may see something, and on what paper
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("referral", Text, nullable=False, index=True),
+    Column("task", Text),
+    Column("patient", Text, nullable=False, index=True),
+    Column("discloser", Text, nullable=False),
+    Column("recipient", Text, nullable=False, index=True),
+    Column("direction", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("basis", Text),
+    Column("consent", Text),
+    Column("consent_version", Integer),
+    Column("redisclosure", Text),
+    Column("notice", Text),
+    Column("until", BigInteger),
+    Column("reasons", Text, nullable=False),
+    Column("cure", Text, nullable=False),
+)
+agreement = Table(
+    "agreement",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("signed_on", Text, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("document_hash", Text, nullable=False),
+    Column("ends_on", Text),
+    Column("filed_at", BigInteger, nullable=False),
 )
 
 # ---- who saw what

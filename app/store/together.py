@@ -18,7 +18,8 @@ _SIZE: Final = 64
 _RUNNERS: Final = 2
 """Questions under way at once, so that a slow one does not hold up everybody."""
 _TOGETHER: Final = f"""
-select u.n, r.id, r.type, r.version, r.last_updated, b.content, v.level, v.disclosed, v.until
+select u.n, r.id, r.type, r.version, r.last_updated, b.content, v.level, v.disclosed, v.until,
+    v.decision, v.notice
 from unnest({array("text", 1)}, {array("text", 2)}, {array("text", 3)})
     with ordinality as u(organization, type, id, n)
 join visibility v on v.organization = u.organization and v.id = u.id and (v.until is null or v.until > $4)

@@ -56,6 +56,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
         *_resource_rows(resources),
         *_visibility_rows(members),
+        (sql.DECISIONS, (tuple(one) for m in members for one in m.decisions)),
         *_author_rows(members),
         *_subscription_rows(members),
         *_disclosure_rows(members, now),
@@ -188,7 +189,7 @@ def _disclosure_rows(members: Sequence[Changes], now: int) -> list[tuple[Stateme
     found = [d for m in members for d in m.disclosures]
     newest: dict[tuple[str, str], int] = {}
     for d in found:
-        for resource, version, _ in d.entries:
+        for resource, version, *_ in d.entries:
             key = (d.organization, resource)
             newest[key] = max(version, newest.get(key, 0))
     return [

@@ -126,4 +126,4 @@ async def test_what_a_history_does_not_take_is_refused(shelf: Shelf) -> None:
 async def test_every_version_that_a_history_shows_is_recorded_as_disclosed(shelf: Shelf) -> None:
     await shelf.caller.read("Task/t1/_history?_count=3")
     ((entries,),) = await shelf.store.database.fetch("select entries from disclosure")
-    assert entries == '[["t1", 4, "full"], ["t1", 3, "full"], ["t1", 2, "full"]]'
+    assert entries == '[["t1", 4, "full", null], ["t1", 3, "full", null], ["t1", 2, "full", null]]'

@@ -139,7 +139,7 @@ async def test_full_resources_are_sent_whole_and_are_on_record(here: Hub, world:
     assert entry["request"] == {"method": "POST", "url": "Task"}
     assert told.status["topic"].endswith("/SubscriptionTopic/Task")
     rows = await here.store.database.fetch("select organization, entries from disclosure")
-    assert [tuple(row) for row in rows] == [(world.harbor, '[["t1", 1, "full"]]')]
+    assert [tuple(row) for row in rows] == [(world.harbor, '[["t1", 1, "full", null]]')]
 
 
 async def test_an_id_alone_is_on_record_too(here: Hub, world: World) -> None:
@@ -149,7 +149,7 @@ async def test_an_id_alone_is_on_record_too(here: Hub, world: World) -> None:
         await here.store.commit(shown_to(world.harbor, task("t1")))
         await receiver.of_type("event-notification")
     rows = await here.store.database.fetch("select organization, entries from disclosure")
-    assert [tuple(row) for row in rows] == [(world.harbor, '[["t1", 0, "full"]]')]
+    assert [tuple(row) for row in rows] == [(world.harbor, '[["t1", 0, "full", null]]')]
 
 
 async def test_an_empty_notification_holds_a_number_and_nothing_of_the_resource(here: Hub, world: World) -> None:

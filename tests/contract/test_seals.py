@@ -25,7 +25,7 @@ def sealing(hub: Hub, tmp_path: Path, database_url: str, monkeypatch: pytest.Mon
 
 async def disclose(hub: Hub, count: int) -> None:
     for n in range(count):
-        entry = Disclosure(uuid7(), "HTEST-org", "client", "TREAT", ((f"r{n}", 1, "full"),))
+        entry = Disclosure(uuid7(), "HTEST-org", "client", "TREAT", ((f"r{n}", 1, "full", None),))
         await hub.store.commit(Changes(disclosures=(entry,)))
 
 

@@ -184,7 +184,7 @@ async def test_a_page_written_by_the_database_is_the_page_written_here(
 ) -> None:
     for n in range(5):
         await store.commit(Changes(resources=(task(f"t{n}"),), grants=(Grant("a", f"t{n}"),)))
-    await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full"),)),)))
+    await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full", None),)),)))
     reader = store.reader(partner("a"))
     query = Query("Task", order=(Order("last_updated", descending),), limit=limit)
     page = await reader.written_page(query, "http://hub/fhir/R4")
@@ -305,12 +305,12 @@ async def test_jobs_and_review_items_are_one_per_cause(store: Store) -> None:
 
 async def test_a_first_disclosure_is_a_row_and_is_remembered(store: Store) -> None:
     await store.commit(Changes(resources=(task("t1"),), grants=(Grant("a", "t1"),)))
-    await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full"),)),)))
+    await store.commit(Changes(disclosures=(Disclosure(uuid7(), "a", "c", "TREAT", (("t1", 1, "full", None),)),)))
     row = await store.reader(partner("a")).read("Task", "t1")
     assert row is not None
     assert row.disclosed == 1
     entries = await store.database.fetch("select entries, organization from disclosure")
-    assert json.loads(entries[0][0]) == [["t1", 1, "full"]]
+    assert json.loads(entries[0][0]) == [["t1", 1, "full", None]]
 
 
 async def test_an_organisation_keeps_its_id(store: Store) -> None:

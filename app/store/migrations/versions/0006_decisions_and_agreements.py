@@ -1,0 +1,65 @@
+"""Why somebody may see something, and which agreements are on file."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "decision",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("referral", TEXT, nullable=False),
+        sa.Column("task", TEXT, nullable=True),
+        sa.Column("patient", TEXT, nullable=False),
+        sa.Column("discloser", TEXT, nullable=False),
+        sa.Column("recipient", TEXT, nullable=False),
+        sa.Column("direction", TEXT, nullable=False),
+        sa.Column("purpose", TEXT, nullable=False),
+        sa.Column("level", TEXT, nullable=False),
+        sa.Column("basis", TEXT, nullable=True),
+        sa.Column("consent", TEXT, nullable=True),
+        sa.Column("consent_version", sa.Integer(), nullable=True),
+        sa.Column("redisclosure", TEXT, nullable=True),
+        sa.Column("notice", TEXT, nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("reasons", TEXT, nullable=False),
+        sa.Column("cure", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
+    )
+    for column in ("referral", "patient", "recipient"):
+        op.create_index(f"ix_decision_{column}", "decision", [column])
+    op.create_table(
+        "agreement",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("organization", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("reference", TEXT, nullable=False),
+        sa.Column("signed_on", TEXT, nullable=False),
+        sa.Column("signer", TEXT, nullable=False),
+        sa.Column("document_hash", TEXT, nullable=False),
+        sa.Column("ends_on", TEXT, nullable=True),
+        sa.Column("filed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
+    )
+    op.create_index("ix_agreement_organization", "agreement", ["organization"])
+    with op.batch_alter_table("visibility") as batch_op:
+        batch_op.drop_column("consent")
+        batch_op.add_column(sa.Column("decision", TEXT, nullable=True))
+        batch_op.add_column(sa.Column("notice", TEXT, nullable=True))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("visibility") as batch_op:
+        batch_op.drop_column("notice")
+        batch_op.drop_column("decision")
+        batch_op.add_column(sa.Column("consent", TEXT, nullable=True))
+    op.drop_table("agreement")
+    op.drop_table("decision")
