@@ -12,6 +12,19 @@ from fhir_mappings.labels import Resource
 
 _REQUEST: Final = "urn:uuid:4e4fa7d2-6f3f-4b0e-9a7e-2f6c9c6f5a01"
 _VISIT: Final = "urn:uuid:4e4fa7d2-6f3f-4b0e-9a7e-2f6c9c6f5a02"
+CONSENT_ELEMENTS: Final[Mapping[str, str]] = {
+    "1": "Consent.patient",
+    "2": "Consent.organization",
+    "3": "Consent.policy.uri",
+    "4": "Consent.provision.actor",
+    "5": "Consent.provision.purpose",
+    "6": "Consent.policy.uri",
+    "7": "Consent.provision.period.end",
+    "8": "Consent.performer",
+    "9": "Consent.dateTime",
+    "10": "Consent.policy.uri",
+}
+"""The element of a Consent to fill where it lacks one of 42 CFR 2.31(a), by number."""
 _HUB_ELEMENTS: Final = ("id", "meta", "text", "contained")
 
 
@@ -32,9 +45,15 @@ def referral(request: Resource, task: Resource, patient: Resource, encounter: Re
 
 
 def consent(
-    stated: Resource, patient: Resource, encounter: Resource, names: Mapping[str, str], now: datetime
+    stated: Resource,
+    patient: Resource,
+    encounter: Resource | None,
+    names: Mapping[str, str],
+    now: datetime,
+    *,
+    document: Resource | None = None,
 ) -> Resource:
-    """A consent for one visit.
+    """A consent for one visit, or for none that is known.
 
     Args:
         stated: the Consent as it is stored; its id is the number by which a later version is known.
@@ -42,14 +61,21 @@ def consent(
         encounter: the visit, as the hub has it.
         names: id to name of the organisations that the hub knows.
         now: when it was told.
+        document: the DocumentReference of the signed form, where the Consent names one that is here.
     """
     person = _named(patient)
     number = {"value": f"Consent/{stated['id']}"}
     told = {**_own(stated), "patient": person, "identifier": [number]}
-    told.pop("sourceReference", None)
+    if document is not None and (paper := document["content"][0]["attachment"]):
+        told["sourceAttachment"] = paper
+        del told["sourceReference"]
+    for element in ("organization", "performer"):
+        if element in told:
+            told[element] = [_shown(one, names, patient, person) for one in told[element]]
     if "provision" in told:
-        told["provision"] = _with_names(told["provision"], names)
-    return _transaction(now, (_VISIT, _visit(encounter, person)), (None, told))
+        told["provision"] = _with_names(told["provision"], names, encounter)
+    visits = [(_VISIT, _visit(encounter, person))] if encounter is not None else []
+    return _transaction(now, *visits, (None, told))
 
 
 def _own(resource: Resource) -> Resource:
@@ -78,17 +104,32 @@ def _visit(encounter: Resource, person: Resource) -> Resource:
     }
 
 
-def _with_names(provision: Resource, names: Mapping[str, str]) -> Resource:
-    """Recipients that are organisations of this hub by name, which is what a consent names on paper."""
-    actors = [
-        {**one, "reference": {"display": name}} if (name := _name_of(one, names)) else one
-        for one in provision.get("actor", ())
-    ]
-    return {**provision, "actor": actors} if actors else provision
+def _with_names(provision: Resource, names: Mapping[str, str], encounter: Resource | None) -> Resource:
+    """Recipients by name, which is what a consent names on paper; data of this visit as that of the visit told here."""
+    changed: Resource = {}
+    if "actor" in provision:
+        changed["actor"] = [{**one, "reference": _shown(one["reference"], names)} for one in provision["actor"]]
+    if "data" in provision:
+        changed["data"] = [{**one, "reference": _told(one["reference"], encounter)} for one in provision["data"]]
+    if "provision" in provision:
+        changed["provision"] = [_with_names(one, names, encounter) for one in provision["provision"]]
+    return {**provision, **changed}
 
 
-def _name_of(actor: Resource, names: Mapping[str, str]) -> str | None:
-    return names.get(actor["reference"].get("reference", "").removeprefix("Organization/"))
+def _shown(
+    reference: Resource, names: Mapping[str, str], patient: Resource | None = None, person: Resource | None = None
+) -> Resource:
+    """A reference to an organisation of this hub with its name; one to the patient as the person."""
+    place = reference.get("reference", "")
+    if patient is not None and person is not None and place == f"Patient/{patient['id']}":
+        return person
+    name = names.get(place.removeprefix("Organization/"))
+    return {**reference, "display": name} if name is not None else reference
+
+
+def _told(reference: Resource, encounter: Resource | None) -> Resource:
+    here = encounter is not None and reference.get("reference") == f"Encounter/{encounter['id']}"
+    return {**reference, "reference": _VISIT} if here else reference
 
 
 def _transaction(now: datetime, *entries: tuple[str | None, Resource]) -> Resource:

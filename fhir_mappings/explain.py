@@ -19,7 +19,7 @@ from fhir_mappings.dialects.event_json.dialect import Refused
 from fhir_mappings.hl7v2 import Basis, Message, TracedMessage, Unreadable, parse
 from fhir_mappings.visit import as_event
 from fhir_mappings.visit_merge import merge
-from schemas.discharge import Circumstances, DischargeEvent, VisitDetails
+from schemas.discharge import Circumstances, ConsentGiven, DischargeEvent, VisitDetails
 from schemas.facts import Facts
 from schemas.sender import Sender
 
@@ -373,7 +373,7 @@ def _visit(visit: VisitDetails, status_ended: bool | None, sender: Sender) -> It
 
 def _circumstances(said: Circumstances) -> Iterator[str]:
     yield from (_line("need", need.kind, ("priority", need.priority)) for need in said.needs)
-    yield from (f"consent {consent.status}" for consent in said.consents)
+    yield from map(_consent, said.consents)
     counted = (
         ("contacts", said.contacts),
         ("coverage", said.coverage),
@@ -384,6 +384,21 @@ def _circumstances(said: Circumstances) -> Iterator[str]:
     told += [name.replace("_", " ") for name in ("pregnant", "qtc_ms") if getattr(said.clinical, name) is not None]
     if told:
         yield f"also {', '.join(told)}"
+
+
+def _consent(consent: ConsentGiven) -> str:
+    """What it says in numbers: names of recipients are the person's own affair."""
+    counted = (
+        ("recipients", consent.recipients),
+        ("classes", consent.classes),
+        ("excluded", consent.not_recipients),
+        ("other disclosers", consent.disclosers),
+    )
+    details = [(f"{len(names)} {what}", "") for what, names in counted if names]
+    details += [("both directions", "")] if consent.both_directions else []
+    details += [("form", "known")] if consent.form or consent.document_hash else []
+    details += [("lacks", "2.31(a) " + " ".join(f"({number})" for number in consent.lacks))] if consent.lacks else []
+    return _line("consent", consent.status, *details)
 
 
 def _line(what: str, code: str, *details: tuple[str, str | int | None]) -> str:

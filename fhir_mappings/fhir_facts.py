@@ -10,15 +10,25 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from fhir_mappings.fhir_bundle import Graph, Logical, Node, refuse
+from fhir_mappings.fhir_facts_consents import consents
 from fhir_mappings.fhir_facts_drugs import drugs
 from fhir_mappings.fhir_facts_observations import Observed, observed
-from fhir_mappings.fhir_facts_people import allergies, consents, contacts, coverage, patient, replaced
+from fhir_mappings.fhir_facts_people import allergies, contacts, coverage, patient, replaced
 from fhir_mappings.fhir_facts_referral import Asked, asked
 from fhir_mappings.fhir_facts_visit import Course, details, diagnoses, facility, goes_on, known_as
 from fhir_mappings.fhir_values import V2_0203, Source, Unknown, Unread, code_of, needed
 from fhir_mappings.labels import HTEST, Resource
 from schemas.base import changed
-from schemas.discharge import Circumstances, Clinical, Disposition, Identifier, Need, Patient, VisitDetails
+from schemas.discharge import (
+    Circumstances,
+    Clinical,
+    ConsentGiven,
+    Disposition,
+    Identifier,
+    Need,
+    Patient,
+    VisitDetails,
+)
 from schemas.facts import Facts
 from schemas.sender import Sender
 
@@ -108,6 +118,8 @@ def read(graph: Graph, sender: Sender, *, trigger: str, encounter: Node | None, 
     standing, removed = diagnoses(source, [node for node in nodes if node.type == "Condition"], encounter)
     medication = drugs(source, [node for node in nodes if node.type in _DRUGS], at)
     course = _settled(source, encounter, course, request)
+    visit = _visit(source, encounter, course, numbers, person)
+    written = consents(source, encounter, visit.identifiers if visit is not None else ())
     facts = Facts(
         trigger=trigger,
         kind=course.kind,
@@ -116,14 +128,14 @@ def read(graph: Graph, sender: Sender, *, trigger: str, encounter: Node | None, 
         patient=_patient(source, person, known, observations),
         merged_identifiers=replaced(source, person) if person is not None else [],
         facility=facility(source, encounter) if encounter is not None else None,
-        visit=_visit(source, encounter, course, numbers, person),
+        visit=visit,
         visit_status_ended=course.ended,
         diagnoses=standing,
         removed_diagnoses=removed,
         orders=medication.orders,
         doses=medication.doses,
         supplies=medication.supplies,
-        circumstances=_circumstances(source, person, observations, request),
+        circumstances=_circumstances(source, person, observations, request, written),
     )
     return Found(facts, tuple(source.notes), tuple(source.unknown), sent_at)
 
@@ -265,12 +277,14 @@ def _died(person: Resource) -> bool:
 # ---- all the rest
 
 
-def _circumstances(source: Source, person: Node | None, found: Observed, request: Asked | None) -> Circumstances | None:
+def _circumstances(
+    source: Source, person: Node | None, found: Observed, request: Asked | None, written: list[ConsentGiven]
+) -> Circumstances | None:
     stated = {
         "contacts": contacts(source, person),
         "coverage": coverage(source),
         "allergies": allergies(source),
-        "consents": consents(source),
+        "consents": written,
         "needs": _distinct(request.needs) if request is not None else [],
         **found.circumstances,
     }

@@ -1,32 +1,19 @@
-"""Who a Bundle is about and who stands beside: Patient, RelatedPerson, Coverage, AllergyIntolerance, Consent."""
+"""Who a Bundle is about and who stands beside: Patient, RelatedPerson, Coverage, AllergyIntolerance."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fhir_mappings.fhir_bundle import Node, refuse
 from fhir_mappings.fhir_values import Source, code_of, codes_of, needed
 from fhir_mappings.labels import Resource
-from schemas.discharge import Coding, ConsentGiven, Contact, Coverage, Identifier, Patient
+from schemas.discharge import Coding, Contact, Coverage, Identifier, Patient
 
 _INTERPRETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
 _HOMELESS: Final = frozenset({"HOMELESS", "UNDOMICILED", "NO FIXED ADDRESS", "NO FIXED ABODE"})
 _VERIFICATION: Final = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 _CLINICAL: Final = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
-_SCOPE: Final = "http://terminology.hl7.org/CodeSystem/consentscope"
-_PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _PLAN: Final = "http://terminology.hl7.org/CodeSystem/coverage-class"
-ConsentStatus = Literal["active", "inactive", "draft", "rejected"]
-_CONSENT_STATUS: Final[dict[str, ConsentStatus]] = {
-    "active": "active",
-    "inactive": "inactive",
-    "draft": "draft",
-    "proposed": "draft",
-    "rejected": "rejected",
-}
-"""Without ``entered-in-error``: such a Consent was never given."""
-_LIMITS: Final = frozenset({"class", "code", "data", "dataPeriod"})
-"""Elements by which a provision covers only a part of the record."""
 
 
 def patient(source: Source, node: Node) -> Patient:
@@ -152,88 +139,3 @@ def allergies(source: Source) -> list[Coding]:
         codings = source.codings(node.resource.get("code"), node.at("code"))
         found += [codings[0].coding()] if codings else []
     return found[:200]
-
-
-# ---- consents
-
-
-def consents(source: Source) -> list[ConsentGiven]:
-    """Written permissions to disclose, and refusals.
-
-    Raises:
-        Refused: An active one whose exceptions or whose refusal can't be read as whole: nothing of it may get lost.
-    """
-    nodes = source.graph.of_type("Consent")
-    return [one for node in nodes if (one := _consent(source, node)) is not None][:32]
-
-
-def _consent(source: Source, node: Node) -> ConsentGiven | None:
-    stated = node.resource
-    status = _CONSENT_STATUS.get(node.status)
-    if status is None:
-        source.note(node.at("status"), "a consent that was entered in error is left out")
-        return None
-    if code_of(stated["scope"], _SCOPE) not in {"patient-privacy", None}:
-        source.note(node.at("scope"), "only a consent to disclose (patient-privacy) is read")
-        return None
-    provision: Resource = stated.get("provision", {})
-    recipients = _recipients(source, node, provision)
-    purposes = _purposes(source, node, provision)
-    if status == "active":
-        status = _standing(node, provision, recipients)
-    if status == "active" and (_LIMITS & provision.keys() or (not purposes and provision.get("purpose"))):
-        source.note(node.at("provision"), "limits that are not read here: it permits nothing")
-        status = "draft"
-    return ConsentGiven(
-        identifier=source.token(next((one.get("value") for one in stated.get("identifier", ())), None), node.path),
-        status=status,
-        recipients=recipients,
-        purposes=purposes,
-        signed_at=_in_force(source, node, provision),
-        expires_at=source.when(provision.get("period", {}).get("end"), node.at("provision.period.end")),
-    )
-
-
-def _in_force(source: Source, node: Node, provision: Resource) -> date | datetime | None:
-    """When it was signed; where it holds from a later day on, that."""
-    signed = source.when(node.resource.get("dateTime"), node.at("dateTime"))
-    start = source.when(provision.get("period", {}).get("start"), node.at("provision.period.start"))
-    if signed is None or start is None:
-        return signed
-    return start if _day(start) > _day(signed) else signed
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value
-
-
-def _purposes(source: Source, node: Node, provision: Resource) -> list[str]:
-    stated = (one.get("code") for one in provision.get("purpose", ()))
-    codes = (source.token(code, node.at("provision.purpose")) for code in stated)
-    return [code for code in codes if code is not None]
-
-
-def _standing(node: Node, provision: Resource, recipients: list[str]) -> ConsentStatus:
-    """An active consent that denies is a refusal; one that says neither permits nothing."""
-    if provision.get("provision"):
-        refuse(node.at("provision.provision"), "exceptions of a consent can't be read: send one Consent per recipient")
-    if provision.get("type") != "deny":
-        return "active" if provision.get("type") == "permit" else "draft"
-    if not recipients:
-        refuse(node.at("provision.actor"), "a refusal names whom it is about, with the role IRCP")
-    return "rejected"
-
-
-def _recipients(source: Source, node: Node, provision: Resource) -> list[str]:
-    """Names of those who may receive the record: actors of the role IRCP."""
-    found = []
-    for index, actor in enumerate(provision.get("actor", ())):
-        path = node.at(f"provision.actor[{index}]")
-        if code_of(actor["role"], _PARTICIPATION) != "IRCP":
-            source.note(f"{path}.role", "only recipients of information (IRCP) are read")
-            continue
-        name = source.organization_name(node, actor["reference"], f"{path}.reference")
-        if name is None:
-            refuse(f"{path}.reference", "an organisation of the Bundle, or its name as display")
-        found.append(name)
-    return found

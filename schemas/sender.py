@@ -3,13 +3,13 @@
 What stands under a key here is its description in ``/schemas/sender.json``; ``docs/senders.md`` has examples.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from schemas.base import Model
-from schemas.discharge import Coding, Disposition, NeedKind, VisitClass
+from schemas.discharge import Coding, Disposition, NeedKind, Text, Token, VisitClass
 
 UnitStatus = Literal["part2", "not-part2"]
 _URI = r"^(urn:[a-z0-9][a-z0-9-]+:\S+|https?://\S+)$"
@@ -27,14 +27,31 @@ class OrderClassMap(Model):
 
 
 class ConsentMap(Model):
-    """What a consent form of the hospital says on paper, since CON has no field for it."""
+    """What a consent form of the hospital says on paper, since CON has no field for it.
+
+    To register a form is to declare that it states every element of 42 CFR 2.31(a), but for those in ``lacks``.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    recipients: list[str] = Field(min_length=1)
-    """Names of the organizations that may receive the record."""
-    purposes: list[str] = Field(default_factory=list)
+    recipients: list[Text] = Field(default_factory=list)
+    """Names of the organizations that may receive the record, the first choice first."""
+    classes: list[Text] = Field(default_factory=list, max_length=16)
+    """General designations as the form words them: ``my treating providers``."""
+    both_directions: bool = False
+    """The recipients may report back to the hospital."""
+    purposes: list[Token] = Field(default_factory=list)
     """v3-ActReason codes; TREAT when empty."""
+    form: Token | None = None
+    """URI or number of the form; the code in CON-2 where it is not given."""
+    lacks: list[Token] = Field(default_factory=list, max_length=16)
+    """Elements of 42 CFR 2.31(a) that the form does not state: ``10``."""
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not (self.recipients or self.classes):
+            raise ValueError("a form names recipients or classes of them (42 CFR 2.31(a)(4))")
+        return self
 
 
 class SenderMaps(Model):

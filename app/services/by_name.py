@@ -5,11 +5,13 @@ of them. (SDOHCC Referral Workflow, "Indirect": the source's Task, the hub's ans
 """
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Final, NoReturn
 
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import Forbidden, HubError, Issue, Unprocessable
+from app.rules.consent_elements import ELEMENTS, missing_elements
 from app.services import fhir_intake, intake_requests
 from app.services.hub import Hub
 from app.services.intake import Intake
@@ -19,6 +21,7 @@ from app.services.writing import Rendition, Resource, decoded
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
 from fhir_mappings import by_name
+from schemas.discharge import ConsentGiven
 from schemas.references import local
 from schemas.sender import Sender
 
@@ -62,29 +65,59 @@ class ByName:
         return Done(201, "Task", row.id, row.version, Rendition.of(row))
 
     async def check_consent(self, actor: Actor, consent: Resource) -> None:
-        """Unprocessable where a hospital's consent says what can't be read as a whole: nothing of it may get lost."""
-        for arrived in await self._consents(actor, consent):
+        """Whether a hospital's consent can be relied on.
+
+        Raises Unprocessable where it says what can't be read as a whole, so that nothing of it gets lost, and where an
+        active one lacks elements of 42 CFR 2.31(a) for every visit: one issue for each, with the element to fill.
+        """
+        told = await self._consents(actor, consent, alone=True)
+        for arrived in told:
             if isinstance(arrived, Refusal):
                 raise _own_words(fhir_intake.refusal(arrived), "Consent")
+        missing = [self._missing(one) for one in told if isinstance(one, Arrival)]
+        least = min(missing, key=len, default=())
+        if least:
+            raise Unprocessable("The consent lacks elements of 42 CFR 2.31(a).", issues=tuple(map(_lacking, least)))
+
+    def _missing(self, told: Arrival) -> tuple[str, ...]:
+        today = self._hub.clock.now().astimezone(told.sender.zone()).date()
+        consents = told.facts.circumstances.consents if told.facts.circumstances is not None else []
+        return tuple(
+            number
+            for one in consents
+            if one.status == "active"
+            for number in missing_elements(one, on=_signed_on(one, today))
+        )
 
     async def tell_consent(self, actor: Actor, consent: Resource) -> None:
         """Every visit of the person whose referral the consent may bear on is looked at again."""
         for arrived in await self._consents(actor, consent):
             await self._intake.receive(arrived)
 
-    async def _consents(self, actor: Actor, consent: Resource) -> list[Arrival | Refusal]:
+    async def _consents(self, actor: Actor, consent: Resource, *, alone: bool = False) -> list[Arrival | Refusal]:
+        """The consent as it is told to each visit of the person; where there is none, by itself if ``alone``."""
         if not await self.is_hospital(actor):
             return []
         reader = self._hub.store.reader(actor)
-        found = local(consent.get("patient", {}).get("reference", ""))
-        row = await reader.read("Patient", found[1]) if found else None
+        row = await _found(reader, consent.get("patient"), "Patient")
         if row is None:
             return []
         senders = await intake_requests.senders_of(self._hub, actor)
         names = (await self._hub.registry.current()).names
+        document = await _found(reader, consent.get("sourceReference"), "DocumentReference")
+        visits: list[Resource | None] = [decoded(visit) for visit in await _visits(reader, row)]
+        if not visits and alone:
+            visits = [None]
         told = [
-            by_name.consent(consent, decoded(row), decoded(visit), names, self._hub.clock.now())
-            for visit in await _visits(reader, row)
+            by_name.consent(
+                consent,
+                decoded(row),
+                visit,
+                names,
+                self._hub.clock.now(),
+                document=decoded(document) if document is not None else None,
+            )
+            for visit in visits
         ]
         return [read_fhir(self._intake.inbound(json.dumps(one), senders[:1]), self._hub.keys) for one in told]
 
@@ -97,8 +130,7 @@ class ByName:
         return senders
 
     async def _led_to(self, reader: Reader, task: Resource, element: str, kind: str) -> Resource:
-        found = local(task.get(element, {}).get("reference", ""))
-        row = await reader.read(kind, found[1]) if found and found[0] == kind else None
+        row = await _found(reader, task.get(element), kind)
         if row is None:
             _refuse(element, f"a {kind} of this server that the caller may see; else send a transaction with all of it")
         return decoded(row)
@@ -113,10 +145,28 @@ class ByName:
         return decoded(visits[-1])
 
 
+async def _found(reader: Reader, reference: Resource | None, kind: str) -> Row | None:
+    """What a reference leads to, where the reader may see it."""
+    found = local((reference or {}).get("reference", ""))
+    return await reader.read(kind, found[1]) if found and found[0] == kind else None
+
+
 async def _visits(reader: Reader, patient: Row) -> list[Row]:
     """The visits of a person that the reader may see, the one that changed last at the end."""
     query = Query("Encounter", (IndexIn("patient", (f"Patient/{patient.id}",)),), limit=_LATEST)
     return await reader.search(query)
+
+
+def _signed_on(consent: ConsentGiven, today: date) -> date:
+    signed = consent.signed_at
+    return signed.date() if isinstance(signed, datetime) else signed or today
+
+
+def _lacking(number: str) -> Issue:
+    wanted = f"42 CFR 2.31(a)({number}): {ELEMENTS[number]}"
+    if number == "3":
+        wanted += "; all that a referral says, so neither class, code, label nor period, and data related to the visit"
+    return Issue("required", wanted, by_name.CONSENT_ELEMENTS[number])
 
 
 def _own_words(error: HubError, kind: str) -> HubError:

@@ -120,8 +120,75 @@ async def test_a_consent_whose_limits_can_not_be_read_is_refused(hospital: Calle
     stated = consent(f"Patient/{person['id']}", world.harbor)
     stated["provision"]["provision"] = [{"type": "deny"}]
     answer = await hospital.post("Consent", stated)
-    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["Consent.provision.provision"])
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (
+        400,
+        ["Consent.provision.provision[0].actor"],
+    )
     assert [one for one in await hospital.search("Consent") if one.get("dateTime") == stated["dateTime"]] == []
+
+
+async def test_a_consent_that_lacks_elements_is_refused_with_the_list_of_what_is_missing(
+    hospital: Caller, world: World
+) -> None:
+    person = await only(hospital, "Patient")
+    bare = consent(f"Patient/{person['id']}", world.harbor)
+    for element in ("organization", "policy", "performer", "dateTime"):
+        del bare[element]
+    bare["provision"] = {"type": "permit"}
+    answer = await hospital.post("Consent", bare)
+    assert answer.status_code == 422
+    said = {one["expression"][0]: one["diagnostics"].partition(":")[0] for one in answer.json()["issue"]}
+    assert said == {
+        "Consent.organization": "42 CFR 2.31(a)(2)",
+        "Consent.provision.actor": "42 CFR 2.31(a)(4)",
+        "Consent.provision.purpose": "42 CFR 2.31(a)(5)",
+        "Consent.policy.uri": "42 CFR 2.31(a)(10)",
+        "Consent.provision.period.end": "42 CFR 2.31(a)(7)",
+        "Consent.performer": "42 CFR 2.31(a)(8)",
+        "Consent.dateTime": "42 CFR 2.31(a)(9)",
+    }
+    assert len(answer.json()["issue"]) == 9
+
+
+async def test_a_whole_consent_can_be_taken_back_but_not_emptied(hospital: Caller, world: World) -> None:
+    person = await only(hospital, "Patient")
+    made = (await hospital.post("Consent", consent(f"Patient/{person['id']}", world.harbor))).json()
+    del made["organization"]
+    emptied = await hospital.put(made)
+    assert (emptied.status_code, emptied.json()["issue"][0]["expression"]) == (422, ["Consent.organization"])
+    ended = await hospital.put(made | {"status": "inactive"})
+    assert (ended.status_code, ended.json()["status"]) == (200, "inactive")
+
+
+async def test_a_consent_for_data_of_this_visit_is_whole_and_one_for_less_is_not(
+    hospital: Caller, world: World
+) -> None:
+    person, stay = await only(hospital, "Patient"), await only(hospital, "Encounter")
+    for reference, status in ((f"Encounter/{stay['id']}", 201), (f"Patient/{person['id']}", 422)):
+        stated = consent(f"Patient/{person['id']}", world.harbor)
+        stated["provision"]["data"] = [{"meaning": "related", "reference": {"reference": reference}}]
+        assert (await hospital.post("Consent", stated)).status_code == status
+
+
+async def test_a_signed_document_that_the_hospital_keeps_here_is_the_form(hospital: Caller, world: World) -> None:
+    person = await only(hospital, "Patient")
+    document = await hospital.post("DocumentReference", signed(f"Patient/{person['id']}"))
+    assert document.status_code == 201, document.text
+    stated = consent(f"Patient/{person['id']}", world.harbor)
+    del stated["policy"]
+    assert (await hospital.post("Consent", stated)).status_code == 422
+    stated["sourceReference"] = {"reference": f"DocumentReference/{document.json()['id']}"}
+    assert (await hospital.post("Consent", stated)).status_code == 201
+
+
+def signed(person: str) -> Resource:
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "64292-6"}]},
+        "subject": {"reference": person},
+        "content": [{"attachment": {"contentType": "application/pdf", "data": "SFRFU1Q="}}],
+    }
 
 
 def consent(person: str, recipient: str) -> Resource:
@@ -134,6 +201,9 @@ def consent(person: str, recipient: str) -> Resource:
         "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IDSCL"}]}],
         "patient": {"reference": person},
         "dateTime": "2026-06-04T10:00:00-04:00",
+        "organization": [{"display": "HTEST Mercy"}],
+        "performer": [{"reference": person}],
+        "policy": [{"uri": "https://mercy.example/forms/part2/3"}],
         "policyRule": {"text": "HTEST 42 CFR Part 2"},
         "provision": {
             "type": "permit",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fhir_mappings.dialects.adt_generic import dialect, people, results, site, stay
 from fhir_mappings.dialects.adt_generic.dialect import DIALECT
@@ -17,7 +17,7 @@ from fhir_mappings.hl7v2 import DEFAULT_SEPARATORS, parse
 from schemas.codes import tables
 from schemas.discharge import Circumstances, Clinical, DrugScreen
 from schemas.facts import Facts
-from schemas.sender import Sender
+from schemas.sender import ConsentMap, Sender
 
 PID = "PID|1||HTEST1^^^M||HTESTFAMILY^Given||19800101|F"
 SAMPLES = sorted((Path(dialect.__file__).parent / "samples").glob("*.hl7"))
@@ -222,8 +222,21 @@ def test_a_consent_says_what_the_form_of_the_hospital_says() -> None:
         ["TREAT"],
     )
     assert (str(found.signed_at), str(found.expires_at)) == ("2026-06-07", "2027-06-07")
+    assert (found.form, found.classes, found.both_directions, found.lacks) == ("P2", [], False, [])
     (bare,) = circumstances("ADT^A08", consent(form=""), **FORM).consents
     assert bare.identifier == "P2"
+
+
+def test_the_registration_of_a_form_tells_what_a_segment_has_no_field_for() -> None:
+    paper = {"classes": ["my treating providers"], "both_directions": True, "form": "urn:form:3", "lacks": ["10"]}
+    (found,) = circumstances("ADT^A08", consent(), consents={"P2": paper}).consents
+    assert (found.recipients, found.classes, found.both_directions) == ([], ["my treating providers"], True)
+    assert (found.form, found.lacks) == ("urn:form:3", ["10"])
+
+
+def test_a_form_that_names_nobody_is_not_registered() -> None:
+    with pytest.raises(ValidationError):
+        ConsentMap.model_validate({"purposes": ["TREAT"]})
 
 
 @pytest.mark.parametrize(

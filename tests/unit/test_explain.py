@@ -175,6 +175,15 @@ def test_a_supply_message_is_explained_with_fields_facts_and_verdict() -> None:
     assert any(fact.startswith("supply 1010604") and "days 3" in fact for fact in explanation.facts)
 
 
+def test_a_consent_is_explained_without_the_names_in_it() -> None:
+    found = explained(FOLDER / "adt_generic" / "samples" / "a08-consents.hl7").facts
+    told = "1 recipients, 1 classes, both directions, form known, lacks 2.31(a) (10)"
+    assert [line for line in found if line.startswith("consent")] == [
+        f"consent active, {told}",
+        f"consent inactive, {told}",
+    ]
+
+
 def test_z_segments_unmapped_and_unreadable_fields_have_their_own_reasons() -> None:
     admit = {
         field.path: field.reason for field in explained(FOLDER / "adt_generic" / "samples" / "a01-admit.hl7").fields

@@ -98,7 +98,11 @@ def _consent(source: Source, con: Segment) -> ConsentGiven | None:
         identifier=source.token(con, 4) or code,
         status=status,
         recipients=form.recipients,
+        classes=form.classes,
+        both_directions=form.both_directions,
         purposes=form.purposes,
         signed_at=source.when(con, 13),
         expires_at=source.when(con, 15),
+        form=form.form or code,
+        lacks=form.lacks,
     )
