@@ -26,6 +26,7 @@ GROUPS: Final = (
     "database",
     "senders",
     "partners",
+    "agreements",
     "clients",
     "tokens",
 )

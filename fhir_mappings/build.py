@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from fhir_mappings import build_clinical, build_medications, build_orders
+from fhir_mappings.build_clinical import consent_keys
 from fhir_mappings.build_elements import Frame, frame, reference
 from fhir_mappings.build_observations import observations
 from fhir_mappings.build_orders import CoverageView, Status, child, provenance, renewed
@@ -24,6 +25,7 @@ __all__ = [
     "Parties",
     "child",
     "clinical",
+    "consent_keys",
     "hospital_organization",
     "hub_organization",
     "partner_organization",

@@ -6,6 +6,7 @@ they claim profiles that demand it of their targets: an element that is demanded
 (US Core, General Guidance, Missing Data).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from fhir_mappings.build_elements import (
@@ -282,9 +283,14 @@ def consents(frame: Frame, *, part2: bool) -> list[Resource]:
 
     Not claimed as SDOHCC-Consent, which demands the signed form itself (source[x]).
     """
-    stated = enumerate(frame.event.consents, start=1)
-    keys = keyed(stated, lambda one: one[1].identifier or str(one[0]))
-    return [_consent(frame, key, consent, part2=part2) for key, (_, consent) in keys]
+    keys = consent_keys(frame.event.consents)
+    return [_consent(frame, key, consent, part2=part2) for key, consent in zip(keys, frame.event.consents, strict=True)]
+
+
+def consent_keys(given: Sequence[ConsentGiven]) -> list[str]:
+    """The logical key of the Consent that each becomes."""
+    stated = keyed(enumerate(given, start=1), lambda one: one[1].identifier or str(one[0]))
+    return [key for key, _ in stated]
 
 
 def _consent(frame: Frame, key: str, consent: ConsentGiven, *, part2: bool) -> Resource:

@@ -18,6 +18,8 @@ class PartnerProfile(Model):
     part2_program: bool = False
     """A Part 2 program (42 CFR 2.11)."""
     business_associate: bool = False
+    medical: bool = False
+    """Has medical personnel, who may be told in a medical emergency (42 CFR 2.51)."""
     needs: list[NeedKind] = Field(default_factory=list)
     products: list[str] = Field(default_factory=list)
     """``methadone``, ``buprenorphine``, ``naltrexone``; empty = not said."""

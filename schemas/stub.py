@@ -1,8 +1,10 @@
 """What the encrypted visit stub holds: the record of the visit and the referral that grew from it."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from schemas.base import Model
+from schemas.base import Instant, Model
 from schemas.facts import VisitRecord
 
 
@@ -14,12 +16,29 @@ class Held(Model):
     digest: str
 
 
+class Decided(Model):
+    """The decision of consent that stands: its row, and what of it must change for there to be another one."""
+
+    id: str
+    level: Literal["nothing", "offer", "packet"]
+    basis: str | None
+    consent: str | None
+    """FHIR id of the Consent that it stands on."""
+    until: Instant | None
+    notice: str | None
+    codes: list[str]
+
+
 class Child(Model):
     """What one partner was sent."""
 
     partner: str
     service_request: str
     task: str
+    decided: Decided | None = None
+    """What the partner may see."""
+    back: Decided | None = None
+    """What the hospital may see of what the partner reports."""
 
 
 class NeedLink(Model):

@@ -30,7 +30,8 @@ from app.store.store import Store
 PARTNER = {
     "name": "HTEST Harbor OTP",
     "covered_entity": True,
-    "part2_program": True,
+    # No Part 2 program, so that what it reports needs no consent: the way back has tests of its own.
+    "part2_program": False,
     "needs": ["moud-continuation"],
     "time_zone": "America/New_York",
 }

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     """Where clients reach the hub, without a trailing slash; links in Bundles start with it."""
     auth: Literal["required", "off"] = "required"
     """``off`` is for a loopback bind only."""
+    agreements: Literal["required", "advised"] = "advised"
+    """``required``: nothing goes from or to an organisation without an agreement in force; else it is only listed."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mllp_tls_cert: Path | None = None
     """Certificate chain, PEM: MLLP with TLS only."""

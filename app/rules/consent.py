@@ -1,191 +1,268 @@
-"""May this referral be shown to this partner, and if not, what would cure it?
+"""May this record be shown to this organisation, how much of it, and if not, what would cure that?
 
-The first rules, behind the signature that the full ones keep. Fail closed: a sending unit that is
-not known to be outside 42 CFR Part 2 counts as a Part 2 program, and only a consent that stands
-without doubt permits. Sources: 42 CFR 2.31 (elements of a consent), 2.33 (uses with consent),
-45 CFR 164.506(c) (treatment).
+The one decision behind every way out. Fail closed: a sending unit that is not known to be outside
+42 CFR Part 2 counts as a Part 2 program, and only a consent that stands without doubt permits. What a
+body of law says is data (``schemas.packs``). Sources: 42 CFR 2.31 (elements of a consent), 2.33 (uses
+with consent), 2.51 (emergencies), 45 CFR 164.506(c) (treatment).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
+from app.rules import consent_flaws
+from app.rules.consent_elements import missing_elements
+from app.rules.consent_flaws import Asked, Direction, Party
 from app.rules.verdict import Reason, Verdict
-from schemas.discharge import ConsentGiven
+from schemas.discharge import ConsentGiven, Identifier
+from schemas.packs.base import PACKS, Pack, RecipientKind
 
 Level = Literal["nothing", "offer", "packet"]
 UnitStatus = Literal["part2", "not-part2", "unknown"]
-LegalReason = Literal["consent", "hipaa-treatment"]
+Basis = Literal["consent", "consent-class", "hipaa-treatment", "emergency-2-51", "not-protected"]
 
 TREATMENT: Final = "TREAT"
+EMERGENCY: Final = "ETREAT"
+PACK_OF: Final[Mapping[UnitStatus, Pack]] = {
+    "part2": PACKS["us-part2-2024"],
+    "unknown": PACKS["us-part2-2024"],
+    "not-part2": PACKS["us-hipaa"],
+}
+"""The law that a record of a unit is under."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """The organisation that would see the referral.
+class Emergency:
+    """What must be documented at once of a disclosure in a medical emergency (42 CFR 2.51(c))."""
 
-    ``covered_entity``: 45 CFR 160.103; ``part2_program``: 42 CFR 2.11; ``business_associate``: of the sender.
-    """
-
-    name: str
-    organization: str
-    covered_entity: bool = False
-    part2_program: bool = False
-    business_associate: bool = False
+    recipient: str = ""
+    """Name and affiliation of the medical personnel."""
+    discloser: str = ""
+    """Name of the individual who makes the disclosure."""
+    at: datetime | None = None
+    nature: str = ""
+    """Of the emergency."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentDecision(Verdict):
     """How much the recipient may see and why.
 
-    ``cure`` says, most helpful first, what would turn a refusal into a permit; ``consent`` is the
-    index of the consent that permits, among those given.
+    ``level``: nothing; ``offer``, the minimum that identifies nobody, where only a consent is wanting; packet.
+    ``cure`` says, most helpful first, what would turn a refusal into a permit. ``consent`` is the index of the one
+    that permits, among those given. ``until`` is when the permit ends by itself. ``redisclosure`` is the rule that
+    the recipient is under and ``notice`` what must accompany the record, both ids of the texts of the policy pack.
+    ``reading`` is the class wording that was read as holding the recipient.
     """
 
     level: Level
-    legal_reason: LegalReason | None
+    legal_reason: Basis | None
     cure: tuple[str, ...] = ()
     consent: int | None = None
+    until: datetime | None = None
+    redisclosure: str | None = None
+    notice: str | None = None
+    reading: str | None = None
 
 
 _TEXTS: Final = {
     "no-consent": "no standing consent names the recipient",
     "unit-unknown": "the sending unit is not classified and counts as a Part 2 program",
-    "part2-unit": "the sending unit is a Part 2 program",
+    "part2-unit": "the record is one of a Part 2 program",
     "not-covered-entity": "the recipient is not a covered entity, so treatment under HIPAA does not reach it",
     "not-treatment": "the purpose is not treatment",
-    "objection": "the person refused to share with the recipient, and nothing later takes that back",
+    "not-a-purpose": "the purpose is none that a consent for treatment, payment and operations can carry (42 CFR 2.33)",
+    "objection": "the person refused or took back sharing with the recipient, and nothing later takes that back",
+    "no-agreement-discloser": "no agreement of the discloser with the hub is on file",
+    "no-agreement-recipient": "no agreement of the recipient with the hub is on file",
     "consent-names-recipient": "an active consent names the recipient (42 CFR 2.31, 2.33)",
+    "consent-class-read": "an active consent names a class that the recipient is a member of (42 CFR 2.31(a)(4))",
     "hipaa-treatment": "disclosure for treatment to a covered provider (45 CFR 164.506(c))",
+    "not-protected": "the discloser is no Part 2 program, and HIPAA does not bind what it reports",
+    "emergency-2-51": "medical emergency, documented (42 CFR 2.51)",
+    "emergency-not-medical": "an emergency permits disclosure to medical personnel only (42 CFR 2.51)",
+    "emergency-not-documented": "a field of the emergency's documentation is missing (42 CFR 2.51(c))",
+    "consent-other-person": "a consent is of another person",
     "consent-other-recipient": "a consent names other recipients",
+    "consent-excludes-recipient": "a consent excludes the recipient",
+    "consent-class-not-read": "a consent names a class of recipients that is not known to hold this one",
+    "consent-one-way": "a consent does not cover the way back",
     "consent-other-purpose": "a consent is for other purposes",
     "consent-not-active": "a consent is draft, inactive, rejected or entered in error",
     "consent-undated": "a consent has no date of signature (42 CFR 2.31(a)(9))",
     "consent-future": "a consent is dated in the future",
     "consent-expired": "a consent has expired",
+    "consent-lacks-elements": "a consent lacks elements of 42 CFR 2.31(a)",
     "consent-conflict": "a consent is contradicted by one that is not older",
 }
-_CURE_CONSENT: Final = "a signed, dated, unexpired consent that names the recipient and the purpose (42 CFR 2.31)"
 _CURE_UNIT: Final = "classify the sending unit: if it is not a Part 2 program, a covered provider needs no consent"
 _CURE_COVERED: Final = "record that the recipient is a covered entity, if it is one"
+_CURE_AGREEMENT: Final = "file the agreement between the hub and {name}: throughline agreement add"
 
 
 def decide(
     *,
     unit_status: UnitStatus,
-    recipient: Recipient,
+    discloser: Party,
+    recipient: Party,
     need: str,
     purpose: str = TREATMENT,
+    direction: Direction = "to-recipient",
     consents: Sequence[ConsentGiven],
+    person: Sequence[Identifier] = (),
+    emergency: Emergency | None = None,
     at: datetime,
 ) -> ConsentDecision:
-    """What ``recipient`` may see of a referral from a unit of ``unit_status``.
+    """What ``recipient`` may see of a record that ``discloser`` holds.
 
     Args:
-        unit_status: whether the sending unit is a Part 2 program.
+        unit_status: whether the unit whose record it is is a Part 2 program.
+        discloser: whose record it is.
         recipient: who would see it.
-        need: the need that is referred. The first rules treat all needs alike.
+        need: the need that is referred; what a packet holds for it is data of its own.
         purpose: v3-ActReason code.
-        consents: all that are known for this person, in any order; earlier stays included.
+        direction: to the recipient of a referral, or what that one reports back.
+        consents: all that are known for this person, in any order; earlier visits included.
+        person: identifiers of the person, against which a consent that says whose it is is held.
+        emergency: the documentation of an emergency, where one is claimed.
         at: the moment of the decision, aware, in the hospital's zone: a day without time is read in it.
     """
     del need
-    flaws = [_flaw(consent, recipient, purpose, at) for consent in consents]
-    standing = [index for index, flaw in enumerate(flaws) if flaw is None]
-    contradicted = [index for index in standing if _contradicted(consents[index], consents, recipient)]
+    pack = PACK_OF[unit_status]
+    asked = Asked(discloser, recipient, direction, purpose, person, at, pack)
+    if emergency is not None:
+        return _in_emergency(emergency, asked)
+    papers = _papers(discloser, recipient)
+    flaws = [consent_flaws.flaw(consent, asked) for consent in consents]
+    standing = [index for index, found in enumerate(flaws) if found is None]
+    contradicted = [i for i in standing if consent_flaws.contradicted(consents[i], consents, recipient)]
     permitting = [index for index in standing if index not in contradicted]
-    if permitting:
-        newest = max(permitting, key=lambda index: _day(consents[index].signed_at, at))
-        return ConsentDecision(_reasons(["consent-names-recipient"]), "packet", "consent", consent=newest)
-    objected = any(_names(consent, recipient) and consent.status == "rejected" for consent in consents)
-    codes = _against_hipaa(unit_status, recipient, purpose)
-    if not codes and not objected:
-        return ConsentDecision(_reasons(["hipaa-treatment"]), "packet", "hipaa-treatment")
-    found = ["objection"] if objected else []
-    found += ["no-consent", *codes, *filter(None, flaws), *(["consent-conflict"] if contradicted else [])]
-    return ConsentDecision(_reasons(found), "nothing", None, cure=_cures(codes))
+    if permitting and not papers:
+        newest = max(permitting, key=lambda index: consent_flaws.day_of(consents[index].signed_at, at))
+        return _by_consent(consents[newest], newest, asked)
+    objected = not permitting and any(consent_flaws.against(consent, recipient) for consent in consents)
+    codes = _without_consent(unit_status, asked)
+    if not codes and not objected and not papers:
+        basis: Basis = "hipaa-treatment" if discloser.covered_entity or direction == "to-recipient" else "not-protected"
+        return _permitted(basis, basis, asked)
+    found = [*papers, *(["objection"] if objected else []), *([] if permitting else ["no-consent"]), *codes]
+    found += [*filter(None, flaws), *(["consent-conflict"] if contradicted else [])]
+    curable = direction == "to-recipient" and not (objected or papers) and "not-a-purpose" not in codes
+    cure = _cures(codes, papers, consents, flaws, asked)
+    return ConsentDecision(_reasons(found), "offer" if curable else "nothing", None, cure=cure)
 
 
-def _against_hipaa(unit_status: UnitStatus, recipient: Recipient, purpose: str) -> list[str]:
-    """Why treatment under HIPAA alone does not permit; empty when it does."""
-    codes = []
-    if unit_status != "not-part2":
-        codes.append("part2-unit" if unit_status == "part2" else "unit-unknown")
-    if not recipient.covered_entity:
-        codes.append("not-covered-entity")
-    if purpose != TREATMENT:
-        codes.append("not-treatment")
-    return codes
+def _by_consent(consent: ConsentGiven, index: int, asked: Asked) -> ConsentDecision:
+    back = asked.direction == "back"
+    reached = asked.discloser if back else asked.recipient
+    named = consent_flaws.names((*consent.recipients, *(consent.disclosers if back else ())), reached)
+    reading = None if named else consent_flaws.by_class(consent, reached, asked)
+    basis: Basis = "consent" if reading is None else "consent-class"
+    code = "consent-names-recipient" if reading is None else "consent-class-read"
+    return _permitted(basis, code, asked, consent=index, until=_end(consent, asked.at), reading=reading)
 
 
-def _flaw(consent: ConsentGiven, recipient: Recipient, purpose: str, at: datetime) -> str | None:
-    """Why this consent does not permit by itself; None when it does."""
-    if not _names(consent, recipient):
-        return "consent-other-recipient"
-    if consent.status != "active":
-        return "consent-not-active"
-    if purpose not in (consent.purposes or [TREATMENT]):
-        return "consent-other-purpose"
-    if consent.signed_at is None:
-        return "consent-undated"
-    if _later(consent.signed_at, at):
-        return "consent-future"
-    return "consent-expired" if consent.expires_at is not None and _over(consent.expires_at, at) else None
-
-
-def _names(consent: ConsentGiven, recipient: Recipient) -> bool:
-    name = _plain(recipient.name)
-    return bool(name) and name in map(_plain, consent.recipients)
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
-
-
-def _later(moment: date | datetime, at: datetime) -> bool:
-    return moment > at if isinstance(moment, datetime) else moment > at.date()
-
-
-def _over(moment: date | datetime, at: datetime) -> bool:
-    """A day without time is over when it has passed; an instant, when it is reached."""
-    return moment <= at if isinstance(moment, datetime) else moment < at.date()
-
-
-def _day(moment: date | datetime | None, at: datetime) -> date:
-    if isinstance(moment, datetime):
-        return moment.astimezone(at.tzinfo).date()
-    return moment or date.min
-
-
-def _contradicted(consent: ConsentGiven, consents: Iterable[ConsentGiven], recipient: Recipient) -> bool:
-    """Whether a refusal or revocation that names the recipient is not clearly older: the last word must be clear."""
-    return any(
-        other.status in {"rejected", "inactive"} and _names(other, recipient) and not _older(other, consent)
-        for other in consents
+def _permitted(
+    basis: Basis,
+    code: str,
+    asked: Asked,
+    *,
+    consent: int | None = None,
+    until: datetime | None = None,
+    reading: str | None = None,
+) -> ConsentDecision:
+    return ConsentDecision(
+        _reasons([code]),
+        "packet",
+        basis,
+        consent=consent,
+        until=until,
+        redisclosure=asked.pack.redisclosure[kind_of(asked.recipient)],
+        notice=asked.pack.notice,
+        reading=reading,
     )
 
 
-def _older(first: ConsentGiven, second: ConsentGiven) -> bool:
-    if first.signed_at is None or second.signed_at is None:
-        return False
-    if isinstance(first.signed_at, datetime) and isinstance(second.signed_at, datetime):
-        return first.signed_at < second.signed_at
-    return _bare(first.signed_at) < _bare(second.signed_at)
+def _in_emergency(emergency: Emergency, asked: Asked) -> ConsentDecision:
+    told = {"recipient": emergency.recipient.strip(), "discloser": emergency.discloser.strip()}
+    told |= {"at": "yes" if emergency.at is not None else "", "nature": emergency.nature.strip()}
+    missing = [name for name in asked.pack.emergency if not told[name]]
+    if missing:
+        return ConsentDecision(
+            _reasons(["emergency-not-documented"]), "nothing", None, cure=tuple(f"state: {name}" for name in missing)
+        )
+    if not asked.recipient.medical:
+        return ConsentDecision(_reasons(["emergency-not-medical"]), "nothing", None, cure=("call the hospital",))
+    return _permitted("emergency-2-51", "emergency-2-51", asked)
 
 
-def _bare(moment: date | datetime) -> date:
-    return moment.date() if isinstance(moment, datetime) else moment
+def kind_of(recipient: Party) -> RecipientKind:
+    """The kind of recipient that the rule on redisclosure depends on (42 CFR 2.33(b))."""
+    if recipient.covered_entity or recipient.business_associate:
+        return "covered-entity"
+    return "part2-program" if recipient.part2_program else "other"
+
+
+def _papers(discloser: Party, recipient: Party) -> list[str]:
+    """The agreements that are wanting."""
+    held = (("no-agreement-discloser", discloser), ("no-agreement-recipient", recipient))
+    return [code for code, party in held if not party.agreement]
+
+
+def _without_consent(unit_status: UnitStatus, asked: Asked) -> list[str]:
+    """Why it may not go without a consent; empty when it may."""
+    codes = []
+    if not asked.pack.treatment_without_consent:
+        codes.append("unit-unknown" if unit_status == "unknown" else "part2-unit")
+    if not asked.recipient.covered_entity:
+        codes.append("not-covered-entity")
+    if asked.purpose != TREATMENT:
+        codes.append("not-treatment")
+    if asked.purpose not in asked.pack.purposes:
+        codes.append("not-a-purpose")
+    return codes
+
+
+def _end(consent: ConsentGiven, at: datetime) -> datetime | None:
+    """When it ends by itself: a day without time when that day is over, in the hospital's zone."""
+    ends = consent.expires_at
+    if ends is None or isinstance(ends, datetime):
+        return ends
+    return datetime.combine(ends + timedelta(days=1), time.min, at.tzinfo) if ends < date.max else None
 
 
 def _reasons(codes: Iterable[str]) -> tuple[Reason, ...]:
     return tuple(Reason(code, _TEXTS[code]) for code in dict.fromkeys(codes))
 
 
-def _cures(codes: Sequence[str]) -> tuple[str, ...]:
-    cures = [_CURE_CONSENT]
+def _cures(
+    codes: Sequence[str],
+    papers: Sequence[str],
+    consents: Sequence[ConsentGiven],
+    flaws: Sequence[str | None],
+    asked: Asked,
+) -> tuple[str, ...]:
+    """What would turn the refusal into a permit, most helpful first."""
+    parties = {"no-agreement-discloser": asked.discloser, "no-agreement-recipient": asked.recipient}
+    cures = [_CURE_AGREEMENT.format(name=parties[code].name) for code in papers]
+    lacking = [
+        missing_elements(consent, on=consent_flaws.day_of(consent.signed_at, asked.at))
+        for consent, found in zip(consents, flaws, strict=True)
+        if found == "consent-lacks-elements"
+    ]
+    cures += [f"complete the consent: {', '.join(f'42 CFR 2.31(a)({number})' for number in one)}" for one in lacking]
+    if codes and "not-a-purpose" not in codes:
+        cures.append(_wanted(asked))
     if "unit-unknown" in codes:
         cures.append(_CURE_UNIT)
     if "not-covered-entity" in codes and not {"part2-unit", "not-treatment"} & set(codes):
         cures.append(_CURE_COVERED)
-    return tuple(cures)
+    return tuple(cures) or ("nothing cures this here: the person decides",)
+
+
+def _wanted(asked: Asked) -> str:
+    form = "a signed, dated, unexpired consent (42 CFR 2.31)"
+    if asked.direction == "back":
+        return f"{form} that lets {asked.discloser.name} report back to {asked.recipient.name}"
+    return f"{form} that names {asked.recipient.name} and the purpose"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from app.core.json_meaning import beyond, same
+from app.rules import returning
+from app.rules.task_elements import NAMED
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS, STATUS_REASON, concept
 
@@ -191,7 +193,7 @@ def _appends(wanted: Any, held: list[Any]) -> bool:
 
 def _safe_name(name: str, before: Task) -> str:
     """A member that only the client has could be named after anything."""
-    return name if name in before or name in _NAMED else "(other)"
+    return name if name in before or name in NAMED else "(other)"
 
 
 def _forbidden_transition(before: Task, effect: Mapping[str, Any], role: Role) -> list[Reason]:
@@ -234,50 +236,6 @@ def _missing(task: Task) -> list[Reason]:
 def _has_text(reason: Any) -> bool:
     text = reason.get("text") if isinstance(reason, dict) else None
     return isinstance(text, str) and bool(text.strip())
-
-
-_NAMED: Final = frozenset(
-    {
-        "authoredOn",
-        "basedOn",
-        "businessStatus",
-        "code",
-        "contained",
-        "description",
-        "encounter",
-        "executionPeriod",
-        "extension",
-        "focus",
-        "for",
-        "groupIdentifier",
-        "identifier",
-        "implicitRules",
-        "input",
-        "instantiatesCanonical",
-        "instantiatesUri",
-        "insurance",
-        "intent",
-        "language",
-        "location",
-        "meta.security",
-        "modifierExtension",
-        "note",
-        "output",
-        "owner",
-        "partOf",
-        "performerType",
-        "priority",
-        "reasonCode",
-        "reasonReference",
-        "relevantHistory",
-        "requester",
-        "resourceType",
-        "restriction",
-        "status",
-        "statusReason",
-    }
-)
-"""Elements that may be named in an answer although the stored Task lacks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +288,7 @@ def _unmarked(task: Task, code: str) -> Task:
     return {name: value for name, value in task.items() if name != "businessStatus"}
 
 
-def mirror(source: Task, children: Sequence[Task], changed: Task) -> SourceStep | None:
+def mirror(source: Task, children: Sequence[Task], changed: Task, *, covered: bool = True) -> SourceStep | None:
     """What the source becomes after the child ``changed`` took its new status; None when nothing follows.
 
     The first acceptance cancels every other open child. After it the source follows the accepting
@@ -341,7 +299,9 @@ def mirror(source: Task, children: Sequence[Task], changed: Task) -> SourceStep 
         source: the source Task as stored.
         children: all child Tasks of the source, ``id`` included; ``changed`` may be among them as it was.
         changed: the child as it becomes.
+        covered: whether the hospital may be told what the partner reports (see ``returning``).
     """
+    seen = changed if covered else returning.veiled(changed)
     others = [child for child in children if child["id"] != changed["id"]]
     taken = any(child["status"] in ENGAGED or child["status"] == "completed" for child in others)
     requests = _request_of(changed) if changed["status"] in TERMINAL else {}
@@ -357,10 +317,12 @@ def mirror(source: Task, children: Sequence[Task], changed: Task) -> SourceStep 
             quiet=False,
         )
     open_others = [child for child in others if child["status"] in ASKED]
-    if _follows(source["status"], changed["status"]):
+    if _follows(source["status"], seen["status"]):
         moved = [_cancelled(child, "not-selected") for child in open_others]
-        reason = Reason("mirrors-child", f"follows the accepting child to {changed['status']}")
-        return _step(source, _followed(source, changed), moved, requests, reason, quiet=False)
+        reason = Reason("mirrors-child", f"follows the accepting child to {seen['status']}")
+        after = _followed(source, seen)
+        over = not covered and seen["status"] == "completed"
+        return _step(source, returning.closed(after) if over else after, moved, requests, reason, quiet=False)
     after = source
     if not open_others and changed["status"] not in ASKED and source["status"] not in TERMINAL:
         after = _marked(source, "needs-a-person")
@@ -384,6 +346,22 @@ def _followed(source: Task, child: Task) -> Task:
         new = [entry for entry in child.get("output", []) if not any(same(entry, known) for known in held)]
         after |= {"output": [*held, *new]} if new else {}
     return after
+
+
+def on_covered(source: Task, child: Task) -> SourceStep | None:
+    """The hospital may be told from now on what the accepting partner reports: its Task catches up with the child."""
+    if child["status"] not in ENGAGED | {"completed", "failed", "cancelled"}:
+        return None
+    after = _followed(_unmarked(source, "closed"), child)
+    return _step(source, after, [], {}, Reason("covered", "the way back is covered now"), quiet=False)
+
+
+def on_consent(task: Task, *, code: Literal["consent-needed", "consent-withdrawn"] | None) -> Task:
+    """A Task, source or child, with what it says of consent: wanted, taken back, or (None) nothing to say any more."""
+    after = task
+    for other in ("consent-needed", "consent-withdrawn"):
+        after = after if other == code else _unmarked(after, other)
+    return after if code is None else _marked(after, code)
 
 
 def _taken_back(source: Task, children: Sequence[Task], code: str) -> SourceStep | None:

@@ -1,6 +1,6 @@
 """What every use case holds: the store, the keys, the clock and who takes part."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core.clock import Clock, monotonic
 from app.core.crypto import Keys
@@ -14,15 +14,16 @@ _SECONDS = 1.0
 
 
 class Registry:
-    """The directory of senders and partners, never more than a second old.
+    """The directory of senders, partners and agreements, never more than a second old.
 
-    It is read whole when a sender or partner has changed; in between only two numbers are asked for.
+    It is read whole when a sender, partner or agreement has changed; in between only two numbers are asked for.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, agreements_required: bool = False) -> None:
         self._store = store
+        self._agreements_required = agreements_required
         self._checked = float("-inf")
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._directory: Directory | None = None
 
     async def current(self) -> Directory:
@@ -31,7 +32,11 @@ class Registry:
             try:
                 stamp = await self._store.accounts.registrations_stamp()
                 if self._directory is None or stamp != self._stamp:
-                    self._directory = await self._store.accounts.directory()
+                    self._directory = replace(
+                        await self._store.accounts.directory(),
+                        agreements=await self._store.agreements.on_file(),
+                        agreements_required=self._agreements_required,
+                    )
                     self._stamp = stamp
             except Gone as error:
                 raise Unavailable("The database can't be reached; try again.") from error

@@ -395,7 +395,7 @@ class _Filing:
     def _visit_part(self, one: Joined, settlement: Settlement) -> Changes:
         arrival, file = self.arrival, one.file
         job = Job(f"expire:{file.id}", "expire-visit", file.id, file.expires_at or 0)
-        jobs = (job,) if file.version == 0 and file.expires_at is not None else ()
+        lapses = (job,) if file.version == 0 and file.expires_at is not None else ()
         kept = identity_macs(file.content.record, file.organization, self.keys) if self._moved() else None
         change = file.change(one.numbers, one.persons, kept)
         at, referral = arrival.inbound.received_at, settlement.referral
@@ -404,9 +404,10 @@ class _Filing:
             scope=frozenset({file.id, *(other.id for other in stored)}),
             visits=(change,),
             absorbed=tuple(VisitAbsorbed(other.id, other.version, file.id, at, referral) for other in stored),
-            jobs=jobs,
+            jobs=(*lapses, *settlement.jobs),
             grants=tuple(settlement.grants),
             revocations=tuple(settlement.revocations),
+            decisions=tuple(settlement.decisions),
         )
 
     def _moved(self) -> bool:

@@ -7,8 +7,10 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services import reviews
+from app.services.consent_ends import consent_ends
 from app.services.hub import Hub
 from app.services.intake import Intake
+from app.services.sharing import CONSENT_ENDS
 from app.services.visit_file import reasons_json
 from app.store.changes import Changes, LedgerMove, ReviewItem
 from app.store.database import Doubt, Gone
@@ -76,6 +78,7 @@ _HANDLERS: Final[Mapping[str, Handler]] = {
     "look-again": look_again,
     "review-waiting": review_waiting,
     reviews.SETTLE: reviews.settle_visit,
+    CONSENT_ENDS: consent_ends,
 }
 
 

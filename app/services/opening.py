@@ -17,6 +17,6 @@ async def opened(settings: Settings) -> AsyncIterator[Hub]:
     clock = Clock.starting_at(settings.fake_clock)
     store = connect(settings.database_url, clock)
     try:
-        yield Hub(settings, store, keys, clock, Registry(store))
+        yield Hub(settings, store, keys, clock, Registry(store, agreements_required=settings.agreements == "required"))
     finally:
         await store.close()

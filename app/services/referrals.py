@@ -5,25 +5,26 @@ is to be written. It decides nothing by itself: triage, consent, routing, covera
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
-from app.rules import consent, coverage, lifecycle, routing
+from app.rules import lifecycle, routing
+from app.services.referral_facts import choices, coverage_of
+from app.services.sharing import Shared, Sharing, ends_of, granted
 from app.services.situation import NotConforming, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
-from app.store.accounts import Directory
 from app.store.changes import Grant, Revocation
 from fhir_mappings import build, gate, triage, visit
-from schemas.discharge import DischargeEvent, Need
+from schemas.discharge import Need
 from schemas.facts import VisitRecord
-from schemas.stub import Child, Held, NeedLink, ReferralLink
+from schemas.stub import Child, Decided, Held, NeedLink, ReferralLink
 
 StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 MOUD = "moud-continuation"
+_LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
 _UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
 _TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
@@ -80,14 +81,19 @@ class _Work:
         self.needs = self.event.needs or [Need(kind=MOUD)]
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
-        self.coverage = self._coverage()
+        self.newly: set[str] = set()
+        """Resources of the visit that nobody but the hospital sees yet."""
+        self.sharing = Sharing(situation, status, self._ids("Patient", ""), self._held)
+        # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
+        engaged = any(self._task(need.task)["status"] in lifecycle.ENGAGED for need in link.needs)
+        self.coverage = coverage_of(situation, self.event, engaged=engaged)
 
     # ---- the course of the visit
 
     def run(self) -> None:
         clinical = self._clinical()
         for other in self.now.absorbed:
-            self._absorb(other, clinical)
+            self._absorb(other)
         if self._doubted():
             self.result.review.append(_UNMERGE)
         if self.record.cancelled:
@@ -102,12 +108,13 @@ class _Work:
             self._while_open(clinical)
         else:
             self._when_ended(clinical)
+        self._share(clinical)
         self._write_tasks()
         self._write_provenance()
         current = self.link.needs or self.link.former[-1:]
         self.result.referral = current[0].service_request if current else None
 
-    def _absorb(self, other: VisitFile, clinical: list[Resource]) -> None:
+    def _absorb(self, other: VisitFile) -> None:
         """The referral of a visit that turned out to be this one: a draft that nobody else saw goes without a trace."""
         link = other.content.referral
         if link is None:
@@ -118,7 +125,8 @@ class _Work:
                 self.link.needs.append(need)
                 self.result.review.append(_TWICE)
                 for child in need.children:
-                    self._show_to(child, clinical)
+                    # Nothing of this visit was shown to it yet.
+                    child.decided = None
                 continue
             self.link.former.append(need)
             if source["status"] == "draft" and not need.children:
@@ -147,7 +155,7 @@ class _Work:
             # The case manager offers early, or a clinician asked by name: requested while the person is in the bed.
             early = self._task(need.task)["status"] == "requested" or self.record.asked_for
             if early and not need.children:
-                self._request(need, clinical)
+                self._request(need)
 
     def _taken_back_by(self) -> StepOf | None:
         """What took back that a partner was asked, while the visit is open."""
@@ -168,7 +176,7 @@ class _Work:
         self._refresh(clinical)
         for need in self.link.needs:
             if self._task(need.task)["status"] in lifecycle.ASKED and not need.children:
-                self._request(need, clinical)
+                self._request(need)
 
     def _open(self, clinical: list[Resource]) -> None:
         """A source for each need that has none; one that is stated later joins the others of its group."""
@@ -182,7 +190,7 @@ class _Work:
             self._put(request)
             self._put(task)
 
-    def _request(self, need: NeedLink, clinical: list[Resource]) -> None:
+    def _request(self, need: NeedLink) -> None:
         """Ask a partner, where a human need not decide first, a route is known and consent permits."""
         held = _NOT_OURS_TO_SEND.get(self.record.visit.disposition or "")
         if held or self._doubted():
@@ -193,12 +201,12 @@ class _Work:
             need=need.need,
             product=routing.drug_of(product.drug) if product and need.need == MOUD else None,
             routes=self.now.sender.routes,
-            partners=_choices(self.now.directory),
+            partners=choices(self.now.directory),
         )
         if route.partner is None:
             self._hold(need, "route-needed", [(reason.code, reason.text) for reason in route.reasons])
             return
-        decision = self._consent(route.partner, need.need)
+        decision = self.sharing.verdict(route.partner.organization, need.need)
         if decision.level != "packet":
             self._hold(need, "consent-needed", [(reason.code, reason.text) for reason in decision.reasons])
             return
@@ -209,7 +217,6 @@ class _Work:
         child = Child(partner=route.partner.organization, service_request=uuid7(), task=uuid7())
         need.children.append(child)
         self._put_child(child, request, task)
-        self._show_to(child, clinical)
 
     def _doubted(self) -> bool:
         """Whether the record may hold facts of two persons (A37), and nobody has looked at it yet."""
@@ -221,44 +228,29 @@ class _Work:
         if step is not None:
             self._apply(need, step)
 
-    def _consent(self, partner: routing.PartnerChoice, need: str) -> consent.ConsentDecision:
-        profile = self.now.directory.partners[partner.organization]
-        recipient = consent.Recipient(
-            name=partner.name,
-            organization=partner.organization,
-            covered_entity=profile.covered_entity,
-            part2_program=profile.part2_program,
-            business_associate=profile.business_associate,
-        )
-        return consent.decide(
-            unit_status=self.unit_status,
-            recipient=recipient,
-            need=need,
-            consents=self.record.circumstances.consents,
-            at=self.now.now.astimezone(self.now.sender.zone(self.record.facility)),
-        )
-
     # ---- resources
 
     def _ids(self, resource_type: str, key: str) -> str:
+        return self._held(resource_type, key).id
+
+    def _held(self, resource_type: str, key: str) -> Held:
         name = f"{resource_type}|{key}"
         held = self.link.resources.get(name)
         if held is None:
             held = self.link.resources[name] = Held(id=uuid7(), version=0, digest="")
-        return held.id
+        return held
 
     def _clinical(self) -> list[Resource]:
         resources = build.clinical(self.event, parties=self.parties, ids=self._ids, labels=self.labels)
         by_id = {held.id: held for held in self.link.resources.values()}
-        # A new resource is seen by the hospital, and by every partner that was asked and is still in it.
-        viewers = (self.now.file.organization, *self._partners())
         for resource in resources:
             held = by_id[resource["id"]]
             draft = _draft(resource, held.version + 1)
             if held.digest == (fingerprint := digest(draft.body)):
                 continue
             if not held.digest:
-                self.result.grants += [Grant(viewer, held.id) for viewer in viewers]
+                self.result.grants.append(Grant(self.now.file.organization, held.id))
+                self.newly.add(held.id)
             held.version = draft.version
             held.digest = fingerprint
             self.result.drafts.append(draft)
@@ -278,16 +270,69 @@ class _Work:
             child.partner
             for need in self.link.needs
             for child in need.children
-            if self._task(child.task)["status"] not in {"rejected", "cancelled", "entered-in-error"}
+            if self._in_it(child) and child.decided is not None and child.decided.level == "packet"
         }
 
-    def _show_to(self, child: Child, clinical: Sequence[Resource]) -> None:
-        seen = [child.service_request, child.task, *(resource["id"] for resource in clinical)]
-        # What is for one audience alone has a second bar in its key.
-        seen += [h.id for key, h in self.link.resources.items() if key[:11] == "Provenance|" and key.count("|") == 1]
-        new = {draft.resource["id"] for draft in self.result.drafts if draft.version == 1} | set(seen[:2])
-        for one in dict.fromkeys(seen):
-            self.result.grants.append(Grant(child.partner, one, cause=None if one in new else (child.task, 1)))
+    # ---- who sees it
+
+    def _share(self, clinical: Sequence[Resource]) -> None:
+        """Decide about every partner that was asked, in both directions, and show each what that permits."""
+        for need in (*self.link.needs, *self.link.former):
+            for child in need.children:
+                self._share_with(need, child, [resource["id"] for resource in clinical])
+
+    def _share_with(self, need: NeedLink, child: Child, clinical: Sequence[str]) -> None:
+        before = child.decided
+        shared, back = (self.sharing.decide(need, child, way) for way in ("to-recipient", "back"))
+        child.decided, child.back = shared.decided, back.decided
+        self.result.decisions += [one.row for one in (shared, back) if one.row is not None]
+        self.result.jobs += ends_of(self.now.file.id, shared.decided, back.decided)
+        if shared.row is not None and before is not None:
+            self._consent_changed(need, child, shared)
+        if back.row is not None and back.decided.level == "packet":
+            self._way_back_opens(need, child, back.decided)
+        if shared.decided.level != "packet":
+            self.result.review += [(reason.code, reason.text) for reason in shared.verdict.reasons]
+        self._show_to(child, clinical, anew=shared.row is not None)
+
+    def _show_to(self, child: Child, clinical: Sequence[str], *, anew: bool) -> None:
+        decided = cast("Decided", child.decided)
+        version = self.now.rows[child.task].version + 1 if child.task in self.now.rows else 1
+        own = (child.service_request, child.task) if anew else ()
+        self.result.grants += [granted(child.partner, one, decided, None) for one in own]
+        if decided.level == "packet" and self._in_it(child):
+            seen = [*clinical, *self._origins()] if anew else [one for one in clinical if one in self.newly]
+            cause = (child.task, version)
+            self.result.grants += [
+                granted(child.partner, one, decided, None if one in self.newly else cause) for one in seen
+            ]
+
+    def _origins(self) -> list[str]:
+        """Provenance for all who see the visit: what is for one audience alone has a second bar in its key."""
+        return [h.id for key, h in self.link.resources.items() if key[:11] == "Provenance|" and key.count("|") == 1]
+
+    def _in_it(self, child: Child) -> bool:
+        return self._task(child.task)["status"] not in _LOST
+
+    def _consent_changed(self, need: NeedLink, child: Child, shared: Shared) -> None:
+        """The partner may see more, or less, than before: its Task says so, which also tells who holds it."""
+        permitted = shared.decided.level == "packet"
+        code: Literal["consent-withdrawn"] | None = None if permitted else "consent-withdrawn"
+        self._put(lifecycle.on_consent(self._task(child.task), code=code))
+        self._put(lifecycle.on_consent(self._task(need.task), code=code))
+        if not permitted:
+            self._hide_from(child.partner)
+
+    def _way_back_opens(self, need: NeedLink, child: Child, decided: Decided) -> None:
+        """The hospital may be told from now on what the partner reports."""
+        step = lifecycle.on_covered(self._task(need.task), self._task(child.task)) if need in self.link.needs else None
+        if step is not None:
+            self._apply(need, step)
+        if decided.notice is not None:
+            hospital = self.now.file.organization
+            self.result.grants += [granted(hospital, one, decided, None) for one in (need.service_request, need.task)]
+
+    # ---- resources
 
     def _source(
         self, need: NeedLink, clinical: Sequence[Resource], status: Literal["draft", "requested"]
@@ -423,20 +468,6 @@ class _Work:
             readers = self._partners() if not audience else self._partners() & {audience[1:]}
             self.result.grants += [Grant(reader, held.id) for reader in (self.now.file.organization, *sorted(readers))]
 
-    def _coverage(self) -> build.CoverageView | None:
-        # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
-        engaged = any(self._task(need.task)["status"] in lifecycle.ENGAGED for need in self.link.needs)
-        if self.now.triage.product is None or (self.record.ended_at is None and not engaged):
-            return None
-        clock = coverage.compute(_clock_input(self.event, self.record, self.now), now=self.now.now)
-        return build.CoverageView(
-            covered_until=clock.covered_until,
-            next_due=clock.next_due,
-            confidence=clock.confidence,
-            priority=clock.priority,
-            flags=clock.flags,
-        )
-
 
 def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
     stored = rows.get(resource_id)
@@ -459,30 +490,3 @@ def _audience(resource_id: str, asked: Sequence[Child]) -> str:
 
 def _same(before: Resource, after: Resource) -> bool:
     return {**before, "lastModified": ""} == {**after, "lastModified": ""}
-
-
-def _choices(directory: Directory) -> list[routing.PartnerChoice]:
-    return [
-        routing.PartnerChoice(p.name, organization, p.active, frozenset(p.needs), frozenset(p.products))
-        for organization, p in directory.partners.items()
-    ]
-
-
-def _clock_input(event: DischargeEvent, record: VisitRecord, situation: Situation) -> coverage.CoverageInput:
-    product = situation.triage.product
-    last = visit.last_dose(record)
-    medication = next((m for m in event.medications if product and m.product.code == product.product.code), None)
-    hours = visit.interval_hours(medication.schedule.interval if medication and medication.schedule else None)
-    clinical = event.clinical
-    return coverage.CoverageInput(
-        zone=situation.sender.zone(record.facility),
-        product_class=product.clock_class if product else "",
-        last_dose=last.at if last else None,
-        interval=timedelta(hours=hours) if hours else None,
-        bridges=[bridge for m in event.medications for bridge in m.bridges],
-        disposition=record.visit.disposition,
-        pregnant=clinical.pregnant is True,
-        overdose_this_visit=clinical.overdose_this_visit is True,
-        no_phone=not record.patient.phones,
-        homeless=event.patient.homeless is True,
-    )

@@ -258,10 +258,10 @@ async def _decide_again(hub: Hub, file: VisitFile, item: StoredReview) -> None:
         return
     # The bytes went when a person said "not ours"; what the visit knows is enough to say otherwise.
     sender = (await hub.registry.current()).senders[item.sender]
-    await Intake(hub).receive(_nothing_new(file, sender, hub))
+    await Intake(hub).receive(nothing_new(file, sender, hub))
 
 
-def _nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
+def nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
     """A message that says nothing, about this visit; it has no ledger entry."""
     now = hub.clock.now_us()
     ledger = uuid7()

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource
 from app.store.accounts import Directory
-from app.store.changes import Grant, Revocation
+from app.store.changes import Decision, Grant, Job, Revocation
 from fhir_mappings import gate
 from fhir_mappings.triage import Triage
 from schemas.sender import Sender
@@ -69,3 +69,6 @@ class Settlement:
     """New versions of resources; each has yet to pass the gate."""
     grants: list[Grant] = field(default_factory=list)
     revocations: list[Revocation] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    """What falls due when a permit ends by itself."""

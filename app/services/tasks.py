@@ -5,7 +5,7 @@ and who stops seeing what, in one commit.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.core.actor import Actor
@@ -26,6 +26,7 @@ from app.services.resource_plans import (
 from app.services.resource_requests import conforming
 from app.services.writing import Resource, change_of, decoded, last_modified, without_server_meta
 from app.store.changes import Changes, Grant, ResourceChange, Revocation
+from app.store.decisions import Standing
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
 from schemas.references import references
@@ -45,6 +46,8 @@ class _Referral:
     children: Sequence[Resource]
     still_shown: bool
     """The owner works on another Task of the same person, so it keeps sight of the packet."""
+    way_back: Standing | None = None
+    """The decision that lets the hospital be told what the owner reports."""
 
 
 async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | None = None) -> Planned:
@@ -75,6 +78,7 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     family = await _family(hub.store.reader(_SYSTEM), current)
     if family.rows[row.id].version != row.version:
         raise Conflict("The Task changed while its family was read; what was decided is out of date.")
+    family = replace(family, way_back=await _way_back(hub, family, current))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
     kept = current["id"] if family.still_shown else None
     changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
@@ -100,7 +104,8 @@ async def _reports(
     hub: Hub, actor: Actor, changes: Changes, family: _Referral, new: Mapping[str, str]
 ) -> tuple[Grant, ...]:
     """The hospital sees what a partner wrote and reported as output, once its own Task names it."""
-    if family.source is None:
+    way_back = family.way_back
+    if family.source is None or way_back is None:
         return ()
     source = next((change for change in changes.resources if change.id == family.source["id"]), None)
     if source is None:
@@ -111,7 +116,28 @@ async def _reports(
     hospital = family.source.get("requester", {}).get("reference", "").rpartition("/")[2]
     own = await hub.store.authorship(actor).own(fresh - new.keys()) | (fresh & new.keys())
     cause = (source.id, source.version)
-    return tuple(Grant(hospital, one, cause=cause) for one in sorted(own)) if hospital else ()
+    seen = (*sorted(own), *((source.id,) if way_back.notice else ()))
+    return tuple(_permitted(hospital, one, way_back, cause) for one in seen) if hospital else ()
+
+
+def _permitted(hospital: str, resource: str, way_back: Standing, cause: tuple[str, int]) -> Grant:
+    """What the hospital is told, under the decision that lets it; its own Task stays its own when that one ends."""
+    until = way_back.until if resource != cause[0] else None
+    return Grant(hospital, resource, decision=way_back.id or None, notice=way_back.notice, until=until, cause=cause)
+
+
+async def _way_back(hub: Hub, family: _Referral, current: Resource) -> Standing | None:
+    """The decision that lets the hospital be told what the owner of the Task reports; None where none does.
+
+    A Part 2 program's word needs one; of anybody else, nothing but a decision against it keeps it back.
+    """
+    if family.source is None or "partOf" not in current:
+        return None
+    found = (await hub.store.decisions(_SYSTEM).way_back([current["id"]])).get(current["id"])
+    if found is not None:
+        return found if found.permits(hub.clock.now_us()) else None
+    partner = (await hub.registry.current()).partners.get(current["owner"]["reference"].rpartition("/")[2])
+    return None if partner is None or partner.part2_program else Standing("", "packet", None, None)
 
 
 async def _seen(reader: Reader, wanted: Wanted, row: Row, current: Resource) -> Resource:
@@ -186,7 +212,7 @@ def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.S
     if current["status"] == merged["status"] or family.source is None:
         return None
     if "partOf" in current:
-        return lifecycle.mirror(family.source, family.children, merged)
+        return lifecycle.mirror(family.source, family.children, merged, covered=family.way_back is not None)
     if merged["status"] in _LOST:
         return lifecycle.on_withdrawn(merged, family.children)
     return None

@@ -1,13 +1,14 @@
 """Who takes part: organisations, hospital interfaces, partners, machine clients and their tokens."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.core.clock import Clock
 from app.core.crypto import hash_secret
 from app.core.ids import uuid7
 from app.store.database import Database
+from schemas.agreement import Agreement
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
@@ -47,6 +48,10 @@ class Directory:
     senders: dict[str, Sender]
     partners: dict[str, PartnerProfile]
     """Organisation id -> profile."""
+    agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)
+    """Organisation id -> what it has signed."""
+    agreements_required: bool = False
+    """Whether nothing goes from or to whoever has none in force."""
 
 
 class Accounts:
@@ -103,13 +108,13 @@ class Accounts:
             partners={row[0]: PartnerProfile.model_validate_json(row[1]) for row in partners},
         )
 
-    async def registrations_stamp(self) -> tuple[int, int]:
-        """Changes whenever a sender or partner does; cheap to ask."""
+    async def registrations_stamp(self) -> tuple[int, int, int]:
+        """Changes whenever a sender, a partner or an agreement does; cheap to ask."""
         rows = await self._database.fetch(
             "select (select coalesce(max(updated_at), 0) + count(*) from sender), "
-            "(select coalesce(max(updated_at), 0) + count(*) from partner)"
+            "(select coalesce(max(updated_at), 0) + count(*) from partner), (select count(*) from agreement)"
         )
-        return int(rows[0][0]), int(rows[0][1])
+        return int(rows[0][0]), int(rows[0][1]), int(rows[0][2])
 
     async def add_client(self, client: Client) -> None:
         """Register a machine client."""

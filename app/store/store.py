@@ -5,10 +5,12 @@ from pathlib import Path
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.store.accounts import Accounts
+from app.store.agreements import Agreements
 from app.store.authorship import Authorship
 from app.store.changes import Changes, Committed
 from app.store.committer import Committer
 from app.store.database import Database
+from app.store.decisions import Decisions
 from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
 from app.store.reader import Reader
@@ -24,6 +26,7 @@ class Store:
         self.clock = clock
         self.committer = Committer(database, clock)
         self.accounts = Accounts(database, clock)
+        self.agreements = Agreements(database, clock)
 
     def reader(self, actor: Actor) -> Reader:
         """Reads resources as ``actor`` may see them."""
@@ -40,6 +43,10 @@ class Store:
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""
         return IntakeReader(actor, self.database)
+
+    def decisions(self, actor: Actor) -> Decisions:
+        """Reads decisions of consent; for the hub itself only."""
+        return Decisions(actor, self.database)
 
     async def commit(self, changes: Changes) -> Committed:
         """Write ``changes`` durably; see ``Committer.commit``."""

@@ -325,7 +325,7 @@ decision = Table(
     Column("id", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("referral", Text, nullable=False, index=True),
-    Column("task", Text),
+    Column("task", Text, index=True),
     Column("patient", Text, nullable=False, index=True),
     Column("discloser", Text, nullable=False),
     Column("recipient", Text, nullable=False, index=True),

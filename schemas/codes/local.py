@@ -33,6 +33,13 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
         "Consent needed",
         "The referral is ready, but no consent permits a disclosure to the chosen partner.",
     ),
+    "consent-withdrawn": Meaning(
+        "Consent withdrawn",
+        "The consent was taken back or has ended: nothing more is shown; what was relied on before stays as it was.",
+    ),
+    "closed": Meaning(
+        "Closed", "The referral is over; no consent covers the way back, so what came of it is not told."
+    ),
     "route-needed": Meaning(
         "Route needed", "No single partner follows from the sender's routes and the partners' profiles."
     ),

@@ -10,7 +10,8 @@ OUD = "DG1|1||F11.20^Opioid dependence, uncomplicated^I10|||F"
 HARBOR: dict[str, Any] = {
     "name": "HTEST Harbor OTP",
     "covered_entity": True,
-    "part2_program": True,
+    # No Part 2 program, so that what it reports needs no consent: the way back has tests of its own.
+    "part2_program": False,
     "needs": ["moud-continuation"],
     "products": ["methadone", "buprenorphine"],
     "time_zone": "America/New_York",

@@ -421,12 +421,14 @@ def test_a_unit_that_is_or_may_be_part_2_shows_nothing_without_consent(unit: str
 @on_sqlite
 @pytest.mark.parametrize("unit", ["ACS", "9X"])
 def test_a_consent_that_names_the_partner_lets_the_child_out(unit: str, scene: Scene) -> None:
-    consents = [{"recipients": ["HTEST Harbor OTP"], "signed_at": "2026-06-05T10:00:00-04:00"}]
+    consents = [
+        {"recipients": ["HTEST Harbor OTP"], "signed_at": "2026-06-05T10:00:00-04:00", "form": "urn:htest:form:1"}
+    ]
     visit = {**event()["visit"], "unit": unit}
     assert scene.event(1, visit=visit)[1]["state"] == "review"
     assert scene.partner.search("Task") == []
     other = {**visit, "identifiers": [{"system": "urn:oid:2.16.840.1.113883.3.9999.2", "value": "HTEST-V2"}]}
-    elsewhere = [{"recipients": ["HTEST Peers"], "signed_at": "2026-06-05T10:00:00-04:00"}]
+    elsewhere = [{"recipients": ["HTEST Peers"], "signed_at": "2026-06-05T10:00:00-04:00", "form": "urn:htest:form:1"}]
     assert scene.event(2, visit=other, consents=elsewhere)[1]["state"] == "review"
     assert scene.partner.search("Task") == []
     third = {**visit, "identifiers": [{"system": "urn:oid:2.16.840.1.113883.3.9999.2", "value": "HTEST-V3"}]}

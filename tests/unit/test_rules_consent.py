@@ -4,27 +4,38 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.rules.consent import ConsentDecision, Recipient, UnitStatus, decide
+from app.rules.consent import ConsentDecision, UnitStatus, decide
+from app.rules.consent_flaws import Party
 from schemas.discharge import ConsentGiven
 
 AT = datetime(2026, 6, 8, 14, 20, tzinfo=ZoneInfo("America/New_York"))
-OTP = Recipient("Harbor OTP", "o-1", covered_entity=True, part2_program=True)
-PEERS = Recipient("Peer House", "o-2", part2_program=True)
-HOUSE = Recipient("Recovery House", "o-3")
-ASSOCIATE = Recipient("Associate", "o-4", business_associate=True)
+OTP = Party("Harbor OTP", "o-1", covered_entity=True, part2_program=True)
+PEERS = Party("Peer House", "o-2", part2_program=True)
+HOUSE = Party("Recovery House", "o-3")
+ASSOCIATE = Party("Associate", "o-4", business_associate=True)
+
+
+HOSPITAL = Party("Mercy Hospital", "h-1", covered_entity=True, medical=True)
+FORM = "urn:htest:form:1"
 
 
 def consent(*names: str, **changes: Any) -> ConsentGiven:
     return ConsentGiven.model_validate(
-        {"recipients": list(names), "signed_at": AT - timedelta(days=1), "status": "active", **changes}
+        {"recipients": list(names), "signed_at": AT - timedelta(days=1), "status": "active", "form": FORM, **changes}
     )
 
 
 def asked(
-    unit: UnitStatus, recipient: Recipient, *consents: ConsentGiven, purpose: str = "TREAT", at: datetime = AT
+    unit: UnitStatus, recipient: Party, *consents: ConsentGiven, purpose: str = "TREAT", at: datetime = AT
 ) -> ConsentDecision:
     return decide(
-        unit_status=unit, recipient=recipient, need="moud-continuation", purpose=purpose, consents=consents, at=at
+        unit_status=unit,
+        discloser=HOSPITAL,
+        recipient=recipient,
+        need="moud-continuation",
+        purpose=purpose,
+        consents=consents,
+        at=at,
     )
 
 
@@ -33,30 +44,30 @@ def asked(
     [
         ("not-part2", OTP, False, "packet", "hipaa-treatment"),
         ("not-part2", OTP, True, "packet", "consent"),
-        ("not-part2", PEERS, False, "nothing", None),
+        ("not-part2", PEERS, False, "offer", None),
         ("not-part2", PEERS, True, "packet", "consent"),
-        ("not-part2", HOUSE, False, "nothing", None),
+        ("not-part2", HOUSE, False, "offer", None),
         ("not-part2", HOUSE, True, "packet", "consent"),
-        ("not-part2", ASSOCIATE, False, "nothing", None),
-        ("part2", OTP, False, "nothing", None),
+        ("not-part2", ASSOCIATE, False, "offer", None),
+        ("part2", OTP, False, "offer", None),
         ("part2", OTP, True, "packet", "consent"),
-        ("part2", PEERS, False, "nothing", None),
+        ("part2", PEERS, False, "offer", None),
         ("part2", PEERS, True, "packet", "consent"),
-        ("part2", HOUSE, False, "nothing", None),
+        ("part2", HOUSE, False, "offer", None),
         ("part2", HOUSE, True, "packet", "consent"),
-        ("unknown", OTP, False, "nothing", None),
+        ("unknown", OTP, False, "offer", None),
         ("unknown", OTP, True, "packet", "consent"),
-        ("unknown", HOUSE, False, "nothing", None),
+        ("unknown", HOUSE, False, "offer", None),
         ("unknown", HOUSE, True, "packet", "consent"),
     ],
 )
 def test_the_decision_table_of_sender_and_recipient_holds(
-    unit: UnitStatus, recipient: Recipient, level: str, legal: str | None, *, named: bool
+    unit: UnitStatus, recipient: Party, level: str, legal: str | None, *, named: bool
 ) -> None:
     decision = asked(unit, recipient, *([consent(recipient.name)] if named else []))
     assert (decision.level, decision.legal_reason, decision.consent) == (level, legal, 0 if named else None)
     assert decision.codes
-    assert bool(decision.cure) == (level == "nothing")
+    assert bool(decision.cure) == (level == "offer")
 
 
 def test_a_refusal_from_a_part2_unit_says_no_consent_first_and_how_to_cure_it() -> None:
@@ -102,7 +113,8 @@ FLAWED: dict[str, tuple[ConsentGiven, str]] = {
 def test_a_consent_with_a_flaw_never_permits(name: str, unit: UnitStatus) -> None:
     given, code = FLAWED[name]
     decision = asked(unit, OTP, given)
-    assert (decision.level, decision.consent) == ("nothing", None)
+    objection = given.status in {"rejected", "inactive"}
+    assert (decision.level, decision.consent) == ("nothing" if objection else "offer", None)
     assert code in decision.codes
     assert "no-consent" in decision.codes
 
@@ -113,7 +125,7 @@ def test_names_are_compared_without_case_and_white_space(name: str) -> None:
 
 
 def test_a_recipient_without_a_name_is_named_by_nobody() -> None:
-    assert asked("part2", Recipient(" ", "o-9"), consent(" ")).level == "nothing"
+    assert asked("part2", Party(" ", "o-9"), consent(" ")).level == "offer"
 
 
 def test_a_consent_that_names_several_permits_each_of_them() -> None:
@@ -132,7 +144,7 @@ def test_the_days_of_a_consent_are_read_in_the_zone_of_the_hospital() -> None:
     late = datetime(2026, 6, 9, 3, 30, tzinfo=ZoneInfo("UTC")).astimezone(AT.tzinfo)
     given = consent("Harbor OTP", expires_at=date(2026, 6, 8))
     assert asked("part2", OTP, given, at=late).level == "packet"
-    assert asked("part2", OTP, given, at=late + timedelta(minutes=30)).level == "nothing"
+    assert asked("part2", OTP, given, at=late + timedelta(minutes=30)).level == "offer"
 
 
 @pytest.mark.parametrize("status", ["rejected", "inactive"])
@@ -168,8 +180,7 @@ def test_a_purpose_other_than_treatment_needs_a_consent_for_it() -> None:
     assert asked("not-part2", OTP, given, purpose="HPAYMT").level == "packet"
 
 
-def test_no_reason_and_no_cure_repeats_a_name() -> None:
+def test_no_reason_and_no_cure_repeats_a_name_of_a_consent() -> None:
     decision = asked("unknown", OTP, consent("HTEST Someone"), consent("Harbor OTP", status="draft"))
-    told = " ".join([*(reason.text for reason in decision.reasons), *decision.cure])
-    assert "HTEST" not in told
-    assert "Harbor" not in told
+    assert "HTEST" not in " ".join([*(reason.text for reason in decision.reasons), *decision.cure])
+    assert "names Harbor OTP" in decision.cure[0]

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("cure", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
     )
-    for column in ("referral", "patient", "recipient"):
+    for column in ("referral", "task", "patient", "recipient"):
         op.create_index(f"ix_decision_{column}", "decision", [column])
     op.create_table(
         "agreement",

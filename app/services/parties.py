@@ -1,0 +1,31 @@
+"""Those who take part, as decisions about consent must know them."""
+
+from datetime import date
+
+from app.rules.consent_flaws import Party
+from app.store.accounts import Directory
+
+
+def party_of(directory: Directory, organization: str, on: date) -> Party:
+    """An organisation as a decision of the day ``on`` sees it.
+
+    A hospital that sends here is a covered entity with medical personnel; what a partner is, its profile says; of
+    anybody else nothing is assumed.
+    """
+    name = directory.names.get(organization, "")
+    agreed = not directory.agreements_required or any(
+        one.in_force(on) for one in directory.agreements.get(organization, ())
+    )
+    profile = directory.partners.get(organization)
+    if profile is None:
+        sends = any(sender.organization == organization for sender in directory.senders.values())
+        return Party(name, organization, covered_entity=sends, medical=sends, agreement=agreed)
+    return Party(
+        name=name,
+        organization=organization,
+        covered_entity=profile.covered_entity,
+        part2_program=profile.part2_program,
+        business_associate=profile.business_associate,
+        medical=profile.medical,
+        agreement=agreed,
+    )

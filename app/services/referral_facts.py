@@ -1,0 +1,51 @@
+"""What decisions about a referral are fed with: the partners to choose from, and the coverage clock of the visit."""
+
+from datetime import timedelta
+
+from app.rules import coverage, routing
+from app.services.situation import Situation
+from app.store.accounts import Directory
+from fhir_mappings import build, visit
+from schemas.discharge import DischargeEvent
+
+
+def choices(directory: Directory) -> list[routing.PartnerChoice]:
+    """Every partner, as routing must know it."""
+    return [
+        routing.PartnerChoice(p.name, organization, p.active, frozenset(p.needs), frozenset(p.products))
+        for organization, p in directory.partners.items()
+    ]
+
+
+def coverage_of(situation: Situation, event: DischargeEvent, *, engaged: bool) -> build.CoverageView | None:
+    """Until when the person is covered; None while they are in the bed and nobody has accepted, or without a drug."""
+    if situation.triage.product is None or (situation.file.content.record.ended_at is None and not engaged):
+        return None
+    clock = coverage.compute(_clock_input(event, situation), now=situation.now)
+    return build.CoverageView(
+        covered_until=clock.covered_until,
+        next_due=clock.next_due,
+        confidence=clock.confidence,
+        priority=clock.priority,
+        flags=clock.flags,
+    )
+
+
+def _clock_input(event: DischargeEvent, situation: Situation) -> coverage.CoverageInput:
+    record, product = situation.file.content.record, situation.triage.product
+    last = visit.last_dose(record)
+    medication = next((m for m in event.medications if product and m.product.code == product.product.code), None)
+    hours = visit.interval_hours(medication.schedule.interval if medication and medication.schedule else None)
+    clinical = event.clinical
+    return coverage.CoverageInput(
+        zone=situation.sender.zone(record.facility),
+        product_class=product.clock_class if product else "",
+        last_dose=last.at if last else None,
+        interval=timedelta(hours=hours) if hours else None,
+        bridges=[bridge for m in event.medications for bridge in m.bridges],
+        disposition=record.visit.disposition,
+        pregnant=clinical.pregnant is True,
+        overdose_this_visit=clinical.overdose_this_visit is True,
+        no_phone=not record.patient.phones,
+        homeless=event.patient.homeless is True,
+    )

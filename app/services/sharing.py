@@ -1,0 +1,139 @@
+"""Who may see how much of one visit's referral: consent decided for each partner, in both directions.
+
+``rules.consent`` decides; here its inputs are gathered and its verdict becomes the row that is kept and the
+permit that every grant names.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from app.core import json
+from app.core.clock import micros
+from app.core.ids import uuid7
+from app.rules import consent
+from app.rules.consent import ConsentDecision, UnitStatus
+from app.rules.consent_flaws import Direction
+from app.services.parties import party_of
+from app.services.situation import Situation
+from app.store.changes import Decision, Grant, Job
+from fhir_mappings import build
+from schemas.facts import VisitRecord
+from schemas.stub import Child, Decided, Held, NeedLink
+
+CONSENT_ENDS: Final = "consent-ends"
+HeldOf = Callable[[str, str], Held]
+"""(resource type, logical key) -> what is held of that resource."""
+
+
+class Shared(NamedTuple):
+    """One decision: the verdict, the permit that stands, and the row to be written where it is a new one."""
+
+    verdict: ConsentDecision
+    decided: Decided
+    row: Decision | None
+
+
+class Sharing:
+    """Decides about one visit at one moment."""
+
+    def __init__(self, situation: Situation, unit_status: UnitStatus, patient: str, held_of: HeldOf) -> None:
+        self._now = situation
+        self._record: VisitRecord = situation.file.content.record
+        self._unit_status = unit_status
+        self._patient = patient
+        self._held_of = held_of
+        self._at = situation.now.astimezone(situation.sender.zone(self._record.facility))
+
+    def verdict(self, partner: str, need: str, direction: Direction = "to-recipient") -> ConsentDecision:
+        """What ``partner`` may see, or on the way back what the hospital may see of what it reports."""
+        directory, hospital = self._now.directory, self._now.file.organization
+        theirs, ours = (party_of(directory, one, self._at.date()) for one in (partner, hospital))
+        back = direction == "back"
+        status: UnitStatus = "part2" if theirs.part2_program else "not-part2"
+        return consent.decide(
+            unit_status=status if back else self._unit_status,
+            discloser=theirs if back else ours,
+            recipient=ours if back else theirs,
+            need=need,
+            direction=direction,
+            consents=self._record.circumstances.consents,
+            person=self._record.patient.identifiers,
+            at=self._at,
+        )
+
+    def decide(self, need: NeedLink, child: Child, direction: Direction) -> Shared:
+        """Decide anew for a partner that was asked; the decision that stood stays where it comes out the same."""
+        before = child.back if direction == "back" else child.decided
+        verdict = self.verdict(child.partner, need.need, direction)
+        found = self._decided(before.id if before else "", verdict)
+        if before is not None and found == before:
+            return Shared(verdict, before, None)
+        found = self._decided(uuid7(), verdict)
+        return Shared(verdict, found, self._row(need, child, direction, verdict, found))
+
+    def _decided(self, decision_id: str, verdict: ConsentDecision) -> Decided:
+        held = self._consent(verdict)
+        return Decided(
+            id=decision_id,
+            level=verdict.level,
+            basis=verdict.legal_reason,
+            consent=held.id if held else None,
+            until=verdict.until,
+            notice=verdict.notice,
+            codes=list(verdict.codes),
+        )
+
+    def _consent(self, verdict: ConsentDecision) -> Held | None:
+        """What is held of the Consent that permits."""
+        if verdict.consent is None:
+            return None
+        return self._held_of("Consent", build.consent_keys(self._record.circumstances.consents)[verdict.consent])
+
+    def _row(
+        self, need: NeedLink, child: Child, direction: Direction, verdict: ConsentDecision, found: Decided
+    ) -> Decision:
+        hospital = self._now.file.organization
+        back = direction == "back"
+        held = self._consent(verdict)
+        reasons = [{"code": reason.code, "text": reason.text} for reason in verdict.reasons]
+        if verdict.reading is not None:
+            reasons.append({"code": "class-reading", "text": f"read as holding the recipient: {verdict.reading}"})
+        return Decision(
+            id=found.id,
+            at=micros(self._now.now),
+            referral=need.service_request,
+            task=child.task,
+            patient=self._patient,
+            discloser=child.partner if back else hospital,
+            recipient=hospital if back else child.partner,
+            direction=direction,
+            purpose=consent.TREATMENT,
+            level=verdict.level,
+            basis=verdict.legal_reason,
+            consent=held.id if held else None,
+            consent_version=held.version if held else None,
+            redisclosure=verdict.redisclosure,
+            notice=verdict.notice,
+            until=micros(verdict.until) if verdict.until else None,
+            reasons=json.dumps(reasons).decode(),
+            cure=json.dumps(list(verdict.cure)).decode(),
+        )
+
+
+def granted(organization: str, resource: str, decided: Decided, cause: tuple[str, int] | None) -> Grant:
+    """The grant of one resource that a decision permits, as long as it does."""
+    return Grant(
+        organization,
+        resource,
+        level="full" if decided.level == "packet" else "offer",
+        decision=decided.id,
+        notice=decided.notice if decided.level == "packet" else None,
+        until=micros(decided.until) if decided.until and decided.level == "packet" else None,
+        cause=cause,
+    )
+
+
+def ends_of(visit: str, *decided: Decided) -> list[Job]:
+    """What falls due when permits end by themselves: the visit is looked at again at that moment."""
+    ends = {micros(one.until) for one in decided if one.until is not None}
+    return [Job(f"consent-ends:{visit}:{end}", CONSENT_ENDS, visit, end) for end in sorted(ends)]
