@@ -85,7 +85,7 @@ def source(
     placer: Identifier | None = None,
 ) -> tuple[Resource, Resource]:
     """The source ServiceRequest and Task of one need; see ``build_orders.source`` for the arguments."""
-    base: Frame = frame(event, parties=parties, ids=ids, labels=labels)
+    base: Frame = frame(event, parties=parties, ids=ids, labels=labels, need=need.kind)
     return build_orders.source(
         base,
         need=need,

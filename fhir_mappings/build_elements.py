@@ -68,13 +68,13 @@ class Frame:
         return {"resourceType": resource_type, "id": self.ids(resource_type, key), "meta": meta}
 
 
-def frame(event: DischargeEvent, *, parties: Parties, ids: Ids, labels: Labels) -> Frame:
-    """The frame of one visit; Patient and Encounter have the empty logical key."""
+def frame(event: DischargeEvent, *, parties: Parties, ids: Ids, labels: Labels, need: str | None = None) -> Frame:
+    """The frame of one visit, or of one need of it; Patient and Encounter have the empty logical key."""
     return Frame(
         event=event,
         parties=parties,
         ids=ids,
-        security=security(labels),
+        security=security(labels, need=need),
         patient={"reference": "Patient/" + ids("Patient", "")},
         encounter={"reference": "Encounter/" + ids("Encounter", "")},
         hospital=organization_reference(parties.hospital, parties.hospital_name),

@@ -69,14 +69,27 @@ _SECURITY: Final[dict[Labels, list[Resource]]] = {
     Labels(part2=True, test=False): _UNDER_PART2,
     Labels(part2=True, test=True): [*_UNDER_PART2, HTEST],
 }
+_SENSITIVE_NEEDS: Final[dict[str, Resource]] = {
+    "hcv-hiv": {"system": ACT_CODE, "code": "HIV"},
+    "mental-health": {"system": ACT_CODE, "code": "MH"},
+}
+"""What the need alone reveals. R4's v3-ActCode has no code for hepatitis C; its need shares the one for HIV."""
+_BY_NEED: Final = {
+    (labels, need): [*common, label] for labels, common in _SECURITY.items() for need, label in _SENSITIVE_NEEDS.items()
+}
 
 
-def security(labels: Labels) -> list[Resource]:
+def security(labels: Labels, *, need: str | None = None) -> list[Resource]:
     """meta.security of every resource of a visit (shared, never to be changed).
 
     Data on opioid use disorder is R, OPIOIDUD and ETH even outside Part 2; a Part 2 record adds the
     law as ground, the ban on redisclosure and the duty to keep the labels. Only codes that R4's
     v3-ActCode has. Resources that look innocent (Encounter, Location, Coverage) reveal as much and are
     labelled the same.
+
+    Args:
+        labels: of the visit.
+        need: kind of the need, of a resource that is about that need alone (its ServiceRequests and Tasks): it may
+            add a label. What several needs share is labelled without.
     """
-    return _SECURITY[labels]
+    return _SECURITY[labels] if need is None else _BY_NEED.get((labels, need), _SECURITY[labels])
