@@ -40,7 +40,7 @@ MESSAGE_HASH: Final = f"{local.BASE}/identifier/message-hash"
 Status = Literal["draft", "requested"]
 _URGENCY: Final = ("routine", "urgent", "asap", "stat")
 _SERVICE_REQUEST_STATUS: Final = {"draft": "draft", "requested": "active"}
-_FULFILL: Final[Resource] = {
+FULFILL: Final[Resource] = {
     "coding": [
         {
             "system": "http://hl7.org/fhir/CodeSystem/task-code",
@@ -178,7 +178,7 @@ def source(
                 "status": status,
                 "intent": "order",
                 "priority": priority,
-                "code": _FULFILL,
+                "code": FULFILL,
                 "focus": reference(request),
                 "for": frame.patient,
                 "encounter": frame.encounter,
@@ -192,6 +192,12 @@ def source(
         ),
     }
     return request, task
+
+
+def need_code(kind: str) -> Resource:
+    """ServiceRequest.code of a need: the procedure where one was verified, else the need itself."""
+    own = local.coding(local.NEED, kind)
+    return {"coding": [_PROCEDURE.get(kind, own)], "text": own["display"]}
 
 
 def _task_profiles(need: Need) -> list[str]:
@@ -221,7 +227,7 @@ def _service_request(
                 "intent": "order",
                 "category": [{"coding": [own]}, *social],
                 "priority": priority,
-                "code": {"coding": [_PROCEDURE.get(need.kind, own)], "text": own["display"]},
+                "code": need_code(need.kind),
                 "subject": frame.patient,
                 "encounter": frame.encounter,
                 "authoredOn": stamp,

@@ -15,6 +15,7 @@ STATUS_REASON: Final = f"{BASE}/CodeSystem/status-reason"
 NEED: Final = f"{BASE}/CodeSystem/need"
 FLAG: Final = f"{BASE}/CodeSystem/flag"
 FACT: Final = f"{BASE}/CodeSystem/fact"
+OFFER: Final = f"{BASE}/CodeSystem/offer"
 
 
 class Meaning(NamedTuple):
@@ -170,6 +171,37 @@ _FACT: Final[Mapping[str, Meaning]] = {
     "contact": Meaning("Contact", "How the person can be reached, and what may be said there."),
 }
 
+_OFFER: Final[Mapping[str, Meaning]] = {
+    "product": Meaning("Product class", "Which medication it is about; never the strength."),
+    "methadone": Meaning("Methadone", "Any product of methadone."),
+    "buprenorphine": Meaning("Buprenorphine", "Any product of buprenorphine, with naloxone or without."),
+    "naltrexone": Meaning("Naltrexone", "Any product of naltrexone."),
+    "no-product": Meaning("No product known", "No medication for opioid use disorder is known."),
+    "due": Meaning(
+        "Next dose due", "When a dose without a known source falls due, counted from when this version was written."
+    ),
+    "lapsed": Meaning("Lapsed", "It was due already."),
+    "within-24-hours": Meaning("Within 24 hours", "At most 24 hours later."),
+    "24-to-72-hours": Meaning("From 24 to 72 hours", "More than 24 hours and at most 72 hours later."),
+    "later": Meaning("Later", "More than 72 hours later."),
+    "not-known": Meaning("Not known", "No dose or supply is known well enough to tell."),
+    "under-18": Meaning("Aged under 18", "Not yet 18 years old."),
+    "18-to-24": Meaning("Aged 18 to 24", "From 18 to 24 years old."),
+    "25-to-44": Meaning("Aged 25 to 44", "From 25 to 44 years old."),
+    "45-to-64": Meaning("Aged 45 to 64", "From 45 to 64 years old."),
+    "65-and-over": Meaning("Aged 65 and over", "65 years old or older."),
+    "45-and-over": Meaning("Aged 45 and over", "45 years old or older: said where less would be rare."),
+    "policies": Meaning(
+        "Conflict with policies", "Whether a policy that the partner itself attested speaks against it."
+    ),
+    "conflict": Meaning("Conflict", "At least one policy of the partner speaks against it."),
+    "no-conflict": Meaning("No conflict", "No policy of the partner speaks against it."),
+    "conflict-unknown": Meaning("Conflict unknown", "The partner has not attested what would tell."),
+    "packet": Meaning("Packet", "Whether the packet holds what the partner asks for."),
+    "complete": Meaning("Complete", "All that is asked for is there."),
+    "incomplete": Meaning("Incomplete", "Something that is asked for is not there yet."),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -177,6 +209,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         NEED: MappingProxyType(_NEED),
         FLAG: MappingProxyType(_FLAG),
         FACT: MappingProxyType(_FACT),
+        OFFER: MappingProxyType(_OFFER),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""
