@@ -7,10 +7,14 @@ referral makes a hundred of them.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Level = Literal["offer", "full"]
 LedgerState = Literal["referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"]
+
+
+OFFER_PATIENT: Final = "offer:patient"
+"""Row of the generic index beside the search parameters: includes follow it instead of the column ``patient``."""
 
 
 class ResourceChange(NamedTuple):
@@ -24,8 +28,13 @@ class ResourceChange(NamedTuple):
     columns: Mapping[str, str | int | None] = MappingProxyType({})
     """Typed search columns (Task, ServiceRequest)."""
     found_by: tuple[tuple[str, str], ...] | None = ()
-    """(search parameter, value) rows of the generic index; None leaves those of the version before."""
+    """(search parameter, value) rows of the generic index; None leaves those of the version before.
+
+    A resource with an offer has a row ``OFFER_PATIENT`` with the reference to the Patient that the offer names.
+    """
     deleted: bool = False
+    offer: bytes | None = None
+    """Its offer rendition, of the same shape; without it who may see the offer only sees nothing of this version."""
 
 
 class Grant(NamedTuple):

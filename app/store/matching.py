@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from app.store.changes import OFFER_PATIENT
 from app.store.database import Database
 from app.store.queries import (
     AllOf,
@@ -28,6 +29,11 @@ _COLUMNS: Final = frozenset((*RESOURCE_COLUMNS, "last_updated", "id"))
 _ALWAYS: Final = frozenset({"last_updated", "id"})
 """Columns that are never empty."""
 _NUMBERS: Final = frozenset({"last_updated", "authored_on"})
+_WHOLE_ONLY: Final = frozenset({"requester", "patient", "priority", "part_of", "group_identifier", "authored_on"})
+"""Columns that an offer does not show, or shows otherwise: who may see the offer only can't ask for them."""
+_SHOWN_ELSEWHERE: Final = frozenset({"code"})
+"""Parameters that an offer shows in a column alone; what the index holds of them besides is of the whole."""
+_IS_WHOLE: Final = "v.level = 'full'"
 _SELECTIVE: Final = frozenset({"id", "owner", "requester", "patient", "focus", "part_of", "group_identifier"})
 
 
@@ -73,6 +79,12 @@ class Sql:
             raise ValueError("a resource type is a word")
         parts = [f"r.type = '{query.type}'", "not r.deleted"]
         parts += [self._condition(query.type, condition) for condition in query.conditions]
+        if self._granted:
+            # Asked one by one and only of offers: an "exists" could be planned as a look at every body there is.
+            parts.append(
+                f"({_IS_WHOLE} or (select count(*) from body o where o.id = r.id and o.version = r.version "
+                "and o.rendition = v.level) = 1)"
+            )
         return " where " + " and ".join(parts)
 
     def is_one_of(self, expression: str, values: Sequence[str]) -> str:
@@ -81,27 +93,53 @@ class Sql:
             return f"{expression} = {self.bind(values[0])}"
         return self._database.any_of(expression, self.bind(self._database.array(values)))
 
-    def _condition(self, resource_type: str, condition: Condition) -> str:
+    @property
+    def whole(self) -> str:
+        """Whether the whole is seen of ``r``, and not its offer."""
+        return _IS_WHOLE if self._granted else "true"
+
+    def seen(self, column: str) -> str:
+        """What is seen of a typed column of ``r``."""
+        if not self._granted or known(column) not in _WHOLE_ONLY:
+            return f"r.{known(column)}"
+        offered = "end"
+        if column == "patient":
+            offered = f"else (select i.value from search_index i where i.id = r.id and i.name = '{OFFER_PATIENT}') end"
+        return f"case when {_IS_WHOLE} then r.{column} {offered}"
+
+    def _condition(self, resource_type: str, condition: Condition, *, inside_not: bool = False) -> str:
         match condition:
             case AnyOf(options):
-                return "(" + " or ".join(self._condition(resource_type, option) for option in options) + ")"
+                return self._joined(" or ", resource_type, options, inside_not=inside_not)
             case AllOf(parts):
-                return "(" + " and ".join(self._condition(resource_type, part) for part in parts) + ")"
+                return self._joined(" and ", resource_type, parts, inside_not=inside_not)
             case Not(option):
-                return f"({self._condition(resource_type, option)}) is not true"
-            case IndexIn():
-                return self._indexed(resource_type, condition)
+                return f"({self._condition(resource_type, option, inside_not=not inside_not)}) is not true"
+            case IndexIn(name):
+                test = self._indexed(resource_type, condition)
+                return self._of_the_whole(test, inside_not=inside_not and name not in _SHOWN_ELSEWHERE)
             case Beyond(order, values):
                 return self._beyond(order, values)
             case NewSince(operator, value):
                 return self._new_since(_OPERATORS[operator], self.bind(value))
-            case _:
-                return self._column(condition)
-
-    def _column(self, condition: IdIn | ColumnIn | ColumnIs | ColumnStarts | ColumnMissing) -> str:
-        match condition:
             case IdIn(ids):
                 return self.is_one_of("r.id", ids)
+            case _:
+                test = self._column(condition)
+                hidden = condition.column in _WHOLE_ONLY
+                return self._of_the_whole(test, inside_not=inside_not) if hidden else test
+
+    def _joined(self, word: str, resource_type: str, parts: Sequence[Condition], *, inside_not: bool) -> str:
+        return f"({word.join(self._condition(resource_type, part, inside_not=inside_not) for part in parts)})"
+
+    def _of_the_whole(self, test: str, *, inside_not: bool) -> str:
+        """``test``, so that no offer is found by it: where it is negated every offer meets it."""
+        if not self._granted:
+            return test
+        return f"(not {_IS_WHOLE} or {test})" if inside_not else f"({_IS_WHOLE} and {test})"
+
+    def _column(self, condition: ColumnIn | ColumnIs | ColumnStarts | ColumnMissing) -> str:
+        match condition:
             case ColumnIn(column, values, negated):
                 test = self.is_one_of(f"r.{known(column)}", values)
                 return f"(r.{column} is null or not {test})" if negated else test
@@ -141,7 +179,7 @@ class Sql:
 
     def _beyond(self, order: tuple[Order, ...], values: tuple[Key, ...]) -> str:
         one, value = order[0], values[0]
-        column = f"r.{known(one.column)}"
+        column = self.seen(one.column)
         further = self._beyond(order[1:], values[1:]) if len(order) > 1 else "false"
         if value is None:
             return f"({column} is null and {further})"

@@ -103,7 +103,7 @@ def _references(follow: Follow) -> list[str]:
     found = [f"select s.{known(follow.column)} as value"]
     if follow.further is not None:
         named = f"f.name = '{_word(follow.further)}'"
-        found.append(f"select f.value from search_index f where f.id = s.id and {named}")
+        found.append(f"select f.value from search_index f where f.id = s.id and {named} and s.level = 'full'")
     if follow.target is None:
         return found
     return [f"select o.value from ({one}) o where o.value like '{_word(follow.target)}/%'" for one in found]

@@ -10,7 +10,7 @@ from typing import Final
 from app.core.actor import Actor
 from app.store import pages
 from app.store.database import Database
-from app.store.matching import Sql, is_selective, known, order_by
+from app.store.matching import Sql, is_selective, order_by
 from app.store.queries import Counted, Follow, Key, Order, Page, Query, Row, Shown, Versions, WrittenPage, row_of
 
 
@@ -166,10 +166,12 @@ class Reader:
 
     def _led_to(self, sql: Sql, follow: Follow, ids: Sequence[str]) -> str:
         target = "true" if follow.target is None else f"t.type = {sql.bind(follow.target)}"
-        references = [f"select r.{known(follow.column)} as value from resource r where {sql.is_one_of('r.id', ids)}"]
+        of_matches = f"from resource r {self._visible(sql)}"
+        named = sql.is_one_of("r.id", ids)
+        references = [f"select {sql.seen(follow.column)} as value {of_matches} where {named}"]
         if follow.further is not None:
-            named = f"i.name = {sql.bind(follow.further)}"
-            references.append(f"select i.value from search_index i where {sql.is_one_of('i.id', ids)} and {named}")
+            index = f"join search_index i on i.id = r.id and i.name = {sql.bind(follow.further)}"
+            references.append(f"select i.value {of_matches} {index} where {named} and {sql.whole}")
         return (
             f"select t.id from ({' union all '.join(references)}) f "
             f"join resource t on t.type || '/' || t.id = f.value and t.id = substr(f.value, instr(f.value, '/') + 1) "
@@ -201,9 +203,9 @@ class Reader:
 
     def _narrow(self, query: Query, sql: Sql, limit: int, further: Sequence[str] = ()) -> str:
         visible = self._probed(sql) if self._can_probe(query) else self._visible(sql)
-        columns = [f"r.{known(one.column)}" for one in query.order]
+        columns = [sql.seen(one.column) for one in query.order]
         keys = "".join(f", {column} as {name}" for column, name in zip(columns, _keys(query), strict=True))
-        more = "".join(f", r.{column}" for column in further)
+        more = "".join(f", {sql.seen(column)} as {column}" for column in further)
         return f"""select r.id, r.type, r.version, r.last_updated, {_named(self._shown())}{keys}{more}
             from resource r {visible} {sql.where(query)}
             {order_by(query.order, columns)} limit {sql.bind(limit)}"""

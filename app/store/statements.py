@@ -383,12 +383,15 @@ DISCLOSURES = _insert(
 )
 DISCLOSED = Statement(
     name="visibility",
-    columns=(("organization", "text"), ("id", "text"), ("version", "int")),
+    columns=(("organization", "text"), ("id", "text"), ("level", "text"), ("version", "int")),
+    # What was read at another level, before a decision changed it, is no disclosure at the one of now.
     template=(
         "update visibility set disclosed = u.version from {rows} where visibility.organization = u.organization "
-        "and visibility.id = u.id and visibility.disclosed < u.version"
+        "and visibility.id = u.id and visibility.level = u.level and visibility.disclosed < u.version"
     ),
-    sqlite="update visibility set disclosed = ?3 where organization = ?1 and id = ?2 and disclosed < ?3",
+    sqlite=(
+        "update visibility set disclosed = ?4 where organization = ?1 and id = ?2 and level = ?3 and disclosed < ?4"
+    ),
     after=(REVOCATIONS, GRANTS),
 )
 

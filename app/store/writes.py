@@ -149,10 +149,17 @@ def _review_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[R
 
 def _resource_rows(resources: Sequence[ResourceChange]) -> list[tuple[Statement, Iterable[Row]]]:
     return [
-        (sql.BODIES, ((r.id, r.version, "full", r.content) for r in resources)),
+        (sql.BODIES, _bodies(resources)),
         (sql.INDEX_CLEARED, ((r.id,) for r in resources if r.version > 1 and r.found_by is not None)),
         (sql.INDEX, ((r.id, name, value, r.type) for r in resources for name, value in r.found_by or ())),
     ]
+
+
+def _bodies(resources: Sequence[ResourceChange]) -> Iterable[Row]:
+    for one in resources:
+        yield (one.id, one.version, "full", one.content)
+        if one.offer is not None:
+            yield (one.id, one.version, "offer", one.offer)
 
 
 def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:
@@ -187,14 +194,14 @@ def _subscription_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iter
 
 def _disclosure_rows(members: Sequence[Changes], now: int) -> list[tuple[Statement, Iterable[Row]]]:
     found = [d for m in members for d in m.disclosures]
-    newest: dict[tuple[str, str], int] = {}
+    newest: dict[tuple[str, str, str], int] = {}
     for d in found:
-        for resource, version, *_ in d.entries:
-            key = (d.organization, resource)
+        for resource, version, level, _ in d.entries:
+            key = (d.organization, resource, level)
             newest[key] = max(version, newest.get(key, 0))
     return [
         (sql.DISCLOSURES, ((d.id, now, d.organization, d.client, d.purpose, json.dumps(d.entries)) for d in found)),
-        (sql.DISCLOSED, ((organization, i, version) for (organization, i), version in sorted(newest.items()))),
+        (sql.DISCLOSED, ((*key, version) for key, version in sorted(newest.items()))),
     ]
 
 
