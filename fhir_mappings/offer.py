@@ -41,6 +41,8 @@ _AGES: Final[tuple[tuple[int, AgeBand], ...]] = (
     (45, "25-to-44"),
     (65, "45-to-64"),
 )
+_ANSWERS: Final = ("status", "statusReason", "businessStatus", "output", "note")
+"""What changes after an offer was made, all of it the owner's own word or a code of ours."""
 _DAY: Final = timedelta(days=1)
 _STATE: Final = re.compile(r"[A-Z]{2}")
 """A state or territory as US Core binds it, by its form: two letters can't name anybody."""
@@ -166,6 +168,17 @@ def offer_of(
         _task(task, facts, {**common, "for": reference(patient)}),
         patient,
     )
+
+
+def carried(offer: Resource, full: Resource) -> Resource:
+    """An offer rendition with what has become of the referral since: its status, and the answers of its owner.
+
+    Args:
+        offer: the rendition of the version before.
+        full: the ServiceRequest or Task in full, as it becomes.
+    """
+    kept = {name: value for name, value in offer.items() if name not in _ANSWERS}
+    return {**kept, **{name: full[name] for name in _ANSWERS if name in full}}
 
 
 def _told(facts: OfferFacts) -> frozenset[str]:

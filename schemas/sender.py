@@ -112,6 +112,9 @@ class SenderFile(Model):
     """Need to partner name."""
     mode: Literal["production", "test"] = "production"
     """``test`` takes messages that MSH-11 marks as a test (T, D) for real."""
+    minimum_offer: Literal["when-asked", "at-once"] = "when-asked"
+    """A partner to whom no consent permits the packet is told the minimum that identifies nobody: when the hospital
+    asks for it by setting the source Task to requested, or at once. Without it the referral waits for the consent."""
     control_id_reuse: Literal["accept", "quarantine"] = "accept"
     """What becomes of a message with the MSH-10 of an earlier one and other content."""
     ack: Literal["original", "enhanced", "always"] = "original"

@@ -146,7 +146,12 @@ def decide(
     if not codes and not objected and not papers:
         basis: Basis = "hipaa-treatment" if discloser.covered_entity or direction == "to-recipient" else "not-protected"
         return _permitted(basis, basis, asked)
-    found = [*papers, *(["objection"] if objected else []), *([] if permitting else ["no-consent"]), *codes]
+    found = [
+        *papers,
+        *(["objection"] if objected else []),
+        *([] if permitting or not codes else ["no-consent"]),
+        *codes,
+    ]
     found += [*filter(None, flaws), *(["consent-conflict"] if contradicted else [])]
     curable = direction == "to-recipient" and not (objected or papers) and "not-a-purpose" not in codes
     cure = _cures(codes, papers, consents, flaws, asked)

@@ -165,7 +165,7 @@ def judge_update(before: Task, after: Task, *, role: Role) -> UpdateVerdict:
     forbidden = [*_forbidden_elements(before, effect, role), *_forbidden_transition(before, effect, role)]
     if forbidden:
         return UpdateVerdict(tuple(forbidden), "refused", 422, None)
-    merged = _merge(before, effect)
+    merged = merge(before, effect)
     missing = tuple(_missing(merged))
     if missing:
         return UpdateVerdict(missing, "refused", 400, None)
@@ -206,7 +206,8 @@ def _forbidden_transition(before: Task, effect: Mapping[str, Any], role: Role) -
     return [Reason("transition-forbidden", f"allowed from {status} for the {role}: {allowed}", "Task.status")]
 
 
-def _merge(before: Task, effect: Mapping[str, Any]) -> Task:
+def merge(before: Task, effect: Mapping[str, Any]) -> Task:
+    """``before`` with what an update changes (see ``effect_of``)."""
     merged = dict(before)
     for name, value in effect.items():
         if value is None:

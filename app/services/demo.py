@@ -4,11 +4,13 @@ Messages go through intake, answers of partners through the Task rules, registra
 registration; nothing is put into the database by hand. All times count back from the hub's clock.
 """
 
+import hashlib
 import json
 import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ from app.core.actor import Actor
 from app.core.crypto import create_key_file
 from app.core.errors import BadRequest
 from app.core.settings import Settings
-from app.services import accounts, demo_guide, demo_world, faults, ledger_views, opening, registration
+from app.services import accounts, agreements, demo_guide, demo_world, faults, ledger_views, opening, registration
 from app.services.demo_telling import Narrator
 from app.services.demo_world import Account, World
 from app.services.hub import Hub
@@ -49,6 +51,7 @@ def environment(folder: Path, host: str, port: int, mllp_port: int) -> dict[str,
         "THROUGHLINE_BASE_URL": f"http://{shown(host)}:{port}",
         "THROUGHLINE_MLLP_PORT": str(mllp_port),
         "THROUGHLINE_AUTH": "required",
+        "THROUGHLINE_AGREEMENTS": "required",
         "THROUGHLINE_LOG_LEVEL": os.environ.get("THROUGHLINE_LOG_LEVEL", "WARNING"),
     }
 
@@ -122,6 +125,18 @@ async def _register(hub: Hub, world: World) -> None:
 async def _account(hub: Hub, name: str, organization: str, scope: str) -> Account:
     client = await accounts.add_client(hub, organization, scope)
     issued = await accounts.issue(hub, client.client_id)
+    signed = hashlib.sha256(name.encode()).hexdigest()
+    await agreements.file(
+        hub,
+        organization,
+        {
+            "kind": "participation",
+            "reference": f"HTEST-{organization[:8]}",
+            "signed_on": (hub.clock.now() - timedelta(days=90)).date().isoformat(),
+            "signer": "HTEST Privacy Officer",
+            "document_hash": signed,
+        },
+    )
     return Account(name, organization, client, issued.token)
 
 

@@ -141,10 +141,14 @@ class Chart:
             f"RXR|{drug.route}",
         )
 
-    def discharge(self, at: datetime, disposition: str = "01", diagnosis: str | None = None) -> bytes:
-        """ADT^A03; ``disposition`` is a UB-04 status."""
+    def discharge(
+        self, at: datetime, disposition: str = "01", diagnosis: str | None = None, *, consent: bool = False
+    ) -> bytes:
+        """ADT^A03; ``disposition`` is a UB-04 status, ``consent`` a form that was signed the day before."""
         evn = f"EVN|A03|{_ts(at)}||||{_ts(at)}"
-        return self._message("ADT^A03^ADT_A03", at, evn, self._pid(), self._pv1(disposition, at), *_dg1(diagnosis, "F"))
+        con = [f"CON|1|ROI||HTEST-C{self.person.number:05d}|||||||A||{_ts(at - timedelta(days=1))}"] if consent else []
+        segments = (evn, self._pid(), self._pv1(disposition, at), *_dg1(diagnosis, "F"), *con)
+        return self._message("ADT^A03^ADT_A03", at, *segments)
 
     def cancel_discharge(self, at: datetime) -> bytes:
         """ADT^A13."""

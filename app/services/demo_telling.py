@@ -86,7 +86,7 @@ class Narrator:
         if story.bridge and not story.late:
             yield chart.supply(drug, left - timedelta(minutes=30), story.bridge)
         if story.left is not None:
-            yield chart.discharge(left, story.disposition, story.diagnosis)
+            yield chart.discharge(left, story.disposition, story.diagnosis, consent=story.consent)
         if story.late:
             yield chart.supply(drug, left + timedelta(minutes=40), story.bridge)
 

@@ -19,7 +19,17 @@ SITES: Final = {"mercy": MERCY, "north": NORTH}
 
 _UNITS: Final = {"4W": "not-part2", "ED": "not-part2", "ACS": "part2"}
 """ACS is an addiction consult service that holds itself out as one: a Part 2 program. OBS is not listed: unknown."""
-_COMMON: Final = {"dialect": "adt_generic", "timezone": "America/New_York", "units": _UNITS, "mode": "test"}
+HARBOR: Final = "HTEST Harbor OTP"
+FORM: Final = "HTEST-ROI-2026"
+"""The form that both hospitals have patients sign; it states every element of 42 CFR 2.31(a)."""
+_CONSENTS: Final = {"ROI": {"recipients": [HARBOR], "both_directions": True, "form": FORM}}
+_COMMON: Final = {
+    "dialect": "adt_generic",
+    "timezone": "America/New_York",
+    "units": _UNITS,
+    "mode": "test",
+    "maps": {"consents": _CONSENTS},
+}
 SENDERS: Final[dict[str, dict[str, Any]]] = {
     "mercy": {"id": "mercy", "organization": "HTEST Mercy Hospital", "match_msh": ["EPIC|MERCY"], **_COMMON},
     "north": {
@@ -31,7 +41,6 @@ SENDERS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 
-HARBOR: Final = "HTEST Harbor OTP"
 BRIDGE: Final = "HTEST Bridge Clinic"
 PEERS: Final = "HTEST Open Door Peer Support"
 HOUSE: Final = "HTEST Maple Recovery House"
@@ -117,6 +126,8 @@ class Story(NamedTuple):
     phone: bool = True
     homeless: bool = False
     pregnant: bool = False
+    consent: bool = False
+    """A signed form of both directions comes with the discharge (CON)."""
     partner: tuple[Act, ...] = ()
     then: tuple[Turn, ...] = ()
 
@@ -142,12 +153,12 @@ STORIES: Final[tuple[Story, ...]] = (
     Story("film", 8, bridge=3, then=("again",)),
     # Answered.
     Story("film", 22, bridge=4, partner=("accepted",)),
-    Story("methadone", 18, bridge=3, partner=("accepted",)),
+    Story("methadone", 18, bridge=3, consent=True, partner=("accepted",)),
     Story("sublocade", 50, dosed=20, partner=("accepted",)),
     Story("film", 30, bridge=7, site="north", partner=("accepted", "in-progress")),
-    Story("methadone", 40, bridge=3, partner=("accepted", "in-progress")),
+    Story("methadone", 40, bridge=3, consent=True, partner=("accepted", "in-progress")),
     Story("naltrexone", 60, dosed=30, partner=("accepted", "in-progress", "on-hold")),
-    Story("methadone", 47, bridge=2, partner=("accepted", "in-progress", "completed")),
+    Story("methadone", 47, bridge=2, consent=True, partner=("accepted", "in-progress", "completed")),
     Story("film", 52, bridge=3, partner=("accepted", "completed")),
     Story("film", 70, bridge=3, late=True, partner=("accepted", "in-progress", "completed")),
     Story("brixadi-weekly", 100, dosed=48, partner=("accepted", "in-progress", "completed")),
@@ -236,5 +247,13 @@ def person(number: int, *, phone: bool = True, homeless: bool = False, woman: bo
 
 
 def consent(recipient: str, signed: str) -> dict[str, Any]:
-    """A written consent (42 CFR 2.31) that names one recipient; ``signed`` is a day."""
-    return {"status": "active", "recipients": [recipient], "purposes": ["TREAT"], "signed_at": signed}
+    """A written consent (42 CFR 2.31) that names one recipient, in both directions; ``signed`` is a day."""
+    return {
+        "identifier": f"HTEST-consent-{recipient}",
+        "status": "active",
+        "recipients": [recipient],
+        "both_directions": True,
+        "purposes": ["TREAT"],
+        "signed_at": signed,
+        "form": FORM,
+    }

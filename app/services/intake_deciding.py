@@ -142,7 +142,7 @@ def decide_alone(reading: Arrival | Refusal, directory: Directory, keys: Keys) -
 def gated(arrival: Arrival, decision: Decision, keys: Keys) -> Decision:
     """``decision``; or, where one of its resources does not pass the gate, a review that says why."""
     for draft in decision.drafts:
-        problems = gate.check(draft.resource, draft.text)
+        problems = gate.check(draft.resource, draft.text) + (gate.check(draft.offer) if draft.offer else [])
         if problems:
             return _unfit(arrival, decision.notes, [(problem.path, problem.rule) for problem in problems], keys)
     return decision

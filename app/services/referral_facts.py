@@ -1,12 +1,19 @@
 """What decisions about a referral are fed with: the partners to choose from, and the coverage clock of the visit."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final, cast
 
 from app.rules import coverage, routing
 from app.services.situation import Situation
+from app.services.writing import Resource
 from app.store.accounts import Directory
-from fhir_mappings import build, visit
-from schemas.discharge import DischargeEvent
+from fhir_mappings import build, offer, visit
+from schemas.discharge import DischargeEvent, NeedKind
+
+_PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
+_COMPLETE: Final = frozenset({"Condition", "Coverage", "MedicationAdministration", "MedicationRequest"})
+"""What an intake asks for first: diagnosis, insurance, the last dose and the order."""
 
 
 def choices(directory: Directory) -> list[routing.PartnerChoice]:
@@ -48,4 +55,28 @@ def _clock_input(event: DischargeEvent, situation: Situation) -> coverage.Covera
         overdose_this_visit=clinical.overdose_this_visit is True,
         no_phone=not record.patient.phones,
         homeless=event.patient.homeless is True,
+    )
+
+
+def offer_facts(
+    situation: Situation,
+    event: DischargeEvent,
+    need: str,
+    clinical: Sequence[Resource],
+    covered: build.CoverageView | None,
+) -> offer.OfferFacts:
+    """What a partner may be told before anybody has consented; what its own policies say is not known yet."""
+    product = situation.triage.product
+    drug = routing.drug_of(product.drug) if product else None
+    zone = situation.sender.zone(situation.file.content.record.facility)
+    types = {one["resourceType"] for one in clinical}
+    return offer.facts_of(
+        event,
+        need=cast("NeedKind", need),
+        product=cast("offer.Product", drug) if drug in _PRODUCTS else "no-product",
+        due=covered.next_due if covered else None,
+        now=situation.now.astimezone(zone),
+        gendered=False,
+        policies="conflict-unknown",
+        complete=types >= _COMPLETE,
     )

@@ -5,17 +5,19 @@ is to be written. It decides nothing by itself: triage, consent, routing, covera
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import lifecycle, routing
-from app.services.referral_facts import choices, coverage_of
-from app.services.sharing import Shared, Sharing, ends_of, granted
+from app.services.referral_facts import choices, coverage_of, offer_facts
+from app.services.sharing import Sharing, told_of
+from app.services.showing import OFFERED, Outcome, Showing
 from app.services.situation import NotConforming, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.changes import Grant, Revocation
-from fhir_mappings import build, gate, triage, visit
+from fhir_mappings import build, gate, packet_content, triage, visit
+from fhir_mappings.offer import offer_of
 from schemas.discharge import Need
 from schemas.facts import VisitRecord
 from schemas.stub import Child, Decided, Held, NeedLink, ReferralLink
@@ -24,7 +26,6 @@ StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
 Test = Callable[[Resource], bool]
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 MOUD = "moud-continuation"
-_LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
 _UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
 _TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
@@ -81,9 +82,10 @@ class _Work:
         self.needs = self.event.needs or [Need(kind=MOUD)]
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
-        self.newly: set[str] = set()
-        """Resources of the visit that nobody but the hospital sees yet."""
+        self.forced: set[str] = set()
+        """Those of them that are written although nothing in them changes: in another rendition."""
         self.sharing = Sharing(situation, status, self._ids("Patient", ""), self._held)
+        self.showing = Showing(situation, link, self.sharing, self.result, self._task)
         # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
         engaged = any(self._task(need.task)["status"] in lifecycle.ENGAGED for need in link.needs)
         self.coverage = coverage_of(situation, self.event, engaged=engaged)
@@ -91,9 +93,11 @@ class _Work:
     # ---- the course of the visit
 
     def run(self) -> None:
-        clinical = self._clinical()
+        self.showing.clinical = clinical = self._clinical()
         for other in self.now.absorbed:
             self._absorb(other)
+        for need, child in self.showing.children():
+            self.showing.decide(need, child)
         if self._doubted():
             self.result.review.append(_UNMERGE)
         if self.record.cancelled:
@@ -108,7 +112,7 @@ class _Work:
             self._while_open(clinical)
         else:
             self._when_ended(clinical)
-        self._share(clinical)
+        self._share()
         self._write_tasks()
         self._write_provenance()
         current = self.link.needs or self.link.former[-1:]
@@ -206,17 +210,28 @@ class _Work:
         if route.partner is None:
             self._hold(need, "route-needed", [(reason.code, reason.text) for reason in route.reasons])
             return
-        decision = self.sharing.verdict(route.partner.organization, need.need)
-        if decision.level != "packet":
-            self._hold(need, "consent-needed", [(reason.code, reason.text) for reason in decision.reasons])
-            return
+        verdict = self.sharing.verdict(route.partner.organization, need.need)
+        if verdict.level == "packet" or (verdict.level == "offer" and self._may_offer(need)):
+            self._ask(need, route.partner.organization)
+        else:
+            self._hold(need, "consent-needed", told_of(verdict))
+
+    def _may_offer(self, need: NeedLink) -> bool:
+        """Whether a partner may be asked for room before anybody consents: a person asks, or the sender says so."""
+        by_hand = self._task(need.task)["status"] == "requested"
+        return by_hand or self.now.sender.minimum_offer == "at-once"
+
+    def _ask(self, need: NeedLink, partner: str) -> None:
         asked = lifecycle.on_asked(self._task(need.task))
         if asked is not None:
             self._apply(need, asked)
-        request, task = self._task(need.service_request), self._task(need.task)
-        child = Child(partner=route.partner.organization, service_request=uuid7(), task=uuid7())
+        child = Child(partner=partner, service_request=uuid7(), task=uuid7())
         need.children.append(child)
-        self._put_child(child, request, task)
+        outcome = self.showing.decide(need, child)
+        self._put_child(need, child)
+        if outcome.shared.decided.level != "packet":
+            for task in (child.task, need.task):
+                self._put(lifecycle.on_consent(self._task(task), code="consent-needed"))
 
     def _doubted(self) -> bool:
         """Whether the record may hold facts of two persons (A37), and nobody has looked at it yet."""
@@ -249,8 +264,7 @@ class _Work:
             if held.digest == (fingerprint := digest(draft.body)):
                 continue
             if not held.digest:
-                self.result.grants.append(Grant(self.now.file.organization, held.id))
-                self.newly.add(held.id)
+                self.showing.new_to_hospital(held.id)
             held.version = draft.version
             held.digest = fingerprint
             self.result.drafts.append(draft)
@@ -260,77 +274,48 @@ class _Work:
     def _hide_retracted(self, stated: set[str]) -> None:
         """What the visit no longer says (a dose charted in error, a removed diagnosis) nobody sees any more."""
         for key, held in self.link.resources.items():
-            if held.digest and held.id not in stated and not key.startswith("Provenance|"):
+            if held.digest and held.id not in stated and not key.startswith(("Provenance|", OFFERED)):
                 held.digest = ""
-                viewers = {self.now.file.organization, *self._partners()}
-                self.result.revocations += [Revocation(viewer, held.id) for viewer in sorted(viewers)]
-
-    def _partners(self) -> set[str]:
-        return {
-            child.partner
-            for need in self.link.needs
-            for child in need.children
-            if self._in_it(child) and child.decided is not None and child.decided.level == "packet"
-        }
+                self.showing.retract(held.id)
 
     # ---- who sees it
 
-    def _share(self, clinical: Sequence[Resource]) -> None:
-        """Decide about every partner that was asked, in both directions, and show each what that permits."""
-        for need in (*self.link.needs, *self.link.former):
-            for child in need.children:
-                self._share_with(need, child, [resource["id"] for resource in clinical])
+    def _share(self) -> None:
+        """Show everybody who was asked what the decision about them permits, and say on the Tasks where it changed."""
+        for need, child in self.showing.children():
+            outcome = self.showing.decide(need, child)
+            if outcome.changed and outcome.before is not None:
+                self._consent_changed(need, child, outcome)
+            if outcome.back.row is not None:
+                self._way_back(need, child)
+            waits = self._task(child.task)["status"] not in lifecycle.TERMINAL
+            if outcome.shared.decided.level != "packet" and waits:
+                self.result.review += told_of(outcome.shared.verdict)
+            self.showing.show(need, child)
 
-    def _share_with(self, need: NeedLink, child: Child, clinical: Sequence[str]) -> None:
-        before = child.decided
-        shared, back = (self.sharing.decide(need, child, way) for way in ("to-recipient", "back"))
-        child.decided, child.back = shared.decided, back.decided
-        self.result.decisions += [one.row for one in (shared, back) if one.row is not None]
-        self.result.jobs += ends_of(self.now.file.id, shared.decided, back.decided)
-        if shared.row is not None and before is not None:
-            self._consent_changed(need, child, shared)
-        if back.row is not None and back.decided.level == "packet":
-            self._way_back_opens(need, child, back.decided)
-        if shared.decided.level != "packet":
-            self.result.review += [(reason.code, reason.text) for reason in shared.verdict.reasons]
-        self._show_to(child, clinical, anew=shared.row is not None)
-
-    def _show_to(self, child: Child, clinical: Sequence[str], *, anew: bool) -> None:
-        decided = cast("Decided", child.decided)
-        version = self.now.rows[child.task].version + 1 if child.task in self.now.rows else 1
-        own = (child.service_request, child.task) if anew else ()
-        self.result.grants += [granted(child.partner, one, decided, None) for one in own]
-        if decided.level == "packet" and self._in_it(child):
-            seen = [*clinical, *self._origins()] if anew else [one for one in clinical if one in self.newly]
-            cause = (child.task, version)
-            self.result.grants += [
-                granted(child.partner, one, decided, None if one in self.newly else cause) for one in seen
-            ]
-
-    def _origins(self) -> list[str]:
-        """Provenance for all who see the visit: what is for one audience alone has a second bar in its key."""
-        return [h.id for key, h in self.link.resources.items() if key[:11] == "Provenance|" and key.count("|") == 1]
-
-    def _in_it(self, child: Child) -> bool:
-        return self._task(child.task)["status"] not in _LOST
-
-    def _consent_changed(self, need: NeedLink, child: Child, shared: Shared) -> None:
+    def _consent_changed(self, need: NeedLink, child: Child, outcome: Outcome) -> None:
         """The partner may see more, or less, than before: its Task says so, which also tells who holds it."""
-        permitted = shared.decided.level == "packet"
-        code: Literal["consent-withdrawn"] | None = None if permitted else "consent-withdrawn"
-        self._put(lifecycle.on_consent(self._task(child.task), code=code))
-        self._put(lifecycle.on_consent(self._task(need.task), code=code))
-        if not permitted:
-            self._hide_from(child.partner)
+        before, now = cast("Decided", outcome.before).level, outcome.shared.decided.level
+        if (before == "packet") == (now == "packet"):
+            return
+        code: Literal["consent-withdrawn"] | None = None if now == "packet" else "consent-withdrawn"
+        for task in (child.task, need.task):
+            self._put(lifecycle.on_consent(self._task(task), code=code))
+        self.forced |= {child.task, child.service_request}
+        self._put(self._task(child.service_request))
+        if now != "packet":
+            self.showing.hide(child)
+        else:
+            self.result.revocations.append(Revocation(child.partner, self._ids("Patient", f"offer|{child.task}")))
 
-    def _way_back_opens(self, need: NeedLink, child: Child, decided: Decided) -> None:
-        """The hospital may be told from now on what the partner reports."""
-        step = lifecycle.on_covered(self._task(need.task), self._task(child.task)) if need in self.link.needs else None
-        if step is not None:
-            self._apply(need, step)
-        if decided.notice is not None:
-            hospital = self.now.file.organization
-            self.result.grants += [granted(hospital, one, decided, None) for one in (need.service_request, need.task)]
+    def _way_back(self, need: NeedLink, child: Child) -> None:
+        """The hospital may be told from now on what the partner reports, or no more."""
+        covered = cast("Decided", child.back).level == "packet"
+        if covered and need in self.link.needs:
+            step = lifecycle.on_covered(self._task(need.task), self._task(child.task))
+            if step is not None:
+                self._apply(need, step)
+        self.showing.back(need, child)
 
     # ---- resources
 
@@ -371,15 +356,17 @@ class _Work:
             self._put(task)
             for child in need.children:
                 if self._task(child.task)["status"] not in lifecycle.TERMINAL:
-                    self._put_child(child, request, task)
+                    self._put_child(need, child)
 
-    def _put_child(self, child: Child, request: Resource, task: Resource) -> None:
+    def _put_child(self, need: NeedLink, child: Child) -> None:
         def ids(resource_type: str, _: str) -> str:
             return child.service_request if resource_type == "ServiceRequest" else child.task
 
         name = self.now.directory.names.get(child.partner, "")
-        built = build.child(request, task, partner=child.partner, partner_name=name, ids=ids, now=self.now.now)
-        for resource in built:
+        source = self._task(need.service_request), self._task(need.task)
+        whole = build.child(*source, partner=child.partner, partner_name=name, ids=ids, now=self.now.now)
+        packet = self.showing.packet(need.need, child.decided)
+        for resource in packet_content.cut(*whole, need.need, packet):
             known = self.tasks.get(resource["id"]) or _resource(self.now.rows, resource["id"])
             self._put(build.renewed(known, resource, now=self.now.now) if known else resource)
 
@@ -414,40 +401,60 @@ class _Work:
             self._put(request | {"status": status})
         for child in need.children:
             if self._task(child.task)["status"] == "cancelled":
-                self._hide_from(child.partner)
-
-    def _hide_from(self, partner: str) -> None:
-        """A partner that is no longer asked keeps its own Task and loses the packet."""
-        if partner not in self._partners():
-            self.result.revocations += [Revocation(partner, held.id) for held in self.link.resources.values()]
+                # It keeps its own Task and loses the packet.
+                self.showing.hide(child)
 
     def _write_tasks(self) -> None:
         stamp = self.now.now.isoformat()
-        sent = {i for need in self.link.needs for child in need.children for i in (child.task, child.service_request)}
+        sent = {i for _, child in self.showing.children() for i in (child.task, child.service_request)}
+        offers = self._offers()
         for resource_id, resource in self.tasks.items():
             stored = self.now.rows.get(resource_id)
-            if stored is not None and resource is stored.resource:
+            forced = resource_id in self.forced
+            if stored is not None and resource is stored.resource and not forced:
                 continue
             plain = without_server_meta(resource)
-            if stored is not None and _same(without_server_meta(stored.resource), plain):
+            if stored is not None and _same(without_server_meta(stored.resource), plain) and not forced:
                 continue
             if resource["resourceType"] == "Task":
                 plain["lastModified"] = last_modified(plain, stamp)
             before = stored.resource if stored else None
-            self.result.drafts.append(_draft(plain, stored.version + 1 if stored else 1, before))
+            version = stored.version + 1 if stored else 1
+            self.result.drafts.append(_draft(plain, version, before, offers.get(resource_id)))
             if stored is None and resource_id not in sent:
                 self.result.grants.append(Grant(self.now.file.organization, resource_id))
 
+    def _offers(self) -> dict[str, Resource]:
+        """The offer renditions of what is sent to partners that may not see the packet, by id."""
+        found: dict[str, Resource] = {}
+        for need, child in self.showing.children():
+            own = {child.service_request, child.task}
+            if cast("Decided", child.decided).level == "packet" or own.isdisjoint(self.tasks):
+                continue
+            offer = offer_of(
+                self._task(child.service_request),
+                self._task(child.task),
+                facts=offer_facts(self.now, self.event, need.need, self.showing.clinical, self.coverage),
+                parties=self.parties,
+                ids=self._ids,
+                labels=self.labels,
+            )
+            found |= {child.service_request: offer.request, child.task: offer.task}
+            self._put_offered(child, offer.patient)
+        return found
+
+    def _put_offered(self, child: Child, patient: Resource) -> None:
+        """The Patient of an offer, which its partner alone sees."""
+        held = self._held("Patient", f"offer|{child.task}")
+        draft = _draft(patient, held.version + 1)
+        self.result.grants.append(Grant(child.partner, held.id, decision=cast("Decided", child.decided).id))
+        if held.digest != (fingerprint := digest(draft.body)):
+            held.version, held.digest = draft.version, fingerprint
+            self.result.drafts.append(draft)
+
     def _write_provenance(self) -> None:
         """One for all who see the visit; where several are asked, one more for each, and one for the sources."""
-        asked = [child for need in self.link.needs for child in need.children]
-        all_may_know = len(self.link.needs) == 1 and len(asked) < 2
-        audiences: dict[str, list[str]] = {}
-        for draft in self.result.drafts:
-            resource_id = draft.resource["id"]
-            target = f"{draft.resource['resourceType']}/{resource_id}/_history/{draft.version}"
-            audience = "" if all_may_know or resource_id not in self.tasks else _audience(resource_id, asked)
-            audiences.setdefault(audience, []).append(target)
+        audiences = self.showing.audiences(self.result.drafts, self.tasks.keys())
         for audience, targets in audiences.items():
             provenance = build.provenance(
                 targets,
@@ -465,8 +472,7 @@ class _Work:
             held = self.link.resources[f"Provenance|{self.now.origin.ledger}{audience}"]
             held.version += 1
             self.result.drafts.append(_draft(provenance, held.version))
-            readers = self._partners() if not audience else self._partners() & {audience[1:]}
-            self.result.grants += [Grant(reader, held.id) for reader in (self.now.file.organization, *sorted(readers))]
+            self.showing.show_origin(held.id, audience)
 
 
 def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
@@ -474,18 +480,12 @@ def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:
     return stored.resource if stored else None
 
 
-def _draft(resource: Resource, version: int, before: Resource | None = None) -> Draft:
+def _draft(resource: Resource, version: int, before: Resource | None = None, offer: Resource | None = None) -> Draft:
     try:
-        return Draft.of(resource, version, before)
+        return Draft.of(resource, version, before, offer)
     except TypeError:
         # What JSON can't hold does not pass the gate, which says so in its own words.
         raise NotConforming(gate.check(resource)) from None
-
-
-def _audience(resource_id: str, asked: Sequence[Child]) -> str:
-    """``|partner`` for what only that one is asked, ``|`` for the hospital's own."""
-    mine = (one.partner for one in asked if resource_id in {one.task, one.service_request})
-    return f"|{next(mine, '')}"
 
 
 def _same(before: Resource, after: Resource) -> bool:

@@ -137,3 +137,8 @@ def ends_of(visit: str, *decided: Decided) -> list[Job]:
     """What falls due when permits end by themselves: the visit is looked at again at that moment."""
     ends = {micros(one.until) for one in decided if one.until is not None}
     return [Job(f"consent-ends:{visit}:{end}", CONSENT_ENDS, visit, end) for end in sorted(ends)]
+
+
+def told_of(verdict: ConsentDecision) -> list[tuple[str, str]]:
+    """A refusal as the hospital reads it: its reasons, then what would cure it."""
+    return [*((one.code, one.text) for one in verdict.reasons), *(("cure", text) for text in verdict.cure)]

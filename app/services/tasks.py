@@ -5,7 +5,7 @@ and who stops seeing what, in one commit.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.core.actor import Actor
@@ -29,6 +29,7 @@ from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.decisions import Standing
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
+from fhir_mappings.offer import carried
 from schemas.references import references
 
 _SYSTEM: Final = Actor.system("task-update")
@@ -44,8 +45,8 @@ class _Referral:
     rows: Mapping[str, Row]
     source: Resource | None
     children: Sequence[Resource]
-    still_shown: bool
-    """The owner works on another Task of the same person, so it keeps sight of the packet."""
+    offers: Mapping[str, Resource] = field(default_factory=dict)
+    """What of it partners see that may not see all of it, by id."""
     way_back: Standing | None = None
     """The decision that lets the hospital be told what the owner reports."""
 
@@ -73,20 +74,24 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
         return unchanged(row)
     if verdict.kind == "refused" or verdict.merged is None:
         raise _refused(verdict)
-    merged = conforming("Task", verdict.merged)
+    if row.level == "offer":
+        # It saw the offer; what it changes is the same Task.
+        current = decoded(await current_row(hub, _SYSTEM, "Task", wanted.id))
+    merged = conforming("Task", lifecycle.merge(current, effect) if row.level == "offer" else verdict.merged)
     await _check_outputs(hub, actor, current, merged, new)
     family = await _family(hub.store.reader(_SYSTEM), current)
     if family.rows[row.id].version != row.version:
         raise Conflict("The Task changed while its family was read; what was decided is out of date.")
-    family = replace(family, way_back=await _way_back(hub, family, current))
+    family = replace(family, way_back=await _way_back(hub, family, current), offers=await _offers(hub, family))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
-    kept = current["id"] if family.still_shown else None
-    changes = await _revocations(hub.store.reader(_SYSTEM), changes, family, kept)
+    changes = changes._replace(resources=_with_offers(changes.resources, family))
+    changes = await _revocations(hub, changes, family)
     changes = changes._replace(grants=await _reports(hub, actor, changes, family, new or {}))
     written = next(change for change in changes.resources if change.id == row.id)
     offered = "partOf" not in current and (current["status"], merged["status"]) == ("draft", "requested")
     request = current["focus"]["reference"].rpartition("/")[2] if offered else None
-    planned = Planned(200, "Task", row.id, written.version, written.content, changes, offered=request)
+    content = written.content if written.offer is None else written.offer
+    planned = Planned(200, "Task", row.id, written.version, content, changes, offered=request)
     return disclosing(actor, planned, row)
 
 
@@ -124,6 +129,16 @@ def _permitted(hospital: str, resource: str, way_back: Standing, cause: tuple[st
     """What the hospital is told, under the decision that lets it; its own Task stays its own when that one ends."""
     until = way_back.until if resource != cause[0] else None
     return Grant(hospital, resource, decision=way_back.id or None, notice=way_back.notice, until=until, cause=cause)
+
+
+async def _offers(hub: Hub, family: _Referral) -> dict[str, Resource]:
+    found: dict[str, Resource] = {}
+    for child in family.children:
+        own = [child["id"], child["focus"]["reference"].rpartition("/")[2]]
+        partner = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
+        seen = await hub.store.reader(partner).by_ids(own)
+        found |= {row.id: decoded(row) for row in seen if row.level == "offer"}
+    return found
 
 
 async def _way_back(hub: Hub, family: _Referral, current: Resource) -> Standing | None:
@@ -176,16 +191,7 @@ async def _family(reader: Reader, task: Resource) -> _Referral:
     requests = await reader.by_ids([t["focus"]["reference"].rpartition("/")[2] for t in tasks.values()])
     rows = {row.id: row for row in (*source_rows, *child_rows, *requests)}
     source = tasks.get(source_reference.rpartition("/")[2])
-    return _Referral(rows, source, [tasks[row.id] for row in child_rows], await _still_shown(reader, task))
-
-
-async def _still_shown(reader: Reader, task: Resource) -> bool:
-    owner, patient = task.get("owner", {}).get("reference"), task.get("for", {}).get("reference")
-    if not owner or not patient:
-        return False
-    conditions = (ColumnIn("owner", (owner,)), ColumnIn("patient", (patient,)))
-    rows = await reader.search(Query("Task", conditions, limit=50))
-    return any(row.id != task["id"] and decoded(row)["status"] not in _LOST for row in rows)
+    return _Referral(rows, source, [tasks[row.id] for row in child_rows])
 
 
 def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -> Changes:
@@ -208,6 +214,20 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     return Changes(scope=frozenset({source}), resources=tuple(written))
 
 
+def _with_offers(resources: Sequence[ResourceChange], family: _Referral) -> tuple[ResourceChange, ...]:
+    """What is written, with its offer rendition where the partner that holds it sees no more than that."""
+    found = []
+    for change in resources:
+        held = family.offers.get(change.id)
+        if held is not None:
+            after = decoded(family.rows[change.id]._replace(version=change.version, content=change.content))
+            carried_over = carried(without_server_meta(held), after)
+            found.append(change_of(without_server_meta(after), change.version, offer=carried_over))
+        else:
+            found.append(change)
+    return tuple(found)
+
+
 def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
     if current["status"] == merged["status"] or family.source is None:
         return None
@@ -224,15 +244,29 @@ def _task_change(rows: Mapping[str, Row], task: Resource, now: str) -> ResourceC
     return change_of(plain, before.version + 1, before=decoded(before))
 
 
-async def _revocations(reader: Reader, changes: Changes, family: _Referral, kept: str | None) -> Changes:
+async def _revocations(hub: Hub, changes: Changes, family: _Referral) -> Changes:
     """A partner whose Task was declined or taken back keeps that Task with its request, and loses all the rest."""
+    reader = hub.store.reader(_SYSTEM)
     found: list[Revocation] = []
     for change in changes.resources:
         row = family.rows[change.id]
         task = decoded(row._replace(version=change.version, content=change.content))
-        if row.type != "Task" or "partOf" not in task or task["status"] not in _LOST or row.id == kept:
+        if row.type != "Task" or "partOf" not in task or task["status"] not in _LOST:
             continue
         partner = task["owner"]["reference"].rpartition("/")[2]
+        kept = await _still_shown(hub, partner, task)
         packet = await reachable(reader, row)
-        found += [Revocation(partner, one.id) for one in packet if one.type not in _STILL_SHOWN]
+        found += [Revocation(partner, one.id) for one in packet if one.type not in _STILL_SHOWN and one.id not in kept]
     return changes._replace(revocations=tuple(found))
+
+
+async def _still_shown(hub: Hub, partner: str, task: Resource) -> set[str]:
+    """What the partner sees for another Task of the same person, on which it goes on working."""
+    patient = task.get("for", {}).get("reference")
+    if not patient:
+        return set()
+    conditions = (ColumnIn("owner", (f"Organization/{partner}",)), ColumnIn("patient", (patient,)))
+    rows = await hub.store.reader(_SYSTEM).search(Query("Task", conditions, limit=50))
+    own = hub.store.reader(Actor(partner, "hub"))
+    others = [row for row in rows if row.id != task["id"] and decoded(row)["status"] not in _LOST]
+    return {one.id for other in others for one in await reachable(own, other)}

@@ -12,7 +12,7 @@ import orjson
 
 from app.core import json
 from app.core.clock import iso
-from app.store.changes import ResourceChange
+from app.store.changes import OFFER_PATIENT, ResourceChange
 from app.store.queries import Row
 from schemas.resources import ALL
 from schemas.resources.base import fold
@@ -36,25 +36,35 @@ class Draft(NamedTuple):
     """What of the text is stored."""
     before: Resource | None = None
     """The version that it replaces, where that is at hand."""
+    offer: Resource | None = None
+    """Its offer rendition, where somebody may see no more."""
 
     @classmethod
-    def of(cls, resource: Resource, version: int, before: Resource | None = None) -> "Draft":
+    def of(
+        cls, resource: Resource, version: int, before: Resource | None = None, offer: Resource | None = None
+    ) -> "Draft":
         """``resource`` as version ``version``. Raises TypeError where JSON can't hold it."""
         text = to_text(resource)
-        return cls(resource, version, text, cut_body(resource, text), before)
+        return cls(resource, version, text, cut_body(resource, text), before, offer)
 
     def change(self) -> ResourceChange:
         """As it is written."""
-        return change_of(self.resource, self.version, content=self.body, before=self.before)
+        return change_of(self.resource, self.version, content=self.body, before=self.before, offer=self.offer)
 
 
 def change_of(
-    resource: Resource, version: int, *, content: bytes | None = None, before: Resource | None = None
+    resource: Resource,
+    version: int,
+    *,
+    content: bytes | None = None,
+    before: Resource | None = None,
+    offer: Resource | None = None,
 ) -> ResourceChange:
     """``resource`` as version ``version``, with its search values.
 
     Coded values are kept as ``code|system``, so that a bare code is a prefix of it. Where ``before``, the
-    version that it replaces, is given and is found by the same values, the index is left alone.
+    version that it replaces, is given and is found by the same values, the index is left alone. ``offer`` is what
+    of it those may see who may not see it whole.
     """
     resource_type = resource["resourceType"]
     tokens, stored_as = _plan(resource_type)
@@ -64,14 +74,19 @@ def change_of(
         if column in columns:
             columns[column] = turned(str(columns[column]))
     found = spec.index(resource)
-    same = before is not None and spec.index(before) == found
+    same = before is not None and offer is None and spec.index(before) == found
+    rows = [] if same else [(name, stored_as[name](str(value))) for name, value in found]
+    if offer is not None:
+        subject = offer["for" if resource_type == "Task" else "subject"]
+        rows.append((OFFER_PATIENT, subject["reference"]))
     return ResourceChange(
         id=resource["id"],
         type=resource_type,
         version=version,
         content=to_body(resource) if content is None else content,
         columns=columns,
-        found_by=None if same else tuple([(name, stored_as[name](str(value))) for name, value in found]),
+        found_by=None if same else tuple(rows),
+        offer=None if offer is None else to_body(offer),
     )
 
 

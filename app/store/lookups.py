@@ -153,9 +153,10 @@ class IntakeReader:
         return LedgerEntry(*rows[0]) if rows else None
 
     async def opener(self, referral: str) -> str | None:
-        """Ledger id of the message that opened the referral of a source ServiceRequest."""
+        """Ledger id of the message that opened the referral of a source ServiceRequest, or waits in review for it."""
         rows = await self._database.fetch(
-            "select id from ledger where referral = $1 and state = 'referral' order by id limit 1", referral
+            "select id from ledger where referral = $1 and state in ('referral', 'review') order by state, id limit 1",
+            referral,
         )
         return rows[0][0] if rows else None
 

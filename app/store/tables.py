@@ -226,7 +226,7 @@ ledger = Table(
 Index("ix_ledger_sender", ledger.c.sender, ledger.c.received_at)
 _partial("ix_ledger_visit", ledger.c.visit, where=text("visit is not null and state <> 'not-ours'"))
 _partial("ix_ledger_waiting", ledger.c.person, where=text("state = 'waiting' and visit is null"))
-_partial("ix_ledger_referral", ledger.c.referral, where=text("state = 'referral'"))
+_partial("ix_ledger_referral", ledger.c.referral, where=text("state in ('referral', 'review')"))
 ledger_state = Table(
     "ledger_state",
     metadata,

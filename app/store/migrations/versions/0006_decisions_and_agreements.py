@@ -50,13 +50,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
     )
     op.create_index("ix_agreement_organization", "agreement", ["organization"])
+    _index_of_openers("state in ('referral', 'review')")
     with op.batch_alter_table("visibility") as batch_op:
         batch_op.drop_column("consent")
         batch_op.add_column(sa.Column("decision", TEXT, nullable=True))
         batch_op.add_column(sa.Column("notice", TEXT, nullable=True))
 
 
+def _index_of_openers(states: str) -> None:
+    """A referral that is opened and must be looked at by a human has no message in the state ``referral``."""
+    condition = sa.text(states)
+    op.drop_index("ix_ledger_referral", table_name="ledger")
+    op.create_index("ix_ledger_referral", "ledger", ["referral"], postgresql_where=condition, sqlite_where=condition)
+
+
 def downgrade() -> None:
+    _index_of_openers("state = 'referral'")
     with op.batch_alter_table("visibility") as batch_op:
         batch_op.drop_column("notice")
         batch_op.drop_column("decision")
