@@ -86,7 +86,7 @@ def consents(source: Source, encounter: Node | None, visit: Iterable[Identifier]
     """
     numbers = {(one.system, one.value) for one in visit}
     nodes = source.graph.of_type("Consent")
-    return [one for node in nodes if (one := _consent(source, node, encounter, numbers)) is not None][:32]
+    return [one for node in nodes if (one := _consent(source, node, encounter, numbers)) is not None]
 
 
 def _consent(source: Source, node: Node, encounter: Node | None, visit: set[tuple[str, str]]) -> ConsentGiven | None:
@@ -247,8 +247,6 @@ def _excluded(source: Source, node: Node, provision: Resource) -> list[str]:
                 node.at(f"{place}.actor"), "an exception denies by name, with the role IRCP, and has none of its own"
             )
         found |= dict.fromkeys(named)
-    if len(found) > _MOST:
-        refuse(node.at("provision.provision"), f"at most {_MOST} organisations that are excluded")
     return list(found)
 
 

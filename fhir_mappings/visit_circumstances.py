@@ -1,11 +1,12 @@
 """The merge of what stands beside a visit: contacts, insurance, consents, clinical circumstances."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
+from fhir_mappings.visit_consents import forget_consents, merge_consents
 from fhir_mappings.visit_step import Step, newer
 from schemas.base import changed
-from schemas.discharge import Circumstances, Clinical, ConsentGiven, DrugScreen
+from schemas.discharge import Circumstances, Clinical, DrugScreen
 
 _OF_THE_PERSON: Final = ("contacts", "coverage", "allergies", "current_otp", "photo_id")
 """Circumstances that are the person's, not the stay's; consents are too."""
@@ -21,7 +22,7 @@ def merge_circumstances(step: Step, new: Circumstances) -> Circumstances:
         clinical["urine_drug_screen"] = screens
     change = newer(step, old, new, "circumstances.", ("clinical", "consents", *(_OF_THE_PERSON if late else ())))
     if new.consents and not late:
-        change["consents"] = _merge_consents(step, old.consents, new.consents)
+        change["consents"] = merge_consents(step, old.consents, new.consents)
     if clinical:
         change["clinical"] = changed(old.clinical, clinical)
     return changed(old, change) if change else old
@@ -47,38 +48,15 @@ def screens_by_test(screens: Sequence[DrugScreen] | Literal["unknown"]) -> dict[
     return {f"{one.system or ''}|{one.code or one.display}|{one.at}": one for one in screens}
 
 
-def _merge_consents(step: Step, old: list[ConsentGiven], new: list[ConsentGiven]) -> list[ConsentGiven]:
-    """Consents add up by their number: a refusal of one form says nothing of another."""
-    merged = by_number(old)
-    for key, stated in by_number(new).items():
-        if step.wins(f"consent:{key}", merged.get(key), stated):
-            merged[key] = stated
-    return in_order(merged)
-
-
-def by_number(consents: Iterable[ConsentGiven]) -> dict[str, list[ConsentGiven]]:
-    """Consents by their number; those without any are one group, which a message states as a whole."""
-    found: dict[str, list[ConsentGiven]] = {}
-    for consent in consents:
-        found.setdefault(consent.identifier or "", []).append(consent)
-    return found
-
-
-def in_order(consents: Mapping[str, list[ConsentGiven]]) -> list[ConsentGiven]:
-    """All of them, by number."""
-    return [consent for key in sorted(consents) for consent in consents[key]]
-
-
 def without_the_other_person(step: Step) -> Circumstances:
     """What was said of the person that the visit was taken from is forgotten: insurance, contacts, consents."""
     stated: Circumstances = step.change.get("circumstances", step.old.circumstances)
     stamps, moved = step.stamps, step.stamps["moved"]
     before = [name for name in _OF_THE_PERSON if -1 < stamps.get(f"circumstances.{name}", -1) < moved]
-    old_consents = [key for key, stamp in stamps.items() if key.startswith("consent:") and stamp < moved]
-    for key in (*(f"circumstances.{name}" for name in before), *old_consents):
-        del stamps[key]
+    for name in before:
+        del stamps[f"circumstances.{name}"]
     blank = Circumstances()
     change: dict[str, Any] = {name: getattr(blank, name) for name in before}
-    if old_consents:
-        change["consents"] = [one for one in stated.consents if f"consent:{one.identifier or ''}" in stamps]
+    if stated.consents:
+        change["consents"] = forget_consents(stamps, stated.consents, moved)
     return changed(stated, change) if change else stated

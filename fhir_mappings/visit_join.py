@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
-from fhir_mappings.visit_circumstances import by_number, in_order, screens_by_test
+from fhir_mappings.visit_circumstances import screens_by_test
+from fhir_mappings.visit_consents import fuse_consents
 from fhir_mappings.visit_identity import key_of
 from fhir_mappings.visit_merge import (
     ADMITTED,
@@ -26,7 +27,7 @@ from fhir_mappings.visit_merge import (
 )
 from fhir_mappings.visit_step import canonical
 from schemas.base import M, changed
-from schemas.discharge import Circumstances, ConsentGiven, Diagnosis, DrugScreen, Identifier, Patient
+from schemas.discharge import Circumstances, Diagnosis, DrugScreen, Identifier, Patient
 from schemas.facts import GivenDose, Order, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
@@ -222,7 +223,7 @@ class _Fusion:
     def _circumstances(self) -> Circumstances:
         one, other = self.one.circumstances, self.other.circumstances
         fields = self.fields(one, other, "circumstances.", ("clinical", "consents"))
-        fields["consents"] = self._consents()
+        fields["consents"] = fuse_consents(one.consents, other.consents, self.later)
         clinical = self.fields(one.clinical, other.clinical, "clinical.", ("urine_drug_screen",))
         clinical["urine_drug_screen"] = self._screens()
         fields["clinical"] = changed(one.clinical, clinical)
@@ -237,13 +238,6 @@ class _Fusion:
         if not merged:
             return "unknown" if "unknown" in (of_one, of_other) else []
         return [merged[key] for key in sorted(merged)]
-
-    def _consents(self) -> list[ConsentGiven]:
-        one, other = by_number(self.one.circumstances.consents), by_number(self.other.circumstances.consents)
-        merged = {**one, **other}
-        for key in one.keys() & other.keys():
-            merged[key] = self.later(f"consent:{key}", one[key], other[key])
-        return in_order(merged)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -250,7 +250,7 @@ class ConsentGiven(Model):
     """Names of the organisations that may receive the record (2.31(a)(4)), the patient's first choice first."""
     classes: list[Text] = Field(default_factory=list, max_length=16)
     """General designations of recipients as the form words them: ``my treating providers``."""
-    not_recipients: list[Text] = Field(default_factory=list, max_length=64)
+    not_recipients: list[Text] = Field(default_factory=list)
     """Names of the organisations that the patient excluded: they beat every permit."""
     both_directions: bool = False
     """The recipients may report back to those who disclose to them."""
@@ -292,7 +292,7 @@ class Circumstances(Model):
     current_otp: Otp | None = None
     needs: list[Need] = Field(default_factory=list, max_length=32)
     continuation: Continuation | None = None
-    consents: list[ConsentGiven] = Field(default_factory=list, max_length=32)
+    consents: list[ConsentGiven] = Field(default_factory=list)
     next_appointment: Appointment | None = None
 
 

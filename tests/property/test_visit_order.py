@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fhir_mappings.triage import judge
 from fhir_mappings.visit import as_event, last_dose, merge
-from schemas.discharge import Circumstances, Clinical, Coverage, Identifier, Otp
+from schemas.discharge import Circumstances, Clinical, ConsentGiven, Coverage, Identifier, Otp
 from schemas.facts import Facts, Supply, VisitRecord
 from tests.unit.stories import (
     BELBUCA,
@@ -43,7 +43,34 @@ def conclusions(record: VisitRecord) -> tuple[object, ...]:
     return event, judge(record), last_dose(record), record.ended_at, record.cancelled, record.former_identifiers
 
 
+parties = st.lists(st.sampled_from(["HTEST A", "HTEST B"]), max_size=2, unique=True)
+CONSENTS = st.builds(
+    ConsentGiven,
+    identifier=st.sampled_from([None, "HTEST-C1", "HTEST-C2"]),
+    status=st.sampled_from(["active", "inactive", "rejected", "entered-in-error"]),
+    recipients=parties,
+    classes=st.lists(st.just("my treating providers"), max_size=1),
+    not_recipients=parties,
+    both_directions=st.booleans(),
+    signed_at=st.none() | when.map(at),
+    expires_at=st.none() | when.map(at),
+    form=st.sampled_from([None, "HTEST-F1", "HTEST-F2"]),
+    lacks=st.lists(st.sampled_from(["6", "10"]), max_size=2, unique=True),
+)
+WRITTEN = st.builds(
+    lambda t, given: facts("event", "update", t, circumstances=Circumstances(consents=given)),
+    when,
+    st.lists(CONSENTS, min_size=1, max_size=3),
+)
+MOVED = st.builds(
+    lambda t, who, gone: facts("ADT^A45", "move", t, patient=person(who), merged_identifiers=[mrn(gone)]),
+    when,
+    numbers,
+    numbers,
+)
+
 MESSAGES = st.one_of(
+    WRITTEN,
     st.builds(lambda t, dxs: admit(t, *dxs), when, codes),
     st.builds(
         lambda t, left, dxs, to: leave(t, left, *dxs, disposition=to),
@@ -161,6 +188,24 @@ def test_any_order_of_arrival_gives_the_same_record(pair: tuple[list[Facts], lis
     first, second = assembled(*sent), assembled(*arrived)
     assert conclusions(first) == conclusions(second)
     assert first == second
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(WRITTEN | MOVED, min_size=2, max_size=6).flatmap(
+        lambda found: st.tuples(st.just(found), st.permutations(found))
+    )
+)
+def test_consents_told_in_any_order_are_the_same_and_no_exclusion_is_lost(
+    pair: tuple[list[Facts], list[Facts]],
+) -> None:
+    sent, arrived = pair
+    first, second = assembled(*sent), assembled(*arrived)
+    assert first == second
+    if all(one.kind == "update" for one in sent):
+        held = {(one.identifier, name) for one in first.circumstances.consents for name in one.not_recipients}
+        told = [one for message in sent if message.circumstances for one in message.circumstances.consents]
+        assert held == {(one.identifier, name) for one in told for name in one.not_recipients}
 
 
 @settings(max_examples=100, deadline=None)

@@ -235,12 +235,6 @@ def test_the_consent_of_another_person_is_never_taken_for_this_one() -> None:
         (provision(type="deny", provision=[{"type": "permit"}]), "provision.provision"),
         ({"type": "deny"}, "provision.actor"),
         (provision(type="deny", actor=[actor(reference={"display": "my treating providers"})]), "provision.actor"),
-        (
-            provision(
-                provision=[{"type": "deny", "actor": [actor(reference={"display": f"HTEST {n}"}) for n in range(65)]}]
-            ),
-            "provision.provision",
-        ),
     ],
 )
 def test_a_refusal_that_can_not_be_read_is_never_lost(change: Resource, path: str) -> None:

@@ -46,7 +46,7 @@ def needs(source: Source, message: Message) -> list[Need]:
 
 def consents(source: Source, message: Message) -> list[ConsentGiven]:
     """Consents whose form the sender's map describes; CON has no field for whom it names and what for."""
-    return [consent for con in message.all("CON")[:32] if (consent := _consent(source, con)) is not None]
+    return [consent for con in message.all("CON") if (consent := _consent(source, con)) is not None]
 
 
 def _kinds(source: Source, rf1: Segment) -> Iterator[NeedKind]:
