@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from fhir_mappings import build_clinical, build_medications, build_orders
-from fhir_mappings.build_clinical import consent_keys
+from fhir_mappings import build_clinical, build_consents, build_medications, build_orders
+from fhir_mappings.build_consents import consent_keys
 from fhir_mappings.build_elements import Frame, frame, reference
 from fhir_mappings.build_observations import observations
 from fhir_mappings.build_orders import CoverageView, Status, child, provenance, renewed
@@ -64,7 +64,7 @@ def clinical(event: DischargeEvent, *, parties: Parties, ids: Ids, labels: Label
         *build_clinical.coverages(base),
         *build_clinical.allergies(base),
         *observations(base),
-        *build_clinical.consents(base, part2=labels.part2),
+        *build_consents.consents(base, part2=labels.part2),
         *([unit] if unit else []),
         *clinician,
     ]

@@ -1,4 +1,4 @@
-"""The person and the stay: Patient, Encounter, Condition, Coverage, AllergyIntolerance, Consent, and who cared.
+"""The person and the stay: Patient, Encounter, Condition, Coverage, AllergyIntolerance, and who cared.
 
 A US Core 7.0.0 profile is claimed only by a resource that really conforms (source: the snapshots of
 hl7.fhir.us.core 7.0.0). What others refer to (Patient, Encounter, Practitioner, PractitionerRole) always does, because
@@ -6,19 +6,16 @@ they claim profiles that demand it of their targets: an element that is demanded
 (US Core, General Guidance, Missing Data).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from fhir_mappings.build_elements import (
     ABSENT,
     EXTENSION,
-    LOINC,
     NPI,
     UNKNOWN,
     US_CORE,
     V2_0203,
     Frame,
-    act_reason,
     address,
     concept,
     human_name,
@@ -32,8 +29,8 @@ from fhir_mappings.build_elements import (
     reference,
     when,
 )
-from fhir_mappings.labels import ACT_CODE, PART2, Resource
-from schemas.discharge import Clinician, ConsentGiven, Contact, Coverage, Diagnosis, Identifier, Name, VisitDetails
+from fhir_mappings.labels import ACT_CODE, Resource
+from schemas.discharge import Clinician, Contact, Coverage, Diagnosis, Identifier, Name, VisitDetails
 from schemas.discharge import Patient as Person
 
 PATIENT: Final = US_CORE + "patient"
@@ -89,20 +86,6 @@ _PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationT
 _ATTENDER: Final[list[Resource]] = [
     {"coding": [{"system": _PARTICIPATION, "code": "ATND", "display": "attender"}]},
 ]
-_RECIPIENT: Final[Resource] = {
-    "coding": [{"system": _PARTICIPATION, "code": "IRCP", "display": "information recipient"}]
-}
-_PRIVACY: Final[Resource] = {
-    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
-}
-_DISCLOSURE: Final[list[Resource]] = [
-    {"coding": [{"system": ACT_CODE, "code": "IDSCL", "display": "information disclosure"}]},
-    {"coding": [{"system": LOINC, "code": "59284-0", "display": "Consent"}]},
-]
-_PART2_RULE: Final[Resource] = {"coding": [PART2]}
-_HIPAA_RULE: Final[Resource] = {
-    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentpolicycodes", "code": "hipaa-auth"}]
-}
 
 
 def patient(frame: Frame) -> Resource:
@@ -276,48 +259,6 @@ def allergies(frame: Frame) -> list[Resource]:
         }
         for key, allergy in keyed(frame.event.allergies, lambda one: one.code)
     ]
-
-
-def consents(frame: Frame, *, part2: bool) -> list[Resource]:
-    """Written consents as the hospital reports them (42 CFR 2.31); only what was given.
-
-    Not claimed as SDOHCC-Consent, which demands the signed form itself (source[x]).
-    """
-    keys = consent_keys(frame.event.consents)
-    return [_consent(frame, key, consent, part2=part2) for key, consent in zip(keys, frame.event.consents, strict=True)]
-
-
-def consent_keys(given: Sequence[ConsentGiven]) -> list[str]:
-    """The logical key of the Consent that each becomes."""
-    stated = keyed(enumerate(given, start=1), lambda one: one[1].identifier or str(one[0]))
-    return [key for key, _ in stated]
-
-
-def _consent(frame: Frame, key: str, consent: ConsentGiven, *, part2: bool) -> Resource:
-    purposes = consent.purposes or ["TREAT"]
-    return {
-        **frame.new("Consent", key),
-        **present(
-            {
-                "identifier": [{"value": consent.identifier}] if consent.identifier else None,
-                "status": consent.status,
-                "scope": _PRIVACY,
-                "category": _DISCLOSURE,
-                "patient": frame.patient,
-                "dateTime": when(consent.signed_at),
-                "organization": [frame.hospital],
-                "policyRule": _PART2_RULE if part2 else _HIPAA_RULE,
-                "provision": present(
-                    {
-                        "type": "permit",
-                        "period": period(consent.signed_at, consent.expires_at),
-                        "actor": [{"role": _RECIPIENT, "reference": {"display": one}} for one in consent.recipients],
-                        "purpose": [act_reason(one) for one in purposes],
-                    }
-                ),
-            }
-        ),
-    }
 
 
 def location(frame: Frame) -> Resource | None:

@@ -10,6 +10,7 @@ from re import compile as regex
 from typing import Any, Final
 
 from fhir_mappings import triage
+from fhir_mappings.visit_consents import of_person
 from fhir_mappings.visit_identity import Identity, identity, key_of
 from fhir_mappings.visit_merge import ADMISSION, earliest, merge
 from fhir_mappings.visit_step import micros
@@ -102,6 +103,7 @@ def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> Di
         fields["clinical"] = stated.clinical.model_copy(update=clinical)
     if stated.naloxone_given in (None, "unknown") and _naloxone_supplied(record):
         fields["naloxone_given"] = True
+    fields["consents"] = of_person(stated.consents, record.former_identifiers)
     medications = _medications(record)
     if not stated.needs and any(_is_moud(medication.product) for medication in medications):
         fields["needs"] = [_CONTINUATION]

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from fhir_mappings.visit_step import Step
 from schemas.base import changed
-from schemas.discharge import ConsentGiven
+from schemas.discharge import ConsentGiven, Identifier
 
 V = TypeVar("V")
 
@@ -102,6 +102,15 @@ def forget_consents(stamps: dict[str, int], consents: list[ConsentGiven], moved:
         # A telling always says the status: where that is gone, nobody has told it since.
         left[number] = [] if "status" in blank else _excluding([changed(known[0], blank)], excluded)
     return _in_order(left)
+
+
+def of_person(consents: Iterable[ConsentGiven], former: Iterable[Identifier]) -> list[ConsentGiven]:
+    """All of them, the person's own under a former number as one that needs none."""
+    own = {(one.system, one.value) for one in former}
+    return [
+        changed(one, {"patient": []}) if any((number.system, number.value) in own for number in one.patient) else one
+        for one in consents
+    ]
 
 
 def _drop(stamps: dict[str, int], key: str, moved: int) -> bool:

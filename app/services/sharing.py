@@ -57,7 +57,7 @@ class Sharing:
             need=need,
             direction=direction,
             consents=self._record.circumstances.consents,
-            person=self._record.patient.identifiers,
+            person=(*self._record.patient.identifiers, *self._record.former_identifiers),
             at=self._at,
         )
 

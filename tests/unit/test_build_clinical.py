@@ -7,7 +7,7 @@ import pytest
 from fhir_mappings.build import Labels, hospital_organization, hub_organization, partner_organization
 from fhir_mappings.build_clinical import is_npi
 from schemas.discharge import DischargeEvent
-from tests.unit.build_events import OPEN, PART2, body, built, event, of_type, one_of, referral
+from tests.unit.build_events import OPEN, body, built, event, of_type, one_of, referral
 
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 
@@ -216,22 +216,6 @@ def test_an_attending_of_whom_only_a_telephone_is_known_is_a_role_alone() -> Non
 )
 def test_an_npi_has_ten_digits_and_the_right_check_digit(value: str, expected: bool) -> None:  # noqa: FBT001 - a table of cases
     assert is_npi(value) is expected
-
-
-def test_a_consent_holds_what_was_given_and_no_more() -> None:
-    signed, other = of_type(built(event(), PART2), "Consent")
-    assert [one["reference"] for one in signed["provision"]["actor"]] == [{"display": "Harbor OTP"}]
-    assert signed["policyRule"]["coding"][0]["code"] == "42CFRPart2"
-    assert signed["provision"]["period"] == {"start": "2026-06-09T12:00:00-04:00", "end": "2027-06-09"}
-    assert signed["provision"]["purpose"][0]["code"] == "TREAT"
-    assert other["status"] == "inactive"
-    assert "actor" not in other["provision"]
-    assert "dateTime" not in other
-    assert "profile" not in signed["meta"]
-
-
-def test_a_consent_outside_part_2_stands_on_hipaa() -> None:
-    assert of_type(built(event(), OPEN), "Consent")[0]["policyRule"]["coding"][0]["code"] == "hipaa-auth"
 
 
 def label_codes(labels: Labels) -> set[tuple[str, ...]]:

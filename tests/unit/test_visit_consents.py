@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from fhir_mappings.visit import as_event
 from schemas.discharge import Circumstances, ConsentGiven
 from schemas.facts import Facts, VisitRecord
-from tests.unit.stories import assembled, at, facts
+from tests.unit.stories import admit, assembled, at, facts, mrn, person
 
 EARLY, LATE = "06-08 10:00", "06-08 12:00"
 A, B, C = "HTEST A", "HTEST B", "HTEST C"
@@ -77,3 +78,17 @@ def test_a_record_with_many_consents_can_be_read_again() -> None:
     assert len(record.circumstances.consents) == 100
     assert VisitRecord.model_validate_json(record.model_dump_json(by_alias=True)) == record
     assert at(EARLY) == record.circumstances_at
+
+
+def test_the_consent_of_a_former_number_of_the_person_is_told_as_the_persons_own() -> None:
+    mine, former, other = (
+        {"identifier": f"HTEST-C{n}", "patient": [mrn(value).model_dump()]}
+        for n, value in enumerate(["HTESTB", "HTESTA", "HTESTX"])
+    )
+    record = assembled(
+        admit("06-08 09:00"),
+        told(EARLY, mine, former, other),
+        facts("ADT^A40", "merge", LATE, patient=person("HTESTB"), merged_identifiers=[mrn("HTESTA")]),
+    )
+    event = as_event(record, event_id="HTEST-1", occurred_at=at(LATE))
+    assert [[number.value for number in one.patient] for one in event.consents] == [["HTESTB"], [], ["HTESTX"]]

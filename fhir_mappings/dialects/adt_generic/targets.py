@@ -55,7 +55,7 @@ TARGETS: Final[dict[str, str]] = {
     "OBX-11": "(D I N O R S W X: no result)",
     "OBX-14": "Observation.effectiveDateTime",
     "OBR-7": "Observation.effectiveDateTime (where OBX-14 is empty)",
-    "CON-2": "Consent.provision.actor, Consent.provision.purpose (by the sender's map)",
+    "CON-2": "Consent.provision.actor, Consent.provision.purpose, Consent.policy.uri (by the sender's map)",
     "CON-4": "Consent.identifier (else CON-2)",
     "CON-11": "Consent.status",
     "CON-13": "Consent.dateTime",

@@ -49,6 +49,9 @@ TARGETS: Final[dict[str, str]] = {
     "current_otp": "Observation.valueString",
     "needs": "ServiceRequest.code, Task.priority",
     "continuation": "Observation.valueString",
-    "consents": "Consent.provision",
+    "consents": (
+        "Consent.status, Consent.dateTime, Consent.performer, Consent.organization, Consent.policy.uri, "
+        "Consent.sourceAttachment, Consent.provision"
+    ),
     "next_appointment": "Observation.code",
 }
