@@ -65,12 +65,12 @@ where c.seq > ?1 and c.seq <= ?2
         or r.status not in (select value from json_each(s.filters, '$.not_status')))
     and (json_type(s.filters, '$.owner') is null or r.owner in (select value from json_each(s.filters, '$.owner')))
     and (json_type(s.filters, '$.requester') is null
-        or r.requester in (select value from json_each(s.filters, '$.requester')))
+        or v.level = 'full' and r.requester in (select value from json_each(s.filters, '$.requester')))
     and (json_type(s.filters, '$.from') is null or r.last_updated >= json_extract(s.filters, '$.from'))
     and (json_type(s.filters, '$.before') is null or r.last_updated < json_extract(s.filters, '$.before'))
     and (json_type(s.filters, '$.code') is null or exists (
         select 1 from (select r.code as code union all
-            select i.value from search_index i where i.id = r.id and i.name = 'code') had
+            select i.value from search_index i where v.level = 'full' and i.id = r.id and i.name = 'code') had
         join json_each(s.filters, '$.code') asked on had.code = asked.value
             or (asked.value like '%|' and substr(had.code, 1, length(asked.value)) = asked.value)))
 """

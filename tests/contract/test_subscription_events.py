@@ -6,7 +6,7 @@ import pytest
 
 from app.services import subscriptions
 from app.services.hub import Hub
-from app.store.changes import Changes, Grant, ResourceChange, Revocation
+from app.store.changes import Changes, Grant, Level, ResourceChange, Revocation
 from tests.contract.subscribers import REQUEST, body, events, partner, shown_to, subscribe, task, update
 
 A, B = partner("a"), partner("b")
@@ -147,3 +147,16 @@ async def test_a_deleted_task_is_an_event(hub: Hub) -> None:
     await hub.store.commit(shown_to("a", task("t1")))
     await hub.store.commit(Changes(resources=(task("t1", 2)._replace(deleted=True),)))
     assert [bool(event.deleted) for event in await events(hub, A, one)] == [False, True]
+
+
+@pytest.mark.parametrize("level", ["full", "offer"])
+@pytest.mark.parametrize("filters", [["requester=Organization/h"], ["code=further|x"]], ids=["requester", "code"])
+async def test_a_filter_asks_nothing_that_an_offer_does_not_show(hub: Hub, filters: list[str], level: Level) -> None:
+    one = await subscribe(hub, A, body(filters=filters))
+    other = await subscribe(hub, A, body(filters=["owner=Organization/c"]))
+    known = task("t1", owner="Organization/c", requester="Organization/h")._replace(
+        found_by=(("code", "x|further"),), offer=b"}}"
+    )
+    await hub.store.commit(Changes(resources=(known,), grants=(Grant("a", "t1", level),)))
+    assert await numbers(hub, one) == ([(1, "t1", 1)] if level == "full" else [])
+    assert await numbers(hub, other) == [(1, "t1", 1)]

@@ -11,7 +11,28 @@ depends_on = None
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
+_OF_WHAT_IS_SEEN = (
+    ("select v.organization from visibility v", "select v.organization, v.level from visibility v"),
+    ("f -> 'requester' ? r.requester", "(v.level = 'full' and f -> 'requester' ? r.requester)"),
+    ("where i.id = r.id and i.name = 'code'", "where v.level = 'full' and i.id = r.id and i.name = 'code'"),
+)
+"""In ``number_events``: a filter of a subscription asks nothing that an offer does not show."""
+
+
+def _number_events(changes: tuple[tuple[str, str], ...]) -> None:
+    bind = op.get_bind()
+    if bind.dialect.name != "postgresql":
+        return
+    text = bind.scalar(sa.text("select pg_get_functiondef('number_events(bigint, bigint)'::regprocedure)"))
+    for before, after in changes:
+        if before not in text:
+            raise RuntimeError("number_events is not the function of migration 0005")
+        text = text.replace(before, after)
+    bind.exec_driver_sql(text)
+
+
 def upgrade() -> None:
+    _number_events(_OF_WHAT_IS_SEEN)
     op.create_table(
         "decision",
         sa.Column("id", TEXT, nullable=False),
@@ -65,6 +86,7 @@ def _index_of_openers(states: str) -> None:
 
 
 def downgrade() -> None:
+    _number_events(tuple((after, before) for before, after in _OF_WHAT_IS_SEEN))
     _index_of_openers("state = 'referral'")
     with op.batch_alter_table("visibility") as batch_op:
         batch_op.drop_column("notice")
