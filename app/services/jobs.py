@@ -73,13 +73,14 @@ async def _unknown(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     await jobs.postpone(job, hub.clock.now_us() + _LONGEST_RETRY * _SECOND)
 
 
-_HANDLERS: Final[Mapping[str, Handler]] = {
+HANDLERS: Final[Mapping[str, Handler]] = {
     "expire-visit": expire_visit,
     "look-again": look_again,
     "review-waiting": review_waiting,
     reviews.SETTLE: reviews.settle_visit,
     CONSENT_ENDS: consent_ends,
 }
+"""Kind of job to what does it."""
 
 
 class DueWork:
@@ -105,7 +106,7 @@ class DueWork:
 
     async def _run(self, job: DueJob) -> None:
         try:
-            await _HANDLERS.get(job.kind, _unknown)(self._hub, self._jobs, job)
+            await HANDLERS.get(job.kind, _unknown)(self._hub, self._jobs, job)
         except (Gone, Doubt):
             raise
         except Exception as error:  # noqa: BLE001 - one job may be at fault; the others must not suffer
