@@ -10,8 +10,9 @@ import ipaddress
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -47,8 +48,18 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """By their names in lower case."""
+    content: bytes = field(default=b"", repr=False)
+
+
 class Outbound:
-    """Posts to addresses that others named.
+    """Speaks to addresses that others named.
 
     Args:
         networks: networks that may be reached besides the Internet.
@@ -65,9 +76,16 @@ class Outbound:
 
     async def post(self, url: str, *, content: bytes, headers: Sequence[tuple[str, str]], seconds: float) -> int:
         """The status of the answer, within ``seconds`` from now for all of it. Raises Unreachable."""
+        return (await self._within(seconds, _Call("POST", url, content, headers))).status
+
+    async def get(self, url: str, *, headers: Sequence[tuple[str, str]], limit: int, seconds: float) -> Answer:
+        """What is there, at most ``limit`` bytes of it, within ``seconds`` from now. Raises Unreachable."""
+        return await self._within(seconds, _Call("GET", url, None, headers, limit))
+
+    async def _within(self, seconds: float, call: "_Call") -> Answer:
         try:
             async with asyncio.timeout(seconds):
-                return await self._post(urlsplit(url), content, headers, seconds)
+                return await self._send(call, urlsplit(call.url), seconds)
         except (TimeoutError, httpx.TimeoutException):
             raise Unreachable("timeout") from None
         except ssl.SSLError:
@@ -84,26 +102,28 @@ class Outbound:
         self._clients.clear()
         self._resolver.shutdown(wait=False, cancel_futures=True)
 
-    async def _post(self, url: SplitResult, content: bytes, headers: Sequence[tuple[str, str]], seconds: float) -> int:
+    async def _send(self, call: "_Call", url: SplitResult, seconds: float) -> Answer:
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
         address = await self._address(host, port)
         place = f"[{address}]" if address.version == 6 else str(address)
         client = await self._client(f"{url.scheme}://{host}:{port}")
         request = client.build_request(
-            "POST",
+            call.method,
             url._replace(netloc=f"{place}:{port}").geturl(),
-            content=content,
-            headers=[("host", url.netloc), *headers],
+            content=call.content,
+            headers=[("host", url.netloc), *call.headers],
             timeout=seconds,
             extensions={"sni_hostname": host},
         )
         answer = await client.send(request, stream=True)
         try:
-            await _read_off(answer)
+            if call.limit is None:
+                await _read_off(answer)
+                return Answer(answer.status_code, answer.headers)
+            return Answer(answer.status_code, answer.headers, await _read(answer, call.limit))
         finally:
             await answer.aclose()
-        return answer.status_code
 
     async def _address(self, host: str, port: int) -> Address:
         try:
@@ -139,6 +159,26 @@ class Outbound:
 
 def _resolve(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
     return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]  # families are ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    url: str
+    content: bytes | None
+    headers: Sequence[tuple[str, str]]
+    limit: int | None = None
+    """Bytes of the answer that are wanted; None: nobody looks at it."""
+
+
+async def _read(answer: httpx.Response, limit: int) -> bytes:
+    """The content as it came: what is compressed stays so, and can't grow here."""
+    content = bytearray()
+    async for part in answer.aiter_raw():
+        content += part
+        if len(content) > limit:
+            raise Unreachable("too-large")
+    return bytes(content)
 
 
 async def _read_off(answer: httpx.Response) -> None:

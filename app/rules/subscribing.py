@@ -140,17 +140,24 @@ def _channel_reasons(resource: Mapping[str, Any], premises: Premises) -> Iterato
                 "endpoint", "the endpoint of email is mailto: and one address", "Subscription.channel.endpoint"
             )
     else:
-        yield from _endpoint_reasons(channel.get("endpoint", ""), premises)
+        place = "Subscription.channel.endpoint"
+        yield from address_reasons(channel.get("endpoint", ""), place, loopback=premises.loopback)
 
 
-def _endpoint_reasons(endpoint: str, premises: Premises) -> Iterator[Reason]:
-    path = "Subscription.channel.endpoint"
-    parts = _split(endpoint)
+def address_reasons(address: str, path: str, *, loopback: bool) -> Iterator[Reason]:
+    """What is against speaking to a URL that others named, before it is looked where its name leads.
+
+    Args:
+        address: the URL.
+        path: where it stands.
+        loopback: whether the machine of the hub may be spoken to, and without TLS.
+    """
+    parts = _split(address)
     if parts is None:
         yield Reason("endpoint", f"the endpoint is an absolute https URL of at most {_MAX_URL} characters", path)
         return
     host = parts.hostname or ""
-    here = premises.loopback and is_loopback(host)
+    here = loopback and is_loopback(host)
     if is_loopback(host) and not here:
         yield Reason("endpoint", "the endpoint can't be on the machine of the hub", path)
     elif parts.scheme != "https" and not here:

@@ -51,6 +51,7 @@ PLANTED = {
     "fence-http-client": ("app/services/intake.py", "import httpx"),
     "fence-web": ("app/services/intake.py", "import starlette.requests"),
     "fence-schema": ("app/services/intake.py", "import jsonschema_rs"),
+    "fence-jwt": ("app/services/intake.py", "import jwt"),
 }
 BEHIND = {"circles": ("schemas/discharge.py", "import schemas.resources.base\n")}
 """What a plant needs elsewhere to be one."""
