@@ -32,11 +32,13 @@ from app.entrypoints.ops import docs, health, metrics
 from app.entrypoints.ops import openapi as ops_openapi
 from app.entrypoints.worker import loop as worker
 from app.services import opening
+from app.services.client_keys import ClientKeys
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_requests import receive_frame
+from app.services.rate import Limits
 from app.services.readiness import SchemaWatch
 from app.services.reads import Reads
 from app.services.resource_writes import ResourceWrites
@@ -154,6 +156,8 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.intake = Intake(hub, app.state.counts)
     app.state.disclosures = Disclosures(hub.store)
     app.state.feed = Feed(hub.store)
+    app.state.client_keys = ClientKeys(hub.settings)
+    app.state.limits = Limits(hub.settings)
     app.state.reads = Reads(hub, app.state.disclosures)
     app.state.writes = ResourceWrites(hub, app.state.intake, app.state.disclosures, app.state.feed)
     app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)
@@ -191,6 +195,7 @@ async def _open(app: FastAPI, stack: AsyncExitStack) -> None:
     attach(app, hub)
     if await app.state.schema.faults(hub):
         raise CannotStart("The database can't be reached or its schema is not current: run throughline db upgrade.")
+    stack.push_async_callback(app.state.client_keys.close)
     app.state.disclosures.start()
     stack.push_async_callback(app.state.disclosures.stop)
     app.state.counts.start()

@@ -5,11 +5,19 @@ Each step is a request of one operation of the OpenAPI document; its answer is k
 
 import json
 from base64 import b64encode
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from app.services import accounts
+from app.services.accounts import Proof
+from app.services.assertions import TYPE as ASSERTION_TYPE
 from app.store.sqlite import SqliteDatabase
 from schemas.resources import ALL
 from tools.example_bundles import PROVENANCE, notification, written
@@ -101,10 +109,28 @@ async def _access(recorder: Recorder) -> None:
         body=grant,
         status=401,
     )
+    await _access_by_key(recorder)
     await recorder.say("smartConfiguration", "What a client discovers", name="discovery")
     await recorder.say("smartConfigurationOfFhir", "What a client discovers", name="discovery")
     await recorder.say("capabilities", "What this server does", name="statement")
     await recorder.say("capabilities", "XML is not written", name="xml", headers={"Accept": "text/xml"}, status=406)
+
+
+async def _access_by_key(recorder: Recorder) -> None:
+    hub = recorder.world.hub
+    key = ec.generate_private_key(ec.SECP384R1())
+    public = {**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": "2026"}
+    proof = Proof(json.dumps({"keys": [public]}).encode())
+    organization = recorder.world.organizations[PARTNER]
+    client = (await accounts.add_client(hub, organization, "system/Task.rus", proof=proof)).client_id
+    claims = {"iss": client, "sub": client, "aud": accounts.token_endpoint(hub.settings), "jti": "HTEST-1"}
+    assertion = jwt.encode(
+        claims | {"exp": hub.clock.now_us() // 1_000_000 + 240}, key, "ES384", headers={"kid": public["kid"]}
+    )
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+    say = partial(recorder.say, "token", media=_FORM, body=form)
+    await say("A token for a client that signs: private_key_jwt", name="key")
+    await say("The same assertion again", name="replayed", status=401)
 
 
 def _basic(client_id: str, secret: str) -> str:

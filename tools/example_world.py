@@ -134,11 +134,12 @@ _SECONDS: Final = (
 )
 _OPAQUE: Final = (
     (re.compile(r'W/\\"[0-9a-f]{24}\\"'), 'W/\\"{:024x}\\"'),
+    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "HTEST-assertion-{}"),
     (re.compile(r"_cursor=[\w%-]{40,}"), "_cursor=HTEST-cursor-{}"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7000-8000-[0-9a-f]{12}"), "019e9903-7080-7000-8000-{:012x}"),
 )
-"""Validators and cursors of searches, and ids, numbered in the order in which they are seen: how many nobody saw is
-no matter."""
+"""Validators and cursors of searches, signed assertions, and ids, numbered in the order in which they are seen: how
+many nobody saw is no matter."""
 _STEP: Final = timedelta(microseconds=37_123)
 
 

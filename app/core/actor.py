@@ -15,6 +15,8 @@ class Actor:
     purpose: str = "TREAT"
     """v3-ActReason code, or the hub's own word for a system actor."""
     require_if_match: bool = False
+    sender: str | None = None
+    """The one interface that it may send messages as; None = every one of its organisation."""
 
     @classmethod
     def system(cls, purpose: str) -> "Actor":

@@ -15,6 +15,7 @@
     ├── Conflict              409  conflict
     ├── InUse                 409  conflict      something else rests on it
     ├── Unprocessable         422  business-rule
+    ├── TooManyRequests       429  throttled     nothing was done; Retry-After says when to come back
     └── Unavailable           503  transient     nothing was written, or it is not known: send again
 
 The docstring of each class is its general meaning; ``message`` says what to do. Neither may hold a
@@ -141,6 +142,18 @@ class Unprocessable(HubError):
 
     status = 422
     code = "business-rule"
+
+
+class TooManyRequests(HubError):
+    """More than the caller may send; nothing was done."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """When to come back."""
 
 
 class Unavailable(HubError):

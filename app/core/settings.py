@@ -44,13 +44,19 @@ class Settings(BaseSettings):
     max_body: int = 16 * 1024 * 1024
     """Largest request body and MLLP message, in bytes."""
 
+    rate_per_client: float | None = Field(default=None, gt=0)
+    """Requests per second that one client may send to one process, twice as many at once; without it there is no
+    limit. More is answered by 429."""
+    rate_per_organization: float | None = Field(default=None, gt=0)
+    """The same for all clients of one organization together."""
     smtp_url: str | None = Field(default=None, pattern=r"^smtps?://", repr=False)
     """Mail server that e-mail is handed to: ``smtp://user:password@host:587`` (STARTTLS) or ``smtps://...:465``.
     Without it, and ``mail_from``, there is no e-mail."""
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     """Address that e-mail comes from."""
     notify_networks: tuple[IPvAnyNetwork, ...] | None = None
-    """Networks besides the Internet that subscribers may be in, as a JSON list: ``["10.20.0.0/16"]``."""
+    """Networks besides the Internet that subscribers and the key sets of clients may be in, as a JSON list:
+    ``["10.20.0.0/16"]``."""
 
     @property
     def fhir_base(self) -> str:

@@ -23,23 +23,26 @@ from app.core.errors import (
     NotAuthenticated,
     NotFound,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UnsupportedMedia,
 )
 from app.core.ids import uuid7
 from app.core.metrics import REQUESTS, SECONDS
 from app.services import accounts
+from app.services.client_keys import ClientKeys
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake
+from app.services.rate import Limits
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """What a Starlette route calls."""
 FHIR_JSON: Final = "application/fhir+json; charset=utf-8"
 JSON: Final = "application/json; charset=utf-8"
 RETRY_SECONDS: Final = "1"
-"""Retry-After of 429 and 503: an outage shorter than that is the usual one."""
+"""Retry-After of 503: an outage shorter than that is the usual one."""
 
 _MAX_ISSUES: Final = 100
 _CLOSED: Final = 499
@@ -82,6 +85,23 @@ def feed_of(request: Request) -> Feed:
     return feed
 
 
+def keys_of(request: Request) -> ClientKeys:
+    """The public keys of clients."""
+    keys: ClientKeys = request.app.state.client_keys
+    return keys
+
+
+def limits_of(request: Request) -> Limits:
+    """How much may come from whom."""
+    limits: Limits = request.app.state.limits
+    return limits
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from: behind a proxy on this machine what that says (uvicorn reads it)."""
+    return request.client.host if request.client else ""
+
+
 def header(scope: Scope, name: bytes) -> bytes | None:
     """One request header by its lower-case name; the first, where it stands twice."""
     for key, value in scope["headers"]:
@@ -97,7 +117,7 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 async def authenticate(request: Request) -> Actor:
     """The client that the bearer token stands for (RFC 6750 section 2.1); the hub itself where AUTH is off.
 
-    Raises NotAuthenticated without a valid token, Unavailable when it can't be looked up.
+    Raises NotAuthenticated without a valid token, TooManyRequests, Unavailable when it can't be looked up.
     """
     hub = hub_of(request)
     if hub.settings.auth == "off":
@@ -105,9 +125,12 @@ async def authenticate(request: Request) -> Actor:
     scheme, _, token = (header(request.scope, b"authorization") or b"").partition(b" ")
     if scheme.lower() != b"bearer" or not token:
         raise NotAuthenticated("A bearer token is needed; POST /oauth/token gives one.")
+    limits = limits_of(request)
     actor = await accounts.authenticate(hub, token.strip().decode("latin-1"))
     if actor is None:
+        limits.unknown_token(address_of(request))
         raise NotAuthenticated("The bearer token is not known or has expired; POST /oauth/token gives a new one.")
+    limits.request(actor)
     return actor
 
 
@@ -253,7 +276,9 @@ def _hub_outcome(error: HubError) -> Response:
     headers = {}
     if isinstance(error, NotAuthenticated):
         headers["www-authenticate"] = _BEARER
-    if error.status in {429, 503}:
+    if isinstance(error, TooManyRequests):
+        headers["retry-after"] = str(error.seconds)
+    elif isinstance(error, Unavailable):
         headers["retry-after"] = RETRY_SECONDS
     return _outcome(error.status, error.issues, headers)
 

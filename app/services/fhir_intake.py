@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros, iso
-from app.core.errors import BadRequest, HubError, Issue, Unavailable, Unprocessable
+from app.core.errors import BadRequest, Forbidden, HubError, Issue, Unavailable, Unprocessable
 from app.services.accounting import counted, original
 from app.services.hub import Hub
 from app.services.intake import Intake, Outcome
@@ -76,6 +76,8 @@ async def _taken(
 
 def refusal(refused: Refusal) -> HubError:
     """The error that a refusal is for its sender."""
+    if refused.of_another:
+        return Forbidden(refused.text, issues=refused.issues)
     error = BadRequest if refused.reason in _UNREADABLE else Unprocessable
     return error(refused.text, issues=refused.issues)
 

@@ -63,6 +63,11 @@ class Refusal:
     issues: tuple[Issue, ...] = ()
     """The same of a FHIR Bundle."""
 
+    @property
+    def of_another(self) -> bool:
+        """Whether the caller may send as none of those that it could be from."""
+        return self.reason == "unknown-sender" and not self.inbound.senders
+
 
 class Part(NamedTuple):
     """What a message says of one person or pair of numbers, and the keyed hashes that find its visits."""

@@ -12,7 +12,7 @@ from typing import Final
 from app.core import log
 from app.core.actor import Actor
 from app.core.clock import from_micros
-from app.core.errors import BadRequest, Issue, Unavailable
+from app.core.errors import BadRequest, Forbidden, Issue, Unavailable
 from app.core.ids import uuid7
 from app.services import intake_reading
 from app.services.accounting import counted, original
@@ -39,12 +39,17 @@ class EventAnswer:
 
 
 async def senders_of(hub: Hub, actor: Actor, named: str | None = None) -> list[Sender]:
-    """Interfaces that ``actor`` may send as: those of its organisation, all for the hub itself; ``named`` narrows."""
+    """Interfaces that ``actor`` may send as; ``named`` narrows.
+
+    Those of its organisation, all for the hub itself, and only the one that the client is bound to where it is.
+    """
     senders = (await hub.registry.current()).senders.values()
     return [
         sender
         for sender in senders
-        if (actor.is_system or sender.organization == actor.organization) and named in {None, sender.id}
+        if (actor.is_system or sender.organization == actor.organization)
+        and actor.sender in {None, sender.id}
+        and named in {None, sender.id}
     ]
 
 
@@ -151,13 +156,14 @@ async def receive_event(
 ) -> EventAnswer:
     """One DischargeEvent; ``key`` overrides its ``event_id`` as identity.
 
-    Raises BadRequest with the path of everything that is wrong (the ledger has it as rejected), Unavailable when it
-    could not be made durable.
+    Raises BadRequest with the path of everything that is wrong, Forbidden where it would be another's (the ledger has
+    both as rejected), Unavailable when it could not be made durable.
     """
     outcome = counted(await intake.receive(_read(hub, intake, data, senders, key)))
     reading = outcome.reading
     if isinstance(reading, Refusal):
-        raise BadRequest(reading.text, issues=tuple(_issues(reading)))
+        error = Forbidden if reading.of_another else BadRequest
+        raise error(reading.text, issues=tuple(_issues(reading)))
     if outcome.decision.state == "duplicate":
         return EventAnswer(200, await original(hub, reading) or _entry(outcome))
     if outcome.decision.state == "rejected":

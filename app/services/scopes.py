@@ -5,30 +5,39 @@ SMART App Launch 2.2, scopes-and-launch-context: ``system/Task.rus``; version 1 
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 from app.core.actor import Actor
 from app.core.errors import Forbidden
+from schemas.resources import ALL
 
 INGEST = "ingest"
-_LETTERS = "cruds"
-_SYSTEM = re.compile(r"^system/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)$")
+_SYSTEM = re.compile(r"system/([A-Z][A-Za-z]*|\*)\.(read|write|\*|c?r?u?d?s?)")
 _VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
 @lru_cache(maxsize=256)
 def letters_of(scope: str) -> tuple[str, frozenset[str]] | None:
     """(resource type or ``*``, letters) of one scope; None when it is not one."""
-    found = _SYSTEM.match(scope)
+    found = _SYSTEM.fullmatch(scope)
     if found is None or not found[2]:
         return None
     return found[1], frozenset(_VERSION_1.get(found[2], found[2]))
 
 
-def invalid(scopes: Iterable[str]) -> list[str]:
-    """The ones that are no scope of this server."""
-    return [scope for scope in scopes if scope != INGEST and letters_of(scope) is None]
+def fault_of(scope: str) -> str | None:
+    """Why ``scope`` is none of this server; None when it is one."""
+    if scope == INGEST:
+        return None
+    if "?" in scope:
+        # Half of them honoured would be worse than none: the client would believe that it sees less than it does.
+        return "scopes with search parameters are not offered; ask for the type, and put the parameters in the search"
+    known = letters_of(scope)
+    if known is None:
+        return "a scope is ingest or system/TYPE.LETTERS, with letters of cruds in that order, or read, write, *"
+    if known[0] not in {"*", *ALL}:
+        return "a type in a scope is * or one that this server has, as its CapabilityStatement lists them"
+    return None
 
 
 def granted(registered: frozenset[str], asked: frozenset[str]) -> frozenset[str] | None:

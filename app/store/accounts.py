@@ -1,18 +1,34 @@
 """Who takes part: organisations, hospital interfaces, partners, machine clients and their tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import groupby
+from typing import Final, Literal
 
 from app.core.clock import Clock
 from app.core.crypto import hash_secret
 from app.core.ids import uuid7
-from app.store.database import Database
+from app.store.database import Database, Record
 from schemas.agreement import Agreement
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
 PartyKind = Literal["hub", "hospital", "partner"]
+
+
+CredentialKind = Literal["secret", "jwks", "jwks-url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """By what a client is known."""
+
+    id: str
+    kind: CredentialKind
+    value: str = field(repr=False)
+    """Hash of the secret, JWK set as JSON, or URL of one."""
+    until: int | None = None
+    """Microseconds since the epoch from which on it is none any more; None = until it is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +38,14 @@ class Client:
     id: str
     organization: str
     scope: str
-    secret_hash: str | None
     require_if_match: bool
     active: bool
+    sender: str | None = None
+    """The one interface that it may send as; None = all of its organisation."""
+    credentials: tuple[Credential, ...] = ()
+    """Those that stand now, oldest first."""
+    created_at: int = 0
+    """Microseconds since the epoch; given by the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,7 @@ class Granted:
     scope: str
     expires_at: int
     require_if_match: bool
+    sender: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +74,21 @@ class Directory:
     """Organisation id -> what it has signed."""
     agreements_required: bool = False
     """Whether nothing goes from or to whoever has none in force."""
+
+
+_CLIENTS: Final = (
+    "select c.id, c.organization, c.scope, c.require_if_match, c.active, c.sender, c.created_at, "
+    "k.id, k.kind, k.value, k.until from client c "
+    "left join credential k on k.client = c.id and (k.until is null or k.until > $1)"
+)
+
+
+def _clients_of(rows: Sequence[Record]) -> Iterator[Client]:
+    """Clients of rows with one credential each; those of one client stand together."""
+    for _, some in groupby(rows, lambda row: row[0]):
+        (id_, organization, scope, require_if_match, active, sender, created_at, *_), *_ = together = list(some)
+        credentials = tuple([Credential(*row[7:]) for row in together if row[7] is not None])
+        yield Client(id_, organization, scope, bool(require_if_match), bool(active), sender, credentials, created_at)
 
 
 class Accounts:
@@ -118,26 +155,72 @@ class Accounts:
 
     async def add_client(self, client: Client) -> None:
         """Register a machine client."""
+        for credential in client.credentials:
+            await self._add_credential(client.id, credential)
         await self._database.execute(
-            "insert into client (id, organization, scope, secret_hash, require_if_match, active, created_at) "
+            "insert into client (id, organization, scope, require_if_match, active, created_at, sender) "
             "values ($1, $2, $3, $4, $5, $6, $7)",
             client.id,
             client.organization,
             client.scope,
-            client.secret_hash,
             client.require_if_match,
             client.active,
             self._clock.now_us(),
+            client.sender,
         )
 
     async def client(self, client_id: str) -> Client | None:
-        """An active client by its id."""
+        """An active client by its id, with the credentials that stand now."""
         rows = await self._database.fetch(
-            "select id, organization, scope, secret_hash, require_if_match, active from client "
-            "where id = $1 and active",
-            client_id,
+            f"{_CLIENTS} where c.id = $2 and c.active order by k.id", self._clock.now_us(), client_id
         )
-        return Client(*rows[0]) if rows else None
+        return next(_clients_of(rows), None)
+
+    async def clients(self) -> list[Client]:
+        """Every client that was ever registered, oldest first."""
+        now = self._clock.now_us()
+        return list(_clients_of(await self._database.fetch(f"{_CLIENTS} order by c.created_at, c.id, k.id", now)))
+
+    async def replace_credentials(self, client: str, credential: Credential, others_until: int) -> None:
+        """A new credential; the ones that stand end at ``others_until``, or when they would have ended anyway."""
+        await self._add_credential(client, credential)
+        await self._database.execute(
+            "update credential set until = $1 where client = $2 and id <> $3 and (until is null or until > $1)",
+            others_until,
+            client,
+            credential.id,
+        )
+
+    async def end_tokens(self, client: str) -> None:
+        """Every token of a client is void."""
+        await self._database.execute("delete from token where client = $1", client)
+
+    async def revoke_client(self, client: str) -> None:
+        """A client is switched off for good; what it had to prove itself by is forgotten."""
+        await self._database.execute("update client set active = $1 where id = $2", False, client)
+        await self.end_tokens(client)
+        await self._database.execute("delete from credential where client = $1", client)
+
+    async def use_assertion(self, client: str, jti: str, until: int) -> bool:
+        """Whether the assertion is used for the first time, by any process; it is remembered ``until`` then."""
+        await self._database.execute("delete from assertion where expires_at < $1", self._clock.now_us())
+        written = await self._database.execute(
+            "insert into assertion (client, jti, expires_at) values ($1, $2, $3) on conflict do nothing",
+            client,
+            hash_secret(jti),
+            until,
+        )
+        return written == 1
+
+    async def _add_credential(self, client: str, credential: Credential) -> None:
+        await self._database.execute(
+            "insert into credential (id, client, kind, value, until) values ($1, $2, $3, $4, $5)",
+            credential.id,
+            client,
+            credential.kind,
+            credential.value,
+            credential.until,
+        )
 
     async def add_token(self, token: str, client: Client, scope: str, expires_at: int) -> None:
         """Keep a token (its hash) and drop those that expired."""
@@ -153,7 +236,7 @@ class Accounts:
     async def granted(self, token: str) -> Granted | None:
         """What a bearer token stands for now; None when unknown, expired or its client is not active."""
         rows = await self._database.fetch(
-            "select c.id, c.organization, t.scope, t.expires_at, c.require_if_match from token t "
+            "select c.id, c.organization, t.scope, t.expires_at, c.require_if_match, c.sender from token t "
             "join client c on c.id = t.client where t.hash = $1 and t.expires_at > $2 and c.active",
             hash_secret(token),
             self._clock.now_us(),

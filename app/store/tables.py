@@ -60,10 +60,26 @@ client = Table(
     Column("id", Text, primary_key=True),
     Column("organization", Text, nullable=False),
     Column("scope", Text, nullable=False),
-    Column("secret_hash", Text),
     Column("require_if_match", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("sender", Text),
+)
+credential = Table(
+    "credential",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("client", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("until", BigInteger),
+)
+assertion = Table(
+    "assertion",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("jti", Text, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 token = Table(
     "token",

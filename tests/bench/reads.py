@@ -161,8 +161,8 @@ async def _take_part(connection: "asyncpg.Connection[asyncpg.Record]", names: li
     hashes = [hash_secret(token) for token in tokens]
     await connection.execute("insert into party select n, n, 'partner' from unnest($1::text[]) n", names)
     await connection.execute(
-        "insert into client (id, organization, scope, secret_hash, require_if_match, active, created_at) "
-        "select 'client-' || n, n, 'system/*.rs', null, false, true, 0 from unnest($1::text[]) n",
+        "insert into client (id, organization, scope, require_if_match, active, created_at) "
+        "select 'client-' || n, n, 'system/*.rs', false, true, 0 from unnest($1::text[]) n",
         names,
     )
     await connection.execute(

@@ -10,10 +10,11 @@ from app.core.clock import monotonic
 from app.core.errors import BadRequest, NotFound
 from app.core.ids import uuid7
 from app.services import accounts, registration
-from app.services.accounts import TokenRefused
+from app.services.accounts import Proof, TokenRefused
 from app.services.hub import Hub
 from app.store.queries import Query
 from tests.hub_fixtures import PARTNER, World
+from tests.signing import ec_key, jwk, key_set
 
 SENDER = {
     "id": "lake-adt",
@@ -41,7 +42,7 @@ async def test_neither_secret_nor_token_is_stored_readable(world: World) -> None
     made = await world.client(world.harbor, "ingest")
     issued = await accounts.exchange(world.hub, made.client_id, made.client_secret, None)
     stored = [
-        *await world.hub.store.database.fetch("select secret_hash from client"),
+        *await world.hub.store.database.fetch("select value from credential"),
         *await world.hub.store.database.fetch("select hash from token"),
     ]
     assert not {made.client_secret, issued.token} & {str(row[0]) for row in stored}
@@ -54,13 +55,13 @@ async def test_a_wrong_secret_and_an_unknown_client_get_the_same_answer(world: W
         await accounts.exchange(world.hub, made.client_id if known else uuid7(), "wrong", None)
     assert (refused.value.error, refused.value.description) == (
         "invalid_client",
-        "The client is not known, or this is not its secret.",
+        "The client is not known, or this is not its secret or its key.",
     )
 
 
 async def test_a_client_without_a_secret_gets_no_token_by_an_empty_one(world: World) -> None:
     made = await world.client(world.harbor, "ingest")
-    await world.hub.store.database.execute("update client set secret_hash = null where id = $1", made.client_id)
+    await world.hub.store.database.execute("delete from credential where client = $1", made.client_id)
     with pytest.raises(TokenRefused):
         await accounts.exchange(world.hub, made.client_id, "", None)
 
@@ -102,7 +103,10 @@ async def test_a_client_that_is_switched_off_is_out_within_a_second(
     assert await accounts.authenticate(world.hub, issued.token) is None
 
 
-@pytest.mark.parametrize("scope", ["", "  ", "system/Task.sr", "Task.read", "patient/Task.rs"])
+@pytest.mark.parametrize(
+    "scope",
+    ["", "  ", "system/Task.sr", "Task.read", "patient/Task.rs", "system/Taskx.rs", "system/Task.rs?status=draft"],
+)
 async def test_a_client_needs_scopes_of_this_server(world: World, scope: str) -> None:
     with pytest.raises(BadRequest):
         await world.client(world.harbor, scope)
@@ -111,6 +115,98 @@ async def test_a_client_needs_scopes_of_this_server(world: World, scope: str) ->
 async def test_a_client_needs_an_organisation_that_takes_part(world: World) -> None:
     with pytest.raises(NotFound):
         await world.client(uuid7(), "ingest")
+
+
+# ---- a client's life
+
+
+async def secrets_of(world: World, *pairs: tuple[str, str]) -> list[bool]:
+    """Which of these ids and secrets are taken."""
+
+    async def taken(client: str, secret: str) -> bool:
+        try:
+            await accounts.exchange(world.hub, client, secret, None)
+        except TokenRefused:
+            return False
+        return True
+
+    return [await taken(*pair) for pair in pairs]
+
+
+async def test_a_rotated_secret_ends_the_old_one_with_its_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = await world.client(world.harbor, "ingest")
+    issued = await accounts.exchange(world.hub, old.client_id, old.client_secret, None)
+    new = await accounts.rotate(world.hub, old.client_id, Proof())
+    assert new.client_id == old.client_id
+    tried = [(one.client_id, one.client_secret) for one in (old, new)]
+    assert await secrets_of(world, *tried) == [False, True]
+    moment = monotonic()
+    monkeypatch.setattr(accounts, "monotonic", lambda: moment + 1.01)
+    assert await accounts.authenticate(world.hub, issued.token) is None
+
+
+async def test_the_old_secret_can_be_kept_for_a_while(world: World) -> None:
+    old = await world.client(world.harbor, "ingest")
+    issued = await accounts.exchange(world.hub, old.client_id, old.client_secret, None)
+    new = await accounts.rotate(world.hub, old.client_id, Proof(), keep_seconds=3600)
+    tried = [(one.client_id, one.client_secret) for one in (old, new)]
+    assert await secrets_of(world, *tried) == [True, True]
+    assert await accounts.authenticate(world.hub, issued.token) is not None
+    (line,) = await accounts.listed(world.hub)
+    assert [one["until"] is None for one in line["credentials"]] == [False, True]
+    world.hub.store.accounts._clock = (await later(world, 3601)).clock
+    assert await secrets_of(world, *tried) == [False, True]
+
+
+async def test_rotating_again_never_prolongs_what_was_to_end(world: World) -> None:
+    old = await world.client(world.harbor, "ingest")
+    await accounts.rotate(world.hub, old.client_id, Proof(), keep_seconds=60)
+    await accounts.rotate(world.hub, old.client_id, Proof(), keep_seconds=3600)
+    world.hub.store.accounts._clock = (await later(world, 61)).clock
+    assert await secrets_of(world, (old.client_id, old.client_secret)) == [False]
+
+
+async def test_a_revoked_client_is_out_with_all_it_had(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await world.client(world.harbor, "ingest")
+    other = await world.client(world.harbor, "ingest")
+    issued = await accounts.exchange(world.hub, made.client_id, made.client_secret, None)
+    kept = await accounts.exchange(world.hub, other.client_id, other.client_secret, None)
+    assert await accounts.authenticate(world.hub, issued.token) is not None
+    await accounts.revoke(world.hub, made.client_id)
+    assert await secrets_of(world, (made.client_id, made.client_secret)) == [False]
+    moment = monotonic()
+    monkeypatch.setattr(accounts, "monotonic", lambda: moment + 1.01)
+    assert await accounts.authenticate(world.hub, issued.token) is None
+    assert await accounts.authenticate(world.hub, kept.token) is not None
+    for table in ("token", "credential"):
+        rows = await world.hub.store.database.fetch(f"select 1 from {table} where client = $1", made.client_id)
+        assert list(rows) == []
+    for again in (accounts.revoke(world.hub, made.client_id), accounts.rotate(world.hub, made.client_id, Proof())):
+        with pytest.raises(NotFound):
+            await again
+
+
+async def test_the_list_of_clients_shows_who_they_are_and_no_secret(world: World) -> None:
+    secret = await world.client(world.harbor, "system/Task.rus")
+    keys = await accounts.add_client(
+        world.hub, world.mercy, "ingest", proof=Proof(key_set(jwk(ec_key()))), sender="mercy-adt"
+    )
+    gone = await world.client(world.north, "ingest")
+    await accounts.revoke(world.hub, gone.client_id)
+    lines = {line["client_id"]: line for line in await accounts.listed(world.hub)}
+    kinds = {one: [c["kind"] for c in line["credentials"]] for one, line in lines.items()}
+    assert kinds == {secret.client_id: ["secret"], keys.client_id: ["jwks"], gone.client_id: []}
+    assert [lines[one.client_id]["active"] for one in (secret, keys, gone)] == [True, True, False]
+    assert (lines[keys.client_id]["sender"], lines[keys.client_id]["organization"]) == ("mercy-adt", world.mercy)
+    stored = await world.hub.store.database.fetch("select value from credential")
+    shown = json.dumps(list(lines.values()))
+    assert not [row for row in stored if str(row[0]) in shown]
+
+
+async def test_a_client_is_bound_to_a_sender_of_its_own_organisation_only(world: World) -> None:
+    for sender in ("north-adt", "nobody"):
+        with pytest.raises(NotFound):
+            await accounts.add_client(world.hub, world.mercy, "ingest", sender=sender)
 
 
 async def test_every_organisation_is_seen_by_every_other(world: World) -> None:

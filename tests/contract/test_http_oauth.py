@@ -1,10 +1,11 @@
 from base64 import b64encode
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from app.store.accounts import Client
+from tests.contract.fhir_callers import Resource, caller
 from tests.hub_fixtures import World
 
 GRANT = {"grant_type": "client_credentials"}
@@ -48,6 +49,63 @@ async def test_a_scope_may_be_less_than_the_registration_but_not_more(web: httpx
     assert (more.status_code, more.json()["error"]) == ((400, "invalid_scope"))
 
 
+@pytest.mark.parametrize("scope", ["system/Task.read", "system/Task.rs", "system/Task.r system/Task.s"])
+async def test_a_scope_of_version_1_is_the_one_of_version_2(web: httpx.AsyncClient, world: World, scope: str) -> None:
+    made = await world.client(world.mercy, "system/*.read")
+    answer = await web.post(
+        "/oauth/token", data=GRANT | {"scope": scope}, headers=basic(made.client_id, made.client_secret)
+    )
+    assert (answer.status_code, answer.json().get("scope")) == (200, scope)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("system/Task.sr", "order"),
+        ("system/Task.dus", "order"),
+        ("system/Task.rr", "order"),
+        ("system/Task.", "order"),
+        ("system/Task", "order"),
+        ("system/task.rs", "order"),
+        ("system/Task.rs.u", "order"),
+        ("xsystem/Task.rs", "order"),
+        ("user/Task.rs", "order"),
+        ("launch", "order"),
+        ("ingestion", "order"),
+        ("system/Taskx.rs", "type"),
+        ("system/Tas.rs", "type"),
+        ("system/*.rs evil", "order"),
+        ("system/Task.rs?owner=Organization/1", "search parameters"),
+    ],
+)
+async def test_34_what_only_looks_like_a_scope_is_none_and_the_answer_says_why(
+    web: httpx.AsyncClient, world: World, scope: str, said: str
+) -> None:
+    made = await world.client(world.mercy, "system/*.cruds ingest")
+    headers = basic(made.client_id, made.client_secret)
+    answer = await web.post("/oauth/token", data=GRANT | {"scope": scope}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+    assert said in answer.json()["error_description"]
+    assert scope not in answer.json()["error_description"]
+
+
+async def test_34_a_token_to_read_does_not_write(web: httpx.AsyncClient, world: World, task: Resource) -> None:
+    reader = await caller(world, web, world.harbor, "system/Task.rs system/*.rs")
+    assert (await reader.get(f"Task/{task['id']}")).status_code == 200
+    for answer in (await reader.put({**task, "status": "accepted"}), await reader.set_status(task, "accepted")):
+        assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "forbidden")
+    assert (await reader.read(f"Task/{task['id']}"))["status"] == "requested"
+
+
+async def test_33_whom_a_token_acts_for_is_not_changed_by_what_is_asked(
+    web: httpx.AsyncClient, world: World, task: Resource
+) -> None:
+    other = await caller(world, web, world.north)
+    headers = {"x_org": world.harbor, "x_organization": f"Organization/{world.harbor}"}
+    assert (await other.get(f"Task/{task['id']}", **headers)).status_code == 404
+    assert (await other.get(f"Task/{task['id']}?_tenant={world.harbor}")).status_code in {400, 404}
+
+
 async def test_who_is_not_known_and_who_has_the_wrong_secret_look_alike(web: httpx.AsyncClient, world: World) -> None:
     made = await world.client(world.mercy, "ingest")
     wrong = await web.post("/oauth/token", data=GRANT, headers=basic(made.client_id, "wrong"))
@@ -62,8 +120,9 @@ async def test_credentials_are_decoded_as_a_form_would_be(web: httpx.AsyncClient
     made = await world.client(world.mercy, "ingest")
     stored = await world.hub.store.accounts.client(made.client_id)
     assert stored is not None
-    odd = Client("a b:c", stored.organization, "ingest", stored.secret_hash, require_if_match=False, active=True)
-    await world.hub.store.accounts.add_client(odd)
+    await world.hub.store.accounts.add_client(
+        replace(stored, id="a b:c", credentials=(replace(stored.credentials[0], id="odd"),))
+    )
     answer = await web.post("/oauth/token", data=GRANT, headers=basic("a b:c", made.client_secret))
     assert answer.status_code == 200
 
@@ -103,6 +162,11 @@ async def test_a_smart_client_finds_the_token_endpoint_at_both_places(web: httpx
     first = answers[0].json()
     assert first == answers[1].json()
     assert first["token_endpoint"] == "http://hub.test/oauth/token"
-    assert first["token_endpoint_auth_methods_supported"] == ["client_secret_basic"]
+    assert first["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "client_secret_basic"]
+    assert first["token_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
+    assert {"client-confidential-asymmetric", "client-confidential-symmetric", "permission-v2"} <= {
+        *first["capabilities"]
+    }
+    assert first["grant_types_supported"] == ["client_credentials"]
     assert first["code_challenge_methods_supported"] == ["S256"]
     assert answers[0].headers["content-type"].startswith("application/json")

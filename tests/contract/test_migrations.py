@@ -42,3 +42,18 @@ async def test_what_the_first_schema_held_is_found_and_shown_under_the_newest(em
     assert [row.id for row in await store.reader(Actor("a", "c", frozenset())).search(query)] == ["p1"]
     assert await store.reader(Actor("b", "c", frozenset())).search(query) == []
     await store.close()
+
+
+async def test_a_client_of_the_first_schema_keeps_its_secret(empty_url: str) -> None:
+    await migrate.upgrade(empty_url, "0001")
+    store = connect(empty_url, Clock())
+    await store.database.execute(
+        "insert into client (id, organization, scope, secret_hash, require_if_match, active, created_at) "
+        "values ('c1', 'o', 'ingest', 'HTEST-hash', false, true, 7), ('c2', 'o', 'ingest', null, false, true, 8)"
+    )
+    await store.close()
+    await migrate.upgrade(empty_url)
+    store = connect(empty_url, Clock())
+    known = {one.id: [(c.kind, c.value, c.until) for c in one.credentials] for one in await store.accounts.clients()}
+    assert known == {"c1": [("secret", "HTEST-hash", None)], "c2": []}
+    await store.close()

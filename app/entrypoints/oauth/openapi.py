@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from app.services.assertions import TYPE as ASSERTION_TYPE
+
 _ERROR: Final = {
     "content": {
         "application/json": {
@@ -31,6 +33,7 @@ _SMART: Final[dict[str, Any]] = {
                             "token_endpoint": {"type": "string", "format": "uri"},
                             "grant_types_supported": _STRINGS,
                             "token_endpoint_auth_methods_supported": _STRINGS,
+                            "token_endpoint_auth_signing_alg_values_supported": _STRINGS,
                             "scopes_supported": _STRINGS,
                             "capabilities": _STRINGS,
                             "code_challenge_methods_supported": _STRINGS,
@@ -48,10 +51,10 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
             "tags": ["Access"],
             "operationId": "token",
             "summary": "Get a bearer token (client credentials)",
-            "description": "The client authenticates by client_secret_basic. Without `scope` the token carries all "
-            "that the client is registered for. RFC 6749 sections 2.3.1 and 4.4, "
+            "description": "The client authenticates by `private_key_jwt` (RS384 or ES384) or `client_secret_basic`. "
+            "Without `scope` the token carries all that the client is registered for. RFC 6749 sections 2.3.1 and 4.4, "
             "https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html",
-            "security": [{"client": []}],
+            "security": [{"client": []}, {}],
             "requestBody": {
                 "required": True,
                 "content": {
@@ -62,6 +65,12 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
                             "properties": {
                                 "grant_type": {"const": "client_credentials"},
                                 "scope": {"type": "string", "description": "Separated by spaces."},
+                                "client_assertion_type": {"const": ASSERTION_TYPE},
+                                "client_assertion": {
+                                    "type": "string",
+                                    "description": "JWT with kid, and iss, sub (both the client id), aud (this URL), "
+                                    "exp (at most five minutes ahead) and a new jti.",
+                                },
                             },
                         },
                     }
@@ -87,6 +96,7 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
                 },
                 "400": {"description": "invalid_request, unsupported_grant_type or invalid_scope.", **_ERROR},
                 "401": {"description": "invalid_client.", **_ERROR},
+                "429": {"description": "temporarily_unavailable: too many logins; see Retry-After.", **_ERROR},
             },
         }
     },

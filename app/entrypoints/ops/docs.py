@@ -156,8 +156,16 @@ def document(described: Document, paths: Sequence[Mapping[str, Document]], compo
     found["components"] = {**components, "schemas": schemas, "securitySchemes": _security(found["paths"])}
     # A copy in which nothing is shared: an example belongs to one place.
     copy: Document = json.loads(json.dumps(found))
+    _limit(copy["paths"])
     examples.weave(copy, examples.exchanges())
     return copy
+
+
+def _limit(paths: Document) -> None:
+    """Whatever needs a token may be asked too often."""
+    for operation in (operation for item in paths.values() for operation in item.values()):
+        if operation.get("security") != []:
+            operation["responses"].setdefault("429", {"$ref": "#/components/responses/TooManyRequests"})
 
 
 def with_named_types(document: Document) -> Document:

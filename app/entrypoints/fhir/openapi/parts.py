@@ -108,6 +108,7 @@ _REFUSALS: Final = {
     "413": ("TooLarge", "The body is larger than the limit."),
     "415": ("UnsupportedMedia", "The media type is not one that is read here."),
     "422": ("Unprocessable", "Readable, but against a rule: the issue names what is allowed."),
+    "429": ("TooManyRequests", "More than this client, its organisation or address may send; see Retry-After."),
     "503": ("Unavailable", "Nothing was written, or it is not known: send it again (see Retry-After)."),
 }
 
