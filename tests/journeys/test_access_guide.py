@@ -113,12 +113,18 @@ def test_31_an_assertion_that_was_used_is_refused_after_a_restart_too(served: Se
     assert "jti" in answers[2].json()["error_description"]
 
 
-def test_a_client_shows_who_it_is_in_one_way(hub: RunningHub) -> None:
+def test_a_client_that_can_never_get_in_is_not_registered(hub: RunningHub, tmp_path: Path) -> None:
     organization = hub.organizations[PARTNER]
     common = ("client", "add", "--organization", organization, "--scope", "system/Task.rs")
     for how in ((), ("--secret", "--jwks-url", "https://keys.example.org/jwks"), ("--jwks", "k", "--jwks-url", "u")):
         command(*common, *how, code=1)
+    (tmp_path / "keys.json").write_text("{}")
+    for wrong in (("--jwks", str(tmp_path / "keys.json")), ("--jwks-url", "http://keys.example.org/jwks")):
+        command(*common, *wrong, code=1)
+    command(*common, "--secret", "--sender", "nobody", code=1)
     assert command("client", "list") == []
+    for words in (("revoke",), ("rotate", "--secret")):
+        command("client", *words, "--client", "nobody", code=1)
 
 
 def until(holds: Callable[[], bool], *, seconds: float) -> None:
