@@ -24,6 +24,8 @@ _FAILURES_OF_CLIENT: Final = (1 / 3, 20.0)
 """Failed logins with one client id: per second, and at once."""
 _FAILURES_OF_ADDRESS: Final = (1.0, 100.0)
 """Failed logins from one address: per second, and at once. Many clients may be behind one."""
+_UNKNOWN_TOKENS: Final = (10.0, 1000.0)
+"""Bearer tokens from one address that nobody has: per second, and at once. None can be guessed; asking costs."""
 _REQUESTS: Final = "More requests than this client or its organization may send; wait as Retry-After says."
 _LOGINS: Final = "Too many failed logins; wait as Retry-After says."
 
@@ -80,6 +82,7 @@ class Limits:
         self._failures = Buckets(*_FAILURES_OF_CLIENT)
         self._failures_there = Buckets(*_FAILURES_OF_CLIENT)
         self._addresses = Buckets(*_FAILURES_OF_ADDRESS)
+        self._tokens = Buckets(*_UNKNOWN_TOKENS)
         self._proven: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def request(self, actor: Actor) -> None:
@@ -128,8 +131,8 @@ class Limits:
         Only asked when the token was looked up: whoever has a good one is never held back by a neighbour.
         """
         now, place = monotonic(), place_of(address)
-        wait = self._addresses.wait(place, now)
-        self._addresses.take(place, now)
+        wait = self._tokens.wait(place, now)
+        self._tokens.take(place, now)
         _refuse(_LOGINS, wait)
 
 
