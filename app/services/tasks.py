@@ -135,8 +135,8 @@ async def _offers(hub: Hub, family: _Referral) -> dict[str, Resource]:
     found: dict[str, Resource] = {}
     for child in family.children:
         own = [child["id"], child["focus"]["reference"].rpartition("/")[2]]
-        partner = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
-        seen = await hub.store.reader(partner).by_ids(own)
+        actor = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
+        seen = await hub.store.reader(actor).by_ids(own)
         found |= {row.id: decoded(row) for row in seen if row.level == "offer"}
     return found
 
@@ -267,6 +267,7 @@ async def _still_shown(hub: Hub, partner: str, task: Resource) -> set[str]:
         return set()
     conditions = (ColumnIn("owner", (f"Organization/{partner}",)), ColumnIn("patient", (patient,)))
     rows = await hub.store.reader(_SYSTEM).search(Query("Task", conditions, limit=50))
-    own = hub.store.reader(Actor(partner, "hub"))
+    actor = Actor(partner, "hub")
+    own = hub.store.reader(actor)
     others = [row for row in rows if row.id != task["id"] and decoded(row)["status"] not in _LOST]
     return {one.id for other in others for one in await reachable(own, other)}

@@ -77,6 +77,9 @@ COMMANDS_OUT: Final = {
     "agreement add": NOBODY,
     "agreement list": NOBODY,
     "client add": NOBODY,
+    "client list": NOBODY,
+    "client rotate": NOBODY,
+    "client revoke": NOBODY,
     "token": MACHINE,
 }
 GRANTS: Final = {
