@@ -168,7 +168,7 @@ async def test_a_job_that_fails_is_tried_again_later_and_harms_no_other(
     async def broken(*_: object) -> None:
         raise KeyError
 
-    monkeypatch.setattr(service, "HANDLERS", {**service._HANDLERS, "broken": broken})
+    monkeypatch.setattr(service, "HANDLERS", {**service.HANDLERS, "broken": broken})
     await hub.store.commit(Changes(jobs=(due("b", 1, "broken"), due("v", 2))))
     work = DueWork(hub)
     before = hub.clock.now_us()

@@ -156,6 +156,7 @@ def discharge() -> bytes:
 def test_the_commands_of_the_readme_do_what_it_says_when_pasted_in_order(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "discharge.hl7").write_bytes(discharge())
+    (tmp_path / "baa-7.pdf").write_bytes(b"%PDF HTEST")
     (tmp_path / "inbox" / "one.hl7").write_bytes(discharge())
     reader = Reader(tmp_path)
     try:
