@@ -2,7 +2,8 @@
 
 A consent with a number is one, told in pieces: of each piece the latest telling holds, whatever the order of arrival.
 So a status that ends it holds against an older active one, and whom a later telling names replaces whom the older one
-did. A piece that a telling says nothing of stays. Exclusions add up for good: only a consent of another number, signed
+did. A piece that a telling says nothing of stays, and without a date of signature none makes a consent active that
+another word ended. Exclusions add up for good: only a consent of another number, signed
 later, takes one back. Consents without a number are one group, which a telling states as a whole; exclusions stay.
 """
 
@@ -44,6 +45,7 @@ def merge_consents(step: Step, old: list[ConsentGiven], new: list[ConsentGiven])
         excluded = _excluded(*known, *stated)
         for name in _excluded(*stated):
             step.reach(_exclusion(number, name), step.stamp)
+        step.reach(_told(number), step.stamp)
         if number == _UNNUMBERED:
             before, after = _excluding(known, excluded), _excluding(stated, excluded)
             merged[number] = after if step.wins(_WHOLE, before, after) else before
@@ -60,7 +62,8 @@ def _later(step: Step, number: str, known: ConsentGiven, stated: ConsentGiven) -
     for piece, fields in _PIECES.items():
         value = _values(stated, fields)
         said = piece in _ALWAYS_SAID or any(value)
-        if said and step.wins(_piece(number, piece), _values(known, fields), value):
+        unsigned = piece == "status" and stated.status == "active" and stated.signed_at is None
+        if said and step.wins(_piece(number, piece), _values(known, fields), value, -1 if unsigned else None):
             yield from zip(fields, value, strict=True)
 
 
@@ -86,22 +89,27 @@ def fuse_consents(
 
 def forget_consents(stamps: dict[str, int], consents: list[ConsentGiven], moved: int) -> list[ConsentGiven]:
     """The consents without what was told before the visit was taken from the person: that was another's."""
-    left = {}
+    left: dict[str, list[ConsentGiven]] = {}
     for number, known in _by_number(consents).items():
         gone = [name for name in _excluded(*known) if _drop(stamps, _exclusion(number, name), moved)]
         excluded = [name for name in _excluded(*known) if name not in gone]
-        if number == _UNNUMBERED:
-            left[number] = [] if _drop(stamps, _WHOLE, moved) else _excluding(known, excluded)
-            continue
-        blank = {
-            field: getattr(_BLANK, field)
-            for piece, fields in _PIECES.items()
-            if _drop(stamps, _piece(number, piece), moved)
-            for field in fields
-        }
-        # A telling always says the status: where that is gone, nobody has told it since.
-        left[number] = [] if "status" in blank else _excluding([changed(known[0], blank)], excluded)
+        if _drop(stamps, _told(number), moved):
+            for key in [_WHOLE] if number == _UNNUMBERED else [_piece(number, piece) for piece in _PIECES]:
+                stamps.pop(key, None)
+        elif number == _UNNUMBERED:
+            left[number] = _excluding(known, excluded)
+        else:
+            left[number] = _excluding([changed(known[0], dict(_forgotten(stamps, number, moved)))], excluded)
     return _in_order(left)
+
+
+def _forgotten(stamps: dict[str, int], number: str, moved: int) -> Iterator[tuple[str, Any]]:
+    """The fields of a consent that nobody has told since, blank."""
+    for piece, fields in _PIECES.items():
+        if _drop(stamps, _piece(number, piece), moved):
+            yield from ((field, getattr(_BLANK, field)) for field in fields)
+    # It was told since, and each telling says a status; only one without a signature leaves no later mark.
+    stamps.setdefault(_piece(number, "status"), -1)
 
 
 def of_person(consents: Iterable[ConsentGiven], former: Iterable[Identifier]) -> list[ConsentGiven]:
@@ -118,6 +126,10 @@ def _drop(stamps: dict[str, int], key: str, moved: int) -> bool:
     if gone:
         del stamps[key]
     return gone
+
+
+def _told(number: str) -> str:
+    return f"consent-told:{number}"
 
 
 def _piece(number: str, piece: str) -> str:

@@ -1,5 +1,6 @@
 """A consent that is told in pieces: nothing is gained by saying less, and whatever ends it ends it."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ def told(when: str, *consents: dict[str, Any]) -> Facts:
 
 
 def merged(*messages: Facts) -> ConsentGiven:
-    one, other = assembled(*messages), assembled(*reversed(messages))
-    assert one == other
+    one = assembled(*messages)
+    assert all(assembled(*order) == one for order in permutations(messages))
     (found,) = one.circumstances.consents
     return found
 
@@ -44,6 +45,12 @@ def test_what_is_told_again_with_fewer_facts_loses_none_and_gains_nobody() -> No
 def test_a_later_word_that_ends_it_holds_whatever_the_order_of_arrival(status: str) -> None:
     found = merged(told(EARLY, WHOLE), told(LATE, {"status": status}))
     assert (found.status, found.recipients) == (status, [A, B])
+
+
+def test_without_a_new_signature_no_word_revives_a_consent_that_was_ended() -> None:
+    ended = (told("06-08 09:00", WHOLE), told(EARLY, {"status": "inactive"}))
+    assert merged(*ended, told(LATE, {"not_recipients": [A]})).status == "inactive"
+    assert merged(*ended, told(LATE, {"signed_at": "2026-06-08"})).status == "active"
 
 
 def test_of_two_words_of_one_instant_the_one_that_ends_it_holds() -> None:
