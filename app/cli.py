@@ -22,6 +22,7 @@ GROUPS: Final = (
     "mapping",
     "ledger",
     "review",
+    "consents",
     "health",
     "database",
     "senders",
