@@ -17,6 +17,8 @@ class Actor:
     require_if_match: bool = False
     sender: str | None = None
     """The one interface that it may send messages as; None = every one of its organisation."""
+    user: str | None = None
+    """The person who uses the client, where it is one that persons use."""
 
     @classmethod
     def system(cls, purpose: str) -> "Actor":

@@ -80,7 +80,7 @@ def disclosing(actor: Actor, planned: Planned, seen: Row) -> Planned:
     if planned.changes is None or actor.organization is None or seen.disclosed >= planned.version:
         return planned
     entry = (planned.id, planned.version, cast("Level", seen.level), seen.decision)
-    told = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, (entry,))
+    told = Disclosure(uuid7(), actor.organization, actor.client, actor.purpose, (entry,), actor.user)
     return replace(planned, changes=planned.changes._replace(disclosures=(*planned.changes.disclosures, told)))
 
 

@@ -79,7 +79,7 @@ class Reads:
         if row is None:
             not_found()
         if row.deleted:
-            self._disclosures.access(actor, interaction)
+            self._disclosures.access(actor, interaction, [row.id])
             raise Deleted("It was deleted; its history has the versions before.")
         await self._disclosures.record(actor, [row], interaction)
         if subset is None:

@@ -34,11 +34,13 @@ class Searches:
         admit(actor, resource_type, "s")
         if actor.organization is None:
             found = await self._searching.search(actor, resource_type, pairs, lenient=lenient)
+            self._disclosures.access(actor, "search", found.shown)
             return Answer(found.body, None)
         question = Question(actor.organization, actor.client, resource_type, query, lenient)
         answer = self._at_hand(question, has) or await self._still_held(actor, question, has)
         if answer is not None:
-            self._disclosures.access(actor, "search")
+            # What stands in it was told with its tag, by this process or by the one that gave it.
+            self._disclosures.access(actor, "search", page=_page(answer.tag))
         else:
             answer = await self._new(actor, question, pairs)
         if answer.tag is not None and (answer.tag in has or "*" in has):
@@ -73,11 +75,13 @@ class Searches:
     async def _new(self, actor: Actor, question: Question, pairs: Pairs) -> Answer:
         found = await self._searching.search(actor, question.type, pairs, lenient=question.lenient)
         if found.changed == 0:
+            self._disclosures.access(actor, "search", found.shown)
             return Answer(found.body, None)
         tag = self._state(question, found.changed)
         if found.until is not None:
             tag = f"{tag}.{found.until}"
         answer = Answer(found.body, tag)
+        self._disclosures.access(actor, "search", found.shown, _page(tag))
         if self._feed.changed(question.organization) is not None:
             self._kept.keep(question, answer, found.changed, found.until)
         return answer
@@ -87,6 +91,11 @@ class Searches:
         query = question.query.decode("latin-1")
         parts = (question.organization, question.client, question.type, query, str(question.lenient), str(changed))
         return self._hub.keys.etag(*parts)
+
+
+def _page(tag: str | None) -> str | None:
+    """How the access log names what stands in the answer with this tag: its end could be another's word."""
+    return None if tag is None else tag.partition(".")[0]
 
 
 def _parts(tag: str) -> tuple[str, int | None]:

@@ -38,6 +38,8 @@ class Found:
     """0: it depends on more than the view, so that it holds for this moment only."""
     until: int | None
     """When the first of what it shows ceases to be visible (microseconds); None: never."""
+    shown: tuple[str, ...] = ()
+    """Ids of all that it shows."""
 
 
 class Searching:
@@ -70,7 +72,6 @@ class Searching:
         reader = self._hub.store.reader(actor)
         if asked.count_only:
             counted = await _count(reader, asked)
-            self._disclosures.access(actor, "search")
             return Found(searchset(links, self._hub.clock.now_us(), total=counted.number), 0, counted.until)
         page = await self._page(reader, asked, position)
         until, total = page.until, None if page.more or position is not None else page.count
@@ -79,9 +80,9 @@ class Searching:
             until = earliest((until, first_of_all))
         further = await _next(reader, asked, position, page)
         cursor = None if further is None else cursors.seal(self._hub.keys, actor, asked, further)
-        await self._disclosures.record_fresh(actor, page.fresh, "search")
+        await self._disclosures.record_first(actor, page.fresh)
         stamp = page.stamp or self._hub.clock.now_us()
-        return Found(searchset(links, stamp, page.entries, total=total, cursor=cursor), page.changed, until)
+        return Found(searchset(links, stamp, page.entries, total=total, cursor=cursor), page.changed, until, page.shown)
 
     async def _page(self, reader: Reader, asked: Asked, position: Position | None) -> WrittenPage:
         base, follows = self._hub.settings.fhir_base, follows_of(asked)

@@ -221,7 +221,8 @@ async def shown(
         await disclosures.record(reader.actor, rows, interaction)
         return rows
     fresh = [Fresh(i, 0, event.level or "", event.decision) for i, event in seen.items() if event.disclosed == 0]
-    await disclosures.record_fresh(reader.actor, fresh if content == "id-only" else (), interaction)
+    if not await disclosures.record_first(reader.actor, fresh if content == "id-only" else ()):
+        disclosures.access(reader.actor, interaction, [*seen] if content == "id-only" else ())
     return []
 
 

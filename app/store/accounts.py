@@ -242,18 +242,3 @@ class Accounts:
             self._clock.now_us(),
         )
         return Granted(*rows[0]) if rows else None
-
-    async def log_accesses(self, rows: Sequence[tuple[str, str, str, int]]) -> None:
-        """Keep counted accesses: (organisation, client, interaction, count)."""
-        now = self._clock.now_us()
-        for organization, client, interaction, count in rows:
-            await self._database.execute(
-                "insert into access_log (id, at, organization, client, interaction, count) "
-                "values ($1, $2, $3, $4, $5, $6)",
-                uuid7(),
-                now,
-                organization,
-                client,
-                interaction,
-                count,
-            )

@@ -269,6 +269,8 @@ class Disclosure(NamedTuple):
     purpose: str
     entries: tuple[tuple[str, int, Level, str | None], ...]
     """(resource id, version, level, decision)."""
+    user: str | None = None
+    """Who used the client, where it is a person."""
 
 
 class Changes(NamedTuple):

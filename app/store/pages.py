@@ -20,19 +20,20 @@ _ENTRIES = """string_agg(convert_to(
 _FRESH = """array_agg(x.id || ' ' || x.version || ' ' || x.level || ' ' || coalesce(x.decision, ''))
         filter (where x.disclosed < x.version)"""
 _NOTICES = "array_agg(distinct x.notice) filter (where x.notice is not null)"
+_IDS = "string_agg(x.id, ' ')"
 _MATCHES = f"""
 with m as materialized ({{narrow}}), s as materialized (select * from m limit {{shown}})
 select h.stamp, (select a.seq from audience a where a.organization = {{organization}}),
-    c.found, c.until, p.shown, p.last, p.entries, p.fresh, p.notices, {{further}}
+    c.found, c.until, p.shown, p.last, p.entries, p.fresh, p.notices, p.ids, {{further}}
 from head h, (select count(*) as found, min(m.until) as until from m) c, (
     select count(*) as shown, array[{{last}}] as last, {_ENTRIES} as entries, {_FRESH} as fresh,
-        {_NOTICES} as notices
+        {_NOTICES} as notices, {_IDS} as ids
     from s x join body b on b.id = x.id and b.version = x.version and b.rendition = x.level
 ) p{{included}}
 """
-_NOTHING_FURTHER = "null::bigint, null::bytea, null::text[], null::text[]"
+_NOTHING_FURTHER = "null::bigint, null::bytea, null::text[], null::text[], null::text"
 _INCLUDED = f""", (
-    select min(x.until) as until, {_ENTRIES} as entries, {_FRESH} as fresh, {_NOTICES} as notices
+    select min(x.until) as until, {_ENTRIES} as entries, {_FRESH} as fresh, {_NOTICES} as notices, {_IDS} as ids
     from (
         select r.id, r.type, r.version, r.last_updated, {{level}} as level, {{disclosed}} as disclosed,
             {{until}} as until, {{decision}} as decision, {{notice}} as notice
@@ -70,7 +71,7 @@ def statement(
         between=f"{match_end}::bytea",
         last=", ".join(_last(place, one) for place, one in enumerate(order)),
         included=included,
-        further="q.until, q.entries, q.fresh, q.notices" if included else _NOTHING_FURTHER,
+        further="q.until, q.entries, q.fresh, q.notices, q.ids" if included else _NOTHING_FURTHER,
     )
 
 
@@ -125,8 +126,8 @@ def _last(place: int, one: Order) -> str:
 
 def read(record: Record, order: tuple[Order, ...]) -> WrittenPage:
     """The answer of ``statement``."""
-    stamp, changed, found, until, shown, last, entries, fresh, notices, *inclusions = record
-    further_until, further, further_fresh, further_notices = inclusions
+    stamp, changed, found, until, shown, last, entries, fresh, notices, ids, *inclusions = record
+    further_until, further, further_fresh, further_notices, further_ids = inclusions
     parts = [*((entries, MATCH_END) if shown else ()), *((b",", further, INCLUDE_END) if further else ())]
     return WrittenPage(
         stamp=stamp,
@@ -137,6 +138,7 @@ def read(record: Record, order: tuple[Order, ...]) -> WrittenPage:
         entries=b"".join(parts),
         fresh=tuple(_given(text) for text in (*(fresh or ()), *(further_fresh or ()))),
         notices=tuple(sorted({*(notices or ()), *(further_notices or ())})),
+        shown=(*(ids or "").split(), *(further_ids or "").split()),
         until=min((end for end in (until, further_until) if end is not None), default=None),
     )
 
@@ -177,5 +179,6 @@ def written(
         entries=b",".join(entries),
         fresh=fresh_of((*rows, *included)),
         notices=notices_of((*rows, *included)),
+        shown=tuple(row.id for row in (*rows, *included)),
         until=first_end((*page.rows, *included)),
     )

@@ -213,6 +213,8 @@ class WrittenPage:
     """What is in it that this organisation has not been given yet."""
     notices: tuple[str, ...]
     """Of all that is in it, each once."""
+    shown: tuple[str, ...]
+    """Ids of all that is in it."""
     until: int | None = None
     """When the first of what is in it, or of what tells of a further page, ceases to be visible; None: never."""
 

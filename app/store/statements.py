@@ -380,7 +380,9 @@ DISCLOSURES = _insert(
     ("client", "text"),
     ("purpose", "text"),
     ("entries", "text"),
+    ("user_id", "text"),
 )
+DISCLOSURE_DECISIONS = _insert("disclosure_decision", ("decision", "text"), ("disclosure", "text"))
 DISCLOSED = Statement(
     name="visibility",
     columns=(("organization", "text"), ("id", "text"), ("level", "text"), ("version", "int")),

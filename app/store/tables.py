@@ -356,7 +356,11 @@ decision = Table(
     Column("until", BigInteger),
     Column("reasons", Text, nullable=False),
     Column("cure", Text, nullable=False),
+    Column("segment", Integer),
 )
+Index("ix_decision_discloser_at", decision.c.discloser, decision.c.at)
+Index("ix_decision_segment", decision.c.segment)
+_partial("ix_decision_unsealed", decision.c.id, where=text("segment is null"))
 agreement = Table(
     "agreement",
     metadata,
@@ -382,9 +386,18 @@ disclosure = Table(
     Column("purpose", Text, nullable=False),
     Column("entries", Text, nullable=False),
     Column("segment", Integer),
+    Column("user_id", Text),
 )
 _partial("ix_disclosure_unsealed", disclosure.c.id, where=text("segment is null"))
 Index("ix_disclosure_segment", disclosure.c.segment)
+Index("ix_disclosure_organization_at", disclosure.c.organization, disclosure.c.at)
+disclosure_decision = Table(
+    "disclosure_decision",
+    metadata,
+    Column("decision", Text),
+    Column("disclosure", Text, index=True),
+    PrimaryKeyConstraint("decision", "disclosure"),
+)
 access_log = Table(
     "access_log",
     metadata,
@@ -394,6 +407,33 @@ access_log = Table(
     Column("client", Text, nullable=False),
     Column("interaction", Text, nullable=False),
     Column("count", Integer, nullable=False),
+    Column("user_id", Text),
+    # What was shown: one resource, or what came together on a page; neither: nothing.
+    Column("resource", Text),
+    Column("page", Text),
+)
+Index("ix_access_log_organization_at", access_log.c.organization, access_log.c.at)
+access_page = Table(
+    "access_page",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("resources", Text, nullable=False),
+)
+Index("ix_access_page_organization_at", access_page.c.organization, access_page.c.at)
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("organization", Text),
+    Column("decision", Text),
+    Column("content", LargeBinary, nullable=False),
+    Column("reviewed_at", BigInteger),
+    Column("reviewed_by", Text),
+    Column("outcome", LargeBinary),
 )
 seal = Table(
     "seal",

@@ -200,7 +200,11 @@ def _disclosure_rows(members: Sequence[Changes], now: int) -> list[tuple[Stateme
             key = (d.organization, resource, level)
             newest[key] = max(version, newest.get(key, 0))
     return [
-        (sql.DISCLOSURES, ((d.id, now, d.organization, d.client, d.purpose, json.dumps(d.entries)) for d in found)),
+        (
+            sql.DISCLOSURES,
+            ((d.id, now, d.organization, d.client, d.purpose, json.dumps(d.entries), d.user) for d in found),
+        ),
+        (sql.DISCLOSURE_DECISIONS, sorted({(why, d.id) for d in found for *_, why in d.entries if why is not None})),
         (sql.DISCLOSED, ((*key, version) for key, version in sorted(newest.items()))),
     ]
 
