@@ -30,6 +30,8 @@ GROUPS: Final = (
     "agreements",
     "clients",
     "tokens",
+    "accounting",
+    "breach",
 )
 """Modules of ``app/commands``, in the order in which the help lists them. A new one is one name here."""
 

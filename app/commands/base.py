@@ -68,3 +68,23 @@ def content_of(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Stop(f"{file} can't be read: {error.strerror}.", "check the path") from None
+
+
+def privacy_officer(purpose: str) -> Any:
+    """The hub itself, for the person at this machine, whose account is kept with every look."""
+    from dataclasses import replace
+    from getpass import getuser
+
+    from app.core.actor import Actor
+
+    return replace(Actor.system(purpose), user=f"cli:{getuser()}")
+
+
+def hand_over(found: Any, sheet: Any, output: str) -> None:
+    """What was found, as JSON, or as a sheet in another format."""
+    from app.services import sheets
+
+    if output == "json":
+        show(found)
+    else:
+        print(sheets.written(sheet, output), end="" if output == "csv" else "\n")  # type: ignore[arg-type]  # noqa: T201

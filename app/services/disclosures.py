@@ -115,12 +115,26 @@ class Disclosures(Periodic):
             self._kept_pages.clear()
         self._kept_pages.update(page.id for page in pages)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something that was counted could not be written yet."""
+        return self._unwritten is not None
+
     def _taken(self) -> _Unwritten:
         looks, self._looks = self._looks, Counter()
         pages, self._pages = self._pages, {}
         now = self._store.clock.now_us()
         rows = [AccessRow(uuid7(), now, *look[:4], count, *look[4:]) for look, count in looks.items()]
         return _Unwritten(rows, list(pages.values()))
+
+
+async def note(store: Store, actor: Actor, interaction: str, shown: Sequence[str]) -> None:
+    """Record one look of those who run the hub, before they see anything. Raises Unavailable."""
+    one = Disclosures(store)
+    one.access(actor, interaction, shown)
+    await one.flush()
+    if one.waits:
+        raise Unavailable("The look could not be recorded, so nothing is shown; try again.")
 
 
 def _name(organization: str, shown: Sequence[str]) -> str:

@@ -71,6 +71,10 @@ class Accounting:
         """What was decided about these Patients, oldest first."""
         return await self._decisions(self._database.any_of("c.patient", "$1"), patients)
 
+    async def decisions_by(self, discloser: str) -> list[Decision]:
+        """What was decided about the records of an organisation, oldest first."""
+        return await self._decisions(self._database.any_of("c.discloser", "$1"), [discloser])
+
     async def decisions(self, ids: Iterable[str]) -> dict[str, Decision]:
         """Decisions by id."""
         known: dict[str, Decision] = {}
@@ -145,6 +149,18 @@ class Accounting:
             references,
         )
         return {row[0] for row in rows} | {*patients}
+
+    async def requesters(self, ids: Iterable[str]) -> set[str]:
+        """Organisations that asked for the ServiceRequests and Tasks among these resources."""
+        found: set[str] = set()
+        for part in _parts(ids):
+            rows = await self._database.fetch(
+                "select distinct r.requester from resource r "
+                f"where r.requester is not null and {self._database.any_of('r.id', '$1')}",
+                self._database.array(part),
+            )
+            found |= {_id(row[0]) or "" for row in rows}
+        return found
 
     async def versions(self, ids: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
         """(version, lastUpdated) of each resource, oldest first."""

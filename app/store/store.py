@@ -4,6 +4,7 @@ from pathlib import Path
 
 from app.core.actor import Actor
 from app.core.clock import Clock
+from app.store.accounting import Accounting
 from app.store.accounts import Accounts
 from app.store.agreements import Agreements
 from app.store.authorship import Authorship
@@ -39,6 +40,10 @@ class Store:
     def subscriptions(self, actor: Actor) -> Subscriptions:
         """Reads the standing and the events of the subscriptions of ``actor``'s organisation."""
         return Subscriptions(actor, self.database, self.clock.now_us())
+
+    def accounting(self, actor: Actor) -> Accounting:
+        """Reads the whole accounting; for the hub itself only."""
+        return Accounting(actor, self.database)
 
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""
