@@ -68,13 +68,14 @@ async def tell(recorder: Recorder) -> None:
     await _aftermath(recorder, task)
     await tell_writes(recorder, task)
     for name in sorted(ALL):
-        if "search-type" in ALL[name].interactions:
+        if "search-type" in ALL[name].interactions and not ALL[name].rendered:
             await _type(recorder, name, task)
     await tell_validation(recorder, task)
     await _notification(recorder)
     await _transaction(recorder)
     await tell_bundles(recorder, task)
     await _operations(recorder)
+    await _type(recorder, "AuditEvent", task)
     await _outage(recorder, task)
 
 
@@ -362,6 +363,7 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
         "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990017"},
         "PractitionerRole": {"_sort": "-_lastUpdated"},
         "Subscription": {"status": "off"},
+        "AuditEvent": {"action": "R"},
     }
     query = {**queries.get(name, {"patient": person}), "_count": "1"}
     found = await recorder.say(f"search{name}", f"One {name}", name="one", who=author_of(name), query=query)

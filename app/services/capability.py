@@ -39,6 +39,10 @@ _RULES: Final[dict[str, str]] = {
     ),
     "ServiceRequest": "A hospital creates the one that its source Task will focus on; those of the hub are read only.",
     "Consent": "A hospital's consent also goes to the stays of the person that it is about.",
+    "AuditEvent": (
+        "Rendered from the accounting of disclosures: what the caller's organisation was shown, what others were "
+        "shown of its records, and the decisions about these. Claims a profile of IHE BALP where all of it is known."
+    ),
     "Subscription": "Of the organisation that created it; criteria is the canonical URL of a topic.",
 }
 _HTTP_OF: Final = ("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type")
@@ -132,7 +136,7 @@ def _resource(spec: ResourceSpec) -> dict[str, Any]:
 
 def _documentation(spec: ResourceSpec) -> str:
     written = _WRITTEN if "create" in spec.interactions else ""
-    sorts = f"Sorts by {', '.join(sorted(spec.sorts))}."
+    sorts = f"Sorts by {', '.join(sorted(spec.sorts))}." if spec.sorts else ""
     return " ".join(filter(None, (_RULES.get(spec.type, written), sorts)))
 
 

@@ -23,7 +23,7 @@ _PREFIXES: Final[dict[str, Prefix]] = {
     "eb": "eb",
     "ap": "ap",
 }
-_GRANTED_AT_ONCE: Final = frozenset({"Task", "ServiceRequest"})
+_GRANTED_AT_ONCE: Final = frozenset({"Task", "ServiceRequest", "AuditEvent"})
 """Types that are visible from their first version on to everybody who ever sees them."""
 _NEAR: Final = 10
 """``ap`` reaches a tenth of the gap between now and the date further, as R4 recommends."""

@@ -11,6 +11,10 @@ from app.store.database import Database
 
 _DECISION: Final = ", ".join(f"c.{name}" for name in Decision._fields)
 _DISCLOSURE: Final = "d.id, d.at, d.organization, d.client, d.user_id, d.purpose, d.entries"
+_ACCESS: Final = (
+    "select a.id, a.at, a.organization, a.client, a.user_id, a.interaction, a.count, a.resource, a.page, p.resources "
+    "from access_log a left join access_page p on p.id = a.page"
+)
 _IDS_AT_ONCE: Final = 500
 
 
@@ -102,6 +106,17 @@ class Accounting:
             known |= {row[0]: _given(row) for row in rows}
         return sorted(known.values(), key=lambda given: (given.at, given.id))
 
+    async def given(self, ids: Iterable[str]) -> dict[str, Given]:
+        """Disclosures by id."""
+        known: dict[str, Given] = {}
+        for part in _parts(ids):
+            rows = await self._database.fetch(
+                f"select {_DISCLOSURE} from disclosure d where {self._database.any_of('d.id', '$1')}",
+                self._database.array(part),
+            )
+            known |= {row[0]: _given(row) for row in rows}
+        return known
+
     async def given_to(
         self, *, since: int, organization: str | None = None, client: str | None = None, user: str | None = None
     ) -> list[Given]:
@@ -117,14 +132,17 @@ class Accounting:
     ) -> list[Access]:
         """Accesses from ``since`` on of an organisation, a client or a user, oldest first."""
         condition, args = _of_reader("a", organization, client, user)
-        rows = await self._database.fetch(
-            "select a.id, a.at, a.organization, a.client, a.user_id, a.interaction, a.count, a.resource, a.page, "
-            "p.resources from access_log a left join access_page p on p.id = a.page "
-            f"where a.at >= $1{condition} order by a.at, a.id",
-            since,
-            *args,
-        )
-        return [Access._make((*row[:7], _shown(*row[7:]))) for row in rows]
+        rows = await self._database.fetch(f"{_ACCESS} where a.at >= $1{condition} order by a.at, a.id", since, *args)
+        return [_access(row) for row in rows]
+
+    async def accesses_by_id(self, ids: Iterable[str]) -> dict[str, Access]:
+        """Accesses by id."""
+        known: dict[str, Access] = {}
+        for part in _parts(ids):
+            condition = self._database.any_of("a.id", "$1")
+            rows = await self._database.fetch(f"{_ACCESS} where {condition}", self._database.array(part))
+            known |= {row[0]: _access(row) for row in rows}
+        return known
 
     async def whose(self, ids: Iterable[str]) -> dict[str, Whose]:
         """Type and Patient of resources."""
@@ -209,6 +227,10 @@ def _of_reader(table: str, organization: str | None, client: str | None, user: s
 
 def _given(row: Sequence[Any]) -> Given:
     return Given._make((*row[:6], tuple(Entry(*entry) for entry in orjson.loads(row[6]))))
+
+
+def _access(row: Sequence[Any]) -> Access:
+    return Access._make((*row[:7], _shown(*row[7:])))
 
 
 def _shown(resource: str | None, page: str | None, resources: str | None) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ from app.core.clock import Clock
 from app.store.accounting import Accounting
 from app.store.accounts import Accounts
 from app.store.agreements import Agreements
+from app.store.audit_trail import AuditTrail
 from app.store.authorship import Authorship
 from app.store.changes import Changes, Committed
 from app.store.committer import Committer
@@ -44,6 +45,10 @@ class Store:
     def accounting(self, actor: Actor) -> Accounting:
         """Reads the whole accounting; for the hub itself only."""
         return Accounting(actor, self.database)
+
+    def audit_trail(self, actor: Actor) -> AuditTrail:
+        """Reads what of the accounting ``actor``'s organisation may know."""
+        return AuditTrail(actor, self.database)
 
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""

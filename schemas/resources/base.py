@@ -16,7 +16,7 @@ Values that extractors give, by kind of parameter:
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -188,15 +188,20 @@ class ResourceSpec:
     every referral, so only selective ones stand in it; the others are looked for among what those leave."""
     profiles: Mapping[str, tuple[Invariant, ...]] = field(default_factory=dict)
     """Rules of each profile that is checked, by canonical URL with version (``http://...|7.0.0``)."""
+    rendered: bool = False
+    """Whether it is made from other rows when it is read: then no column and no index holds any of it."""
 
     @cached_property
     def params(self) -> dict[str, SearchParam]:
         """Every parameter that a search of this type knows, common ones included, by name."""
-        return {param.name: param for param in (*COMMON, *self.search)} if self.search else {}
+        common = [replace(param, column=None) for param in COMMON] if self.rendered else COMMON
+        return {param.name: param for param in (*common, *self.search)} if self.search else {}
 
     @cached_property
     def references(self) -> dict[str, Callable[[Resource], list[str]]]:
         """``_include`` name (``Task:focus``) to a function that lists local references (``Type/id``)."""
+        if self.rendered:
+            return {}
         return {f"{self.type}:{p.name}": _local(p.extract) for p in self.search if p.kind == "reference"}
 
     @cached_property
@@ -215,6 +220,8 @@ class ResourceSpec:
     @cached_property
     def sorts(self) -> dict[str, str]:
         """``_sort`` name to the column that it sorts by; codes sort as text, several values by the first."""
+        if self.rendered:
+            return {"_lastUpdated": "last_updated"}
         return {param.name: param.column for param in self.params.values() if param.column}
 
     @cached_property

@@ -7,6 +7,7 @@ OperationOutcome. The entries of a batch come the same way.
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Route
 
+from app.entrypoints.fhir.audit import read_event, search_events
 from app.entrypoints.fhir.create import create
 from app.entrypoints.fhir.delete import delete
 from app.entrypoints.fhir.history import history
@@ -44,6 +45,9 @@ READ = Route(f"{BASE}/{{type}}/{{id:fhir_id}}", read, methods=["GET"])
 
 routes: list[Route] = [
     Route(f"{BASE}/metadata", metadata, methods=["GET"]),
+    Route(f"{BASE}/AuditEvent", search_events, methods=["GET"]),
+    Route(f"{BASE}/AuditEvent/_search", search_events, methods=["POST"]),
+    Route(f"{BASE}/AuditEvent/{{id:fhir_id}}", read_event, methods=["GET"]),
     SEARCH,
     Route(f"{BASE}/{{type}}", create, methods=["POST"]),
     Route(f"{BASE}/{{type}}", update_found, methods=["PUT"]),

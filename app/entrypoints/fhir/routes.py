@@ -19,6 +19,7 @@ routes: list[BaseRoute] = [
 """Every FHIR route, in the order in which they are tried."""
 
 _PREFIX = f"{BASE}/"
+_STORED = frozenset(name for name, spec in ALL.items() if not spec.rendered)
 _is_id = re.compile(ID).fullmatch
 
 
@@ -28,7 +29,7 @@ def polled(scope: Scope) -> Route | None:
     if scope["method"] != "GET" or not path.startswith(_PREFIX):
         return None
     resource_type, slash, resource_id = path[len(_PREFIX) :].partition("/")
-    if resource_type not in ALL:
+    if resource_type not in _STORED:
         return None
     if not slash:
         scope["path_params"] = {"type": resource_type}

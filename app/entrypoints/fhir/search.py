@@ -11,8 +11,8 @@ from app.entrypoints.fhir.headers import FhirAnswer, none_match, prefers
 from app.entrypoints.fhir.parameters import pairs_of
 from app.services.searches import Searches
 
-_FORM = frozenset({"application/x-www-form-urlencoded"})
-_MAX_QUERY = 64 * 1024
+FORM = frozenset({"application/x-www-form-urlencoded"})
+MAX_QUERY = 64 * 1024
 
 
 async def search(request: Request) -> Response:
@@ -26,8 +26,8 @@ async def search_by_post(request: Request) -> Response:
     """The same, with the parameters in the body."""
     actor = await authenticate(request)
     content_type = fhir_type(request)
-    media_type(request, _FORM)
-    body = await read_body(request, _MAX_QUERY)
+    media_type(request, FORM)
+    body = await read_body(request, MAX_QUERY)
     query = b"&".join(part for part in (request.scope["query_string"], body) if part)
     return await _answer(request, actor, query, content_type)
 
