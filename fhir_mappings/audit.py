@@ -44,7 +44,7 @@ class Event(NamedTuple):
     hub: Hub
 
 
-class Reader(NamedTuple):
+class Viewer(NamedTuple):
     """Who was shown something."""
 
     organization: str
@@ -64,7 +64,7 @@ class Why(NamedTuple):
     part2: bool
 
 
-def disclosure_event(event: Event, reader: Reader, why: Why, what: Sequence[str]) -> Resource:
+def disclosure_event(event: Event, reader: Viewer, why: Why, what: Sequence[str]) -> Resource:
     """A disclosure as its source tells it (IHE.BasicAudit.PrivacyDisclosure.Source): ``what`` are references."""
     hub = event.hub
     source = _agent(_SOURCE, {"reference": f"Organization/{hub.organization}"}, network=_address(hub))
@@ -90,7 +90,7 @@ def disclosure_event(event: Event, reader: Reader, why: Why, what: Sequence[str]
     }
 
 
-def access_event(event: Event, reader: Reader, interaction: str, what: Sequence[str], times: int = 1) -> Resource:
+def access_event(event: Event, reader: Viewer, interaction: str, what: Sequence[str], times: int = 1) -> Resource:
     """A look at what had been disclosed before, or is the reader's own; a reading of one resource claims BALP's Read.
 
     A person is named only where the Patient itself was read: of anything else the reader need not know whose it is.
@@ -175,14 +175,14 @@ def _agent(kind: Resource, who: Resource, *, requestor: bool = False, network: R
     return agent if network is None else {**agent, "network": network}
 
 
-def _client(reader: Reader, *, requestor: bool) -> Resource:
+def _client(reader: Viewer, *, requestor: bool) -> Resource:
     who: Resource = {"identifier": {"value": reader.client}}
     if reader.organization:
         who = {"reference": f"Organization/{reader.organization}", **who}
     return _agent(_DESTINATION, who, requestor=requestor, network={"extension": [_UNKNOWN]})
 
 
-def _user(reader: Reader) -> list[Resource]:
+def _user(reader: Viewer) -> list[Resource]:
     if reader.user is None:
         return []
     return [_agent(_RECIPIENT, {"identifier": {"value": reader.user}}, requestor=True)]

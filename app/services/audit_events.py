@@ -203,8 +203,8 @@ def _knows_the_person(entries: list[Entry]) -> bool:
     return any(entry.level == "full" and entry.version for entry in entries)
 
 
-def _reader(row: Given | Access) -> audit.Reader:
-    return audit.Reader(row.organization, row.client, row.user)
+def _reader(row: Given | Access) -> audit.Viewer:
+    return audit.Viewer(row.organization, row.client, row.user)
 
 
 def _why(decision: Decision) -> audit.Why:

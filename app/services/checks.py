@@ -49,7 +49,7 @@ def _schema(differences: Sequence[str]) -> list[Finding]:
 
 def _seals(found: Sequence[str]) -> list[Finding]:
     if not found:
-        return [Finding("seals", ok=True, text="every sealed disclosure is as it was")]
+        return [Finding("seals", ok=True, text="every sealed disclosure and decision is as it was")]
     return [Finding("seals", ok=False, text=text) for text in found]
 
 

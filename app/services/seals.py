@@ -1,4 +1,4 @@
-"""The accounting of disclosures can't be changed unseen.
+"""The accounting of disclosures, and the decisions that it stands on, can't be changed unseen.
 
 Sealed rows are the leaves of a Merkle tree per segment (hashes as in RFC 9162 section 2.1.1); each seal
 chains to the one before: ``chain = SHA-256(previous chain || root)``. Each seal is also a line of a
@@ -49,7 +49,7 @@ def outside_file(key_file: Path) -> Path:
 
 
 async def seal_due(hub: Hub) -> int:
-    """Seal what was disclosed since, one segment at most; how many rows it holds.
+    """Seal what was disclosed and decided since, one segment at most; how many rows it holds.
 
     Raises Unavailable when the database or the file can't be written.
     """
@@ -62,7 +62,7 @@ async def seal_due(hub: Hub) -> int:
     except VersionMiss:
         return 0  # another process sealed at the same time
     except (Gone, Doubt, OSError) as error:
-        raise Unavailable("Disclosures could not be sealed; they wait.") from error
+        raise Unavailable("Disclosures and decisions could not be sealed; they wait.") from error
     return len(rows)
 
 
@@ -120,7 +120,7 @@ def _entries(text: str) -> dict[int, dict[str, Any]]:
 
 
 async def findings(hub: Hub) -> list[str]:
-    """What is wrong with the sealed disclosures: rows edited, removed or added, seals changed or missing."""
+    """What is wrong with what was sealed: rows edited, removed or added, seals changed or missing."""
     seals = Seals(hub.store.database)
     outside = read_outside(outside_file(hub.settings.key_file))
     found: list[str] = []
@@ -132,7 +132,7 @@ async def findings(hub: Hub) -> list[str]:
     found += [f"segment {segment}: sealed outside the database, but not in it" for segment in sorted(outside)]
     strays = await seals.strays()
     if strays:
-        found.append(f"{strays} disclosures claim a segment that is not sealed")
+        found.append(f"{strays} rows claim a segment that is not sealed")
     return found
 
 

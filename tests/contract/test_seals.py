@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.core.ids import uuid7
 from app.services import checks, seals
 from app.services.hub import Hub
-from app.store.changes import Changes, Disclosure, LedgerRow, ResourceChange
+from app.store.changes import Changes, Decision, Disclosure, LedgerRow, ResourceChange
 from app.store.seals import Seal, SealedRow, Seals
 
 
@@ -27,6 +27,31 @@ async def disclose(hub: Hub, count: int) -> None:
     for n in range(count):
         entry = Disclosure(uuid7(), "HTEST-org", "client", "TREAT", ((f"r{n}", 1, "full", None),))
         await hub.store.commit(Changes(disclosures=(entry,)))
+
+
+async def decide(hub: Hub, count: int) -> None:
+    for _ in range(count):
+        made = Decision(
+            id=uuid7(),
+            at=1,
+            referral="HTEST-request",
+            task=None,
+            patient="HTEST-patient",
+            discloser="HTEST-mercy",
+            recipient="HTEST-org",
+            direction="to-recipient",
+            purpose="TREAT",
+            level="packet",
+            basis="consent",
+            consent="HTEST-consent",
+            consent_version=1,
+            redisclosure=None,
+            notice=None,
+            until=None,
+            reasons="[]",
+            cure="[]",
+        )
+        await hub.store.commit(Changes(decisions=(made,)))
 
 
 async def seal_all(hub: Hub) -> list[int]:
@@ -66,7 +91,7 @@ async def test_disclosures_are_sealed_in_segments_and_told_outside(sealing: Hub)
         ("delete from disclosure where id = $1", "segment 1: 3 rows were sealed, 2 are there"),
         ("update disclosure set segment = null where id = $1", "segment 1: 3 rows were sealed, 2 are there"),
         ("update disclosure set segment = 2 where id = $1", "segment 1: 3 rows were sealed, 2 are there"),
-        ("update disclosure set segment = 9 where id = $1", "1 disclosures claim a segment that is not sealed"),
+        ("update disclosure set segment = 9 where id = $1", "1 rows claim a segment that is not sealed"),
         (
             (
                 "insert into disclosure (id, at, organization, client, purpose, entries, segment) "
@@ -84,6 +109,34 @@ async def test_a_sealed_row_that_is_edited_removed_or_added_is_found(
     first = (await sealing.store.database.fetch("select min(id) from disclosure"))[0][0]
     await change(sealing, statement, first)
     assert finding in await seals.findings(sealing)
+
+
+@pytest.mark.parametrize("column", ["recipient", "basis", "consent", "level", "reasons"])
+async def test_a_decision_that_is_changed_after_it_was_sealed_is_found(sealing: Hub, column: str) -> None:
+    await disclose(sealing, 2)
+    await decide(sealing, 2)
+    assert await seal_all(sealing) == [3, 1]
+    assert await seals.findings(sealing) == []
+    first = (await sealing.store.database.fetch("select min(id) from decision"))[0][0]
+    await change(sealing, f"update decision set {column} = 'other' where id = $1", first)
+    assert await seals.findings(sealing) == ["segment 1: a row was changed after it was sealed"]
+
+
+async def test_a_decision_that_is_taken_out_or_put_in_is_found(sealing: Hub) -> None:
+    await decide(sealing, 2)
+    await seal_all(sealing)
+    await change(sealing, "update decision set segment = 9 where id = (select max(id) from decision)")
+    assert await seals.findings(sealing) == [
+        "segment 1: 2 rows were sealed, 1 are there",
+        "1 rows claim a segment that is not sealed",
+    ]
+
+
+async def test_a_user_that_is_written_into_a_sealed_disclosure_is_found(sealing: Hub) -> None:
+    await disclose(sealing, 3)
+    await seal_all(sealing)
+    await change(sealing, "update disclosure set user_id = 'HTEST-other' where id = (select min(id) from disclosure)")
+    assert await seals.findings(sealing) == ["segment 1: a row was changed after it was sealed"]
 
 
 async def test_a_row_and_its_seals_rewritten_together_are_found_by_the_file_outside(sealing: Hub) -> None:
