@@ -32,6 +32,7 @@ GROUPS: Final = (
     "tokens",
     "accounting",
     "breach",
+    "incidents",
 )
 """Modules of ``app/commands``, in the order in which the help lists them. A new one is one name here."""
 

@@ -5,9 +5,10 @@ network is there without a value.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-Resource = dict[str, Any]
+from fhir_mappings.labels import PART2, RESTRICTED, Resource
+
 BALP: Final = "https://profiles.ihe.net/ITI/BALP"
 _DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _REST: Final = "http://hl7.org/fhir/restful-interaction"
@@ -15,8 +16,6 @@ _SOURCE: Final = {"system": _DCM, "code": "110153", "display": "Source Role ID"}
 _DESTINATION: Final = {"system": _DCM, "code": "110152", "display": "Destination Role ID"}
 _RECIPIENT: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
 _UNKNOWN: Final = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
-_RESTRICTED: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
-_PART2: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2"}
 _SUBTYPES: Final = {
     "read": "read",
     "vread": "vread",
@@ -166,7 +165,7 @@ def _head(event: Event, *, part2: bool, profile: str | None) -> Resource:
     meta: Resource = {"versionId": "1", "lastUpdated": event.at}
     if profile is not None:
         meta["profile"] = [f"{BALP}/StructureDefinition/{profile}"]
-    meta["security"] = [_RESTRICTED, _PART2] if part2 else [_RESTRICTED]
+    meta["security"] = [RESTRICTED, PART2] if part2 else [RESTRICTED]
     return {"resourceType": "AuditEvent", "id": event.id, "meta": meta}
 
 

@@ -12,6 +12,7 @@ import orjson
 from app.core.actor import Actor
 from app.core.clock import iso
 from app.core.errors import NotSupported, Unavailable
+from app.services import break_glass
 from app.services import search_cursors as cursors
 from app.services.disclosure_accounts import by_decision
 from app.services.disclosures import Disclosures
@@ -22,7 +23,7 @@ from app.services.search_bundle import Links, searchset, subset_entry
 from app.services.search_cursors import Position
 from app.services.search_params import Pairs, parse
 from app.services.subset_params import subset_of_read
-from app.services.writing import Rendition, decoded
+from app.services.writing import Rendition, Resource, decoded
 from app.store.accounting import Access, Entry, Given
 from app.store.audit_trail import READING_THE_TRAIL, Asking, Period, Trail
 from app.store.changes import Decision
@@ -37,7 +38,6 @@ from schemas.served import to_body
 _TYPE: Final = "AuditEvent"
 _SLICE: Final = 200
 _SCANNED: Final = 20_000
-_EMERGENCY: Final = "emergency-2-51"
 _STARTS: Final = frozenset({"ge", "gt", "sa", "eq"})
 _ENDS: Final = frozenset({"le", "lt", "eb", "eq"})
 
@@ -156,7 +156,7 @@ class _View(NamedTuple):
     hub: audit.Hub
     trail: Trail
 
-    def events(self, row: Given | Decision | Access) -> Iterator[tuple[int, audit.Resource]]:
+    def events(self, row: Given | Decision | Access) -> Iterator[tuple[int, Resource]]:
         """(number of the part, event)."""
         if isinstance(row, Given):
             yield from self._disclosed(row)
@@ -167,7 +167,7 @@ class _View(NamedTuple):
             event = self._event(row.id, row.at)
             yield 0, audit.access_event(event, _reader(row), row.interaction, what, row.times)
 
-    def _disclosed(self, given: Given) -> Iterator[tuple[int, audit.Resource]]:
+    def _disclosed(self, given: Given) -> Iterator[tuple[int, Resource]]:
         for part, (why, entries) in enumerate(by_decision(given.entries).items()):
             decision = self.trail.decisions.get(why or "")
             event, reader = self._event(f"{given.id}.{part}", given.at), _reader(given)
@@ -179,7 +179,7 @@ class _View(NamedTuple):
             elif recipient:
                 yield part, audit.access_event(event, reader, "first", what)
 
-    def _decided(self, decision: Decision) -> audit.Resource:
+    def _decided(self, decision: Decision) -> Resource:
         said = [one["text"] for one in orjson.loads(decision.reasons)]
         said += [f"cure: {text}" for text in orjson.loads(decision.cure)]
         return audit.decision_event(
@@ -187,7 +187,7 @@ class _View(NamedTuple):
             _why(decision),
             permitted=decision.level != "nothing",
             reasons="; ".join(said),
-            emergency=decision.basis == _EMERGENCY,
+            emergency=decision.basis == break_glass.BASIS,
         )
 
     def _event(self, event_id: str, at: int) -> audit.Event:

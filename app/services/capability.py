@@ -17,6 +17,7 @@ _TOPIC: Final = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscripti
 _PROCESS_MESSAGE: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 _VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 _PACKET: Final = "https://throughline.org/fhir/OperationDefinition/packet"
+_BREAK_GLASS: Final = "https://throughline.org/fhir/OperationDefinition/break-glass"
 _TRANSACTION: Final = (
     "All or nothing, with urn:uuid and conditional references. A transaction that tells of a stay (Patient, Encounter, "
     "medication and so on) is intake, with the scope ingest: its entries are read, not kept as sent; one person and "
@@ -148,7 +149,10 @@ def _pointing_to(resource_type: str) -> list[str]:
 
 def _operations(resource_type: str) -> list[dict[str, str]]:
     own = {
-        "Task": [{"name": "packet", "definition": _PACKET}],
+        "Task": [
+            {"name": "packet", "definition": _PACKET},
+            {"name": "break-glass", "definition": _BREAK_GLASS},
+        ],
         "Subscription": [
             {"name": "status", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-status"},
             {"name": "events", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-events"},

@@ -79,6 +79,16 @@ class Accounting:
         """What was decided about the records of an organisation, oldest first."""
         return await self._decisions(self._database.any_of("c.discloser", "$1"), [discloser])
 
+    async def decision_for(self, task: str, recipient: str) -> Decision | None:
+        """The newest decision that brought a Task to its recipient."""
+        rows = await self._database.fetch(
+            f"select {_DECISION} from decision c where c.task = $1 and c.recipient = $2 order by c.at desc, c.id desc "
+            "limit 1",
+            task,
+            recipient,
+        )
+        return Decision(*rows[0]) if rows else None
+
     async def decisions(self, ids: Iterable[str]) -> dict[str, Decision]:
         """Decisions by id."""
         known: dict[str, Decision] = {}

@@ -273,6 +273,19 @@ class Disclosure(NamedTuple):
     """Who used the client, where it is a person."""
 
 
+class Incident(NamedTuple):
+    """What a privacy officer must look at: glass that was broken, a request that is held."""
+
+    id: str
+    kind: Literal["break-glass", "held-request"]
+    at: int
+    organization: str | None
+    """Whose records; None where it is not said whose."""
+    decision: str | None
+    content: bytes
+    """JSON, sealed: it may name persons."""
+
+
 class Changes(NamedTuple):
     """Everything that one use case writes, all or nothing."""
 
@@ -295,6 +308,7 @@ class Changes(NamedTuple):
     jobs: tuple[Job, ...] = ()
     subscriptions: tuple[SubscriptionChange, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
+    incidents: tuple[Incident, ...] = ()
 
 
 class Committed(NamedTuple):

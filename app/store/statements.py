@@ -383,6 +383,15 @@ DISCLOSURES = _insert(
     ("user_id", "text"),
 )
 DISCLOSURE_DECISIONS = _insert("disclosure_decision", ("decision", "text"), ("disclosure", "text"))
+INCIDENTS = _insert(
+    "incident",
+    ("id", "text"),
+    ("kind", "text"),
+    ("at", "big"),
+    ("organization", "text"),
+    ("decision", "text"),
+    ("content", "bytes"),
+)
 DISCLOSED = Statement(
     name="visibility",
     columns=(("organization", "text"), ("id", "text"), ("level", "text"), ("version", "int")),

@@ -13,6 +13,7 @@ from app.store.changes import Changes, Committed
 from app.store.committer import Committer
 from app.store.database import Database
 from app.store.decisions import Decisions
+from app.store.incidents import Incidents
 from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
 from app.store.reader import Reader
@@ -49,6 +50,10 @@ class Store:
     def audit_trail(self, actor: Actor) -> AuditTrail:
         """Reads what of the accounting ``actor``'s organisation may know."""
         return AuditTrail(actor, self.database)
+
+    def incidents(self, actor: Actor) -> Incidents:
+        """Reads and reviews incidents; for the hub itself only."""
+        return Incidents(actor, self.database)
 
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""

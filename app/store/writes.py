@@ -60,6 +60,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         *_author_rows(members),
         *_subscription_rows(members),
         *_disclosure_rows(members, now),
+        (sql.INCIDENTS, (tuple(one) for m in members for one in m.incidents)),
     ]
     writes = [(statement, rows) for statement, found in candidates if (rows := list(found))]
     tell = sorted(

@@ -8,6 +8,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Route
 
 from app.entrypoints.fhir.audit import read_event, search_events
+from app.entrypoints.fhir.break_glass import break_glass
 from app.entrypoints.fhir.create import create
 from app.entrypoints.fhir.delete import delete
 from app.entrypoints.fhir.history import history
@@ -60,6 +61,7 @@ routes: list[Route] = [
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", patch, methods=["PATCH"]),
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", delete, methods=["DELETE"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$packet", packet, methods=["GET"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$break-glass", break_glass, methods=["POST"]),
     Route(f"{BASE}/Subscription/$status", status, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$status", status_of, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$events", events, methods=["GET", "POST"]),

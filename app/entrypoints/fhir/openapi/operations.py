@@ -44,6 +44,24 @@ def _packet() -> Json:
     )
 
 
+def _break_glass() -> Json:
+    return operation(
+        "breakGlassTask",
+        ALL["Task"],
+        "r",
+        "One referral in a medical emergency",
+        "For an organisation with medical personnel that was asked with this Task and may not see all of it: the whole "
+        "packet, once, in this answer. The four parameters are those that 42 CFR 2.51(c) has documented; the privacy "
+        "officer reviews each use. Nothing becomes visible by it.",
+        parameters=[ID],
+        requestBody={"required": True, "content": {FHIR: {"schema": {"$ref": "#/components/schemas/Parameters"}}}},
+        responses={
+            "200": body("A document Bundle; its first entry is the Composition.", "Bundle"),
+            **refusals("400", "401", "403", "404", "406", "413", "415", "503"),
+        },
+    )
+
+
 # ---- $validate
 
 _VALIDATE: Final = (
@@ -84,6 +102,7 @@ _JUDGED: Final[Json] = {
 PATHS: Final[dict[str, Json]] = {
     f"{BASE}/metadata": {"get": _metadata()},
     f"{BASE}/Task/{{id}}/$packet": {"get": _packet()},
+    f"{BASE}/Task/{{id}}/$break-glass": {"post": _break_glass()},
     f"{BASE}/{{type}}/$validate": {
         "post": _validating(
             "validate",

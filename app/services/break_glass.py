@@ -1,0 +1,144 @@
+"""Break-glass: medical personnel are shown one referral in a medical emergency, once (42 CFR 2.51).
+
+Nothing becomes visible by it: the answer is the packet, and the next look needs its own reason. The decision, the
+incident that is reviewed afterwards and the disclosure are durable in one commit before the bytes leave.
+"""
+
+from typing import Any, Final
+
+from app.core import json
+from app.core.actor import Actor
+from app.core.clock import from_micros
+from app.core.errors import BadRequest, Conflict, Forbidden, Issue, Unavailable
+from app.core.ids import uuid7
+from app.services.disclosures import Disclosures
+from app.services.hub import Hub
+from app.services.incidents import incident
+from app.services.packets import reachable
+from app.services.reads import not_found
+from app.services.resource_requests import conforming
+from app.services.scopes import require
+from app.services.writing import decoded
+from app.store.accounts import Directory
+from app.store.changes import Changes, Decision, Disclosure, Level
+from app.store.database import Gone
+from app.store.queries import Row
+from fhir_mappings.packet import packet as packet_of
+
+BASIS: Final = "emergency-2-51"
+FIELDS: Final = {
+    "recipient": ("valueString", "name and affiliation of the medical personnel who receive it"),
+    "discloser": ("valueString", "name of the person who makes the disclosure"),
+    "date": ("valueDateTime", "date and time of the disclosure"),
+    "emergency": ("valueString", "nature of the emergency"),
+}
+"""The four things that 42 CFR 2.51(c) has documented: parameter, its element, what it says."""
+_SYSTEM: Final = Actor.system("break-glass")
+_LEFT_OUT: Final = frozenset({"Provenance", "Consent"})
+"""They name other recipients and other referrals, which no emergency needs."""
+
+
+def fields_of(body: object) -> dict[str, str]:
+    """The four fields of a Parameters resource. Raises BadRequest with each one that is missing or unknown."""
+    given: dict[str, Any] = {}
+    for one in conforming("Parameters", body).get("parameter", []):
+        element, _ = FIELDS.get(one["name"], ("", ""))
+        if one["name"] in given or not isinstance(one.get(element), str):
+            raise BadRequest(f"Parameters are {', '.join(FIELDS)}, each once.", path="Parameters.parameter")
+        given[one["name"]] = one[element].strip()
+    missing = [name for name in FIELDS if not given.get(name)]
+    if missing:
+        issues = (_missing(name) for name in missing)
+        raise BadRequest(f"42 CFR 2.51(c) asks for {', '.join(missing)} too.", issues=tuple(issues))
+    return given
+
+
+def _missing(name: str) -> Issue:
+    element, text = FIELDS[name]
+    return Issue("required", f"{name}: {text} (42 CFR 2.51(c))", f"Parameters.parameter.where(name='{name}').{element}")
+
+
+class BreakGlass:
+    """Shows a referral in an emergency."""
+
+    def __init__(self, hub: Hub, disclosures: Disclosures) -> None:
+        self._hub = hub
+        self._disclosures = disclosures
+
+    async def packet(self, actor: Actor, task_id: str, body: object) -> bytes:
+        """The packet of a Task that the actor's organisation was asked with, as a document Bundle.
+
+        Raises:
+            Forbidden: an organisation without medical personnel, or a token that does not cover it.
+            BadRequest: one of the four fields is missing.
+            NotFound: no Task that the organisation was ever asked with; that it was tried is recorded.
+        """
+        require(actor, "Task", "r")
+        directory = await self._hub.registry.current()
+        if actor.organization is None or not _is_medical(directory, actor.organization):
+            raise Forbidden("Only an organisation with medical personnel may do this (42 CFR 2.51(a)).")
+        fields = fields_of(body)
+        try:
+            found = await self._found(actor.organization, task_id)
+            if found is None:
+                self._disclosures.access(actor, "break-glass")
+                not_found()
+            standing, rows = found
+            await self._record(actor, standing, rows, fields)
+        except Gone as error:
+            raise Unavailable("The database can't be reached; try again.") from error
+        return json.dumps(
+            packet_of(
+                [decoded(row) for row in rows],
+                base=self._hub.settings.fhir_base,
+                document=uuid7(),
+                task=task_id,
+                author=directory.hub,
+                now=from_micros(self._hub.clock.now_us()),
+            )
+        )
+
+    async def _found(self, organization: str, task_id: str) -> tuple[Decision, list[Row]] | None:
+        """The decision that brought the Task to the organisation, and all of its referral."""
+        standing = await self._hub.store.accounting(_SYSTEM).decision_for(task_id, organization)
+        reader = self._hub.store.reader(_SYSTEM)
+        task = await reader.read("Task", task_id) if standing is not None else None
+        if standing is None or task is None or task.deleted:
+            return None
+        rows = await reachable(reader, task)
+        directory = await self._hub.registry.current()
+        if directory.hub not in {row.id for row in rows}:
+            rows += await reader.by_ids([directory.hub])
+        return standing, [row for row in rows if row.type not in _LEFT_OUT]
+
+    async def _record(self, actor: Actor, standing: Decision, rows: list[Row], fields: dict[str, str]) -> None:
+        now = self._hub.clock.now_us()
+        decision = standing._replace(
+            id=uuid7(),
+            at=now,
+            purpose="ETREAT",
+            level="packet",
+            basis=BASIS,
+            consent=None,
+            consent_version=None,
+            until=now,
+            reasons=json.dumps([{"code": BASIS, "text": "a medical emergency (42 CFR 2.51)"}]).decode(),
+            cure="[]",
+        )
+        made = incident(
+            self._hub.keys, "break-glass", now, fields, organization=decision.discloser, decision=decision.id
+        )
+        level: Level = "full"
+        entries = tuple((row.id, row.version, level, decision.id) for row in rows)
+        told = Disclosure(uuid7(), decision.recipient, actor.client, "ETREAT", entries, actor.user)
+        try:
+            await self._hub.store.commit(Changes(decisions=(decision,), incidents=(made,), disclosures=(told,)))
+        except Conflict as error:
+            raise Unavailable("The disclosure could not be recorded, so nothing is shown; try again.") from error
+
+
+def _is_medical(directory: Directory, organization: str) -> bool:
+    """Hospitals are; of a partner its profile says so."""
+    partner = directory.partners.get(organization)
+    hospital = any(sender.organization == organization for sender in directory.senders.values())
+    return hospital or (partner is not None and partner.medical)
