@@ -53,6 +53,15 @@ _OUTPUT: Final = {
     },
     "valueCodeableConcept": {"text": "First dose given; daily dosing goes on here."},
 }
+_EMERGENCY: Final[Json] = {
+    "resourceType": "Parameters",
+    "parameter": [
+        {"name": "recipient", "valueString": "R. Htest RN, HTEST Harbor OTP"},
+        {"name": "discloser", "valueString": "S. Htest, HTEST Mercy"},
+        {"name": "at", "valueDateTime": "2026-06-05T14:20:00-04:00"},
+        {"name": "nature", "valueString": "HTEST: unconscious, last dose not known"},
+    ],
+}
 
 
 async def tell(recorder: Recorder) -> None:
@@ -290,6 +299,10 @@ async def _accept_and_complete(recorder: Recorder, task: Json) -> None:
     unchanged: Json = {**read, "headers": {"If-None-Match": tag}, "status": 304}
     await recorder.say("readTask", "While nothing has changed", name="unchanged", **unchanged)
     await recorder.say("packetOfTask", "All of the referral, before it is answered", name="packet", **read)
+    broken: Json = {**read, "media": _FHIR}
+    await recorder.say("breakGlassTask", "In an emergency, once", name="emergency", body=_EMERGENCY, **broken)
+    lacking = {**_EMERGENCY, "parameter": _EMERGENCY["parameter"][:2]}
+    await recorder.say("breakGlassTask", "Two of the four fields", name="lacking", body=lacking, status=400, **broken)
     accept: Json = {**read, "media": _PATCH, "body": _status("accepted")}
     await recorder.say("patchTask", "Accept", name="accept", headers={"If-Match": tag}, **accept)
     await recorder.say(
@@ -363,7 +376,7 @@ async def _type(recorder: Recorder, name: str, task: Json) -> None:
         "Practitioner": {"identifier": "http://hl7.org/fhir/sid/us-npi|1999990017"},
         "PractitionerRole": {"_sort": "-_lastUpdated"},
         "Subscription": {"status": "off"},
-        "AuditEvent": {"action": "R"},
+        "AuditEvent": {"subtype": "disclose"},
     }
     query = {**queries.get(name, {"patient": person}), "_count": "1"}
     found = await recorder.say(f"search{name}", f"One {name}", name="one", who=author_of(name), query=query)

@@ -42,6 +42,7 @@ _PROFILE: Final = {
     "name": "HTEST Harbor OTP",
     "covered_entity": True,
     "part2_program": True,
+    "medical": True,
     "needs": ["moud-continuation"],
     "products": ["methadone", "buprenorphine"],
     "time_zone": "America/New_York",

@@ -60,7 +60,7 @@ def accounting_show(
 
     async def work(hub: Hub) -> tuple[Any, Any]:
         now = hub.clock.now_us()
-        start = ledger_views.instant(since, now) if since else disclosure_accounts.three_years_before(now)
+        start = ledger_views.instant(since, now) if since else disclosure_accounts.reach(now)
         found = await disclosure_accounts.accounts(hub, base.privacy_officer("accounting"), patients, start)
         as_sheet = disclosure_accounts.intermediary_sheet if intermediary else disclosure_accounts.accounting_sheet
         return disclosure_accounts.as_json(found), as_sheet(found, patients, start, now)

@@ -4,6 +4,7 @@ Nothing becomes visible by it: the answer is the packet, and the next look needs
 incident that is reviewed afterwards and the disclosure are durable in one commit before the bytes leave.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from app.core import json
@@ -11,10 +12,12 @@ from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Conflict, Forbidden, Issue, Unavailable
 from app.core.ids import uuid7
+from app.rules import consent
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.incidents import incident
 from app.services.packets import reachable
+from app.services.parties import party_of
 from app.services.reads import not_found
 from app.services.resource_requests import conforming
 from app.services.scopes import require
@@ -24,13 +27,14 @@ from app.store.changes import Changes, Decision, Disclosure, Level
 from app.store.database import Gone
 from app.store.queries import Row
 from fhir_mappings.packet import packet as packet_of
+from schemas.resources.times import date_range
 
-BASIS: Final = "emergency-2-51"
+BASIS: Final[consent.Basis] = "emergency-2-51"
 FIELDS: Final = {
     "recipient": ("valueString", "name and affiliation of the medical personnel who receive it"),
     "discloser": ("valueString", "name of the person who makes the disclosure"),
-    "date": ("valueDateTime", "date and time of the disclosure"),
-    "emergency": ("valueString", "nature of the emergency"),
+    "at": ("valueDateTime", "date and time of the disclosure"),
+    "nature": ("valueString", "nature of the emergency"),
 }
 """The four things that 42 CFR 2.51(c) has documented: parameter, its element, what it says."""
 _SYSTEM: Final = Actor.system("break-glass")
@@ -46,6 +50,10 @@ def fields_of(body: object) -> dict[str, str]:
         if one["name"] in given or not isinstance(one.get(element), str):
             raise BadRequest(f"Parameters are {', '.join(FIELDS)}, each once.", path="Parameters.parameter")
         given[one["name"]] = one[element].strip()
+    if "T" not in given.get("at", "T") or date_range(given.get("at", "2026")) is None:
+        raise BadRequest(
+            "A date with its time is expected.", path="Parameters.parameter.where(name='at').valueDateTime"
+        )
     missing = [name for name in FIELDS if not given.get(name)]
     if missing:
         issues = (_missing(name) for name in missing)
@@ -75,7 +83,8 @@ class BreakGlass:
         """
         require(actor, "Task", "r")
         directory = await self._hub.registry.current()
-        if actor.organization is None or not _is_medical(directory, actor.organization):
+        today = from_micros(self._hub.clock.now_us()).date()
+        if actor.organization is None or not party_of(directory, actor.organization, today).medical:
             raise Forbidden("Only an organisation with medical personnel may do this (42 CFR 2.51(a)).")
         fields = fields_of(body)
         try:
@@ -113,32 +122,55 @@ class BreakGlass:
 
     async def _record(self, actor: Actor, standing: Decision, rows: list[Row], fields: dict[str, str]) -> None:
         now = self._hub.clock.now_us()
-        decision = standing._replace(
-            id=uuid7(),
-            at=now,
-            purpose="ETREAT",
-            level="packet",
-            basis=BASIS,
-            consent=None,
-            consent_version=None,
-            until=now,
-            reasons=json.dumps([{"code": BASIS, "text": "a medical emergency (42 CFR 2.51)"}]).decode(),
-            cure="[]",
-        )
+        decision = _decided(await self._hub.registry.current(), standing, fields, now)
         made = incident(
             self._hub.keys, "break-glass", now, fields, organization=decision.discloser, decision=decision.id
         )
         level: Level = "full"
         entries = tuple((row.id, row.version, level, decision.id) for row in rows)
-        told = Disclosure(uuid7(), decision.recipient, actor.client, "ETREAT", entries, actor.user)
+        told = Disclosure(uuid7(), decision.recipient, actor.client, decision.purpose, entries, actor.user)
         try:
             await self._hub.store.commit(Changes(decisions=(decision,), incidents=(made,), disclosures=(told,)))
         except Conflict as error:
             raise Unavailable("The disclosure could not be recorded, so nothing is shown; try again.") from error
 
 
-def _is_medical(directory: Directory, organization: str) -> bool:
-    """Hospitals are; of a partner its profile says so."""
-    partner = directory.partners.get(organization)
-    hospital = any(sender.organization == organization for sender in directory.senders.values())
-    return hospital or (partner is not None and partner.medical)
+def _decided(directory: Directory, standing: Decision, fields: Mapping[str, str], now: int) -> Decision:
+    """The decision of this one moment. Which unit's record it is isn't asked: it goes as one of a Part 2 program.
+
+    Raises Forbidden where the rule does not permit it.
+    """
+    at = from_micros(now)
+    moment = date_range(fields["at"])
+    verdict = consent.decide(
+        unit_status="unknown",
+        discloser=party_of(directory, standing.discloser, at.date()),
+        recipient=party_of(directory, standing.recipient, at.date()),
+        need="",
+        purpose=consent.EMERGENCY,
+        direction=standing.direction,
+        consents=(),
+        emergency=consent.Emergency(
+            recipient=fields["recipient"],
+            discloser=fields["discloser"],
+            at=from_micros(moment[0]) if moment else None,
+            nature=fields["nature"],
+        ),
+        at=at,
+    )
+    if verdict.level != "packet":
+        raise Forbidden("; ".join(reason.text for reason in verdict.reasons))
+    return standing._replace(
+        id=uuid7(),
+        at=now,
+        purpose=consent.EMERGENCY,
+        level=verdict.level,
+        basis=verdict.legal_reason,
+        consent=None,
+        consent_version=None,
+        redisclosure=verdict.redisclosure,
+        notice=verdict.notice,
+        until=now,
+        reasons=json.dumps([{"code": one.code, "text": one.text} for one in verdict.reasons]).decode(),
+        cure="[]",
+    )

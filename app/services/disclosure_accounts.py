@@ -21,10 +21,11 @@ from app.services.sheets import Sheet
 from app.store.accounting import Accounting, Entry, Given, Whose
 from app.store.changes import Decision
 from fhir_mappings.consent_words import scope_in_words
+from schemas.packs.base import PACKS
 from schemas.served import from_body
 
-_YEARS: Final = timedelta(days=3 * 365 + 1)
-"""How far back an accounting reaches: three years, with their leap day."""
+_REACH: Final = timedelta(days=366 * PACKS["us-part2-2024"].accounting_years)
+"""How far back an accounting reaches: years of 366 days, so that none is short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class Account:
         return f"{self.level}: {counted}"
 
 
-def three_years_before(now: int) -> int:
+def reach(now: int) -> int:
     """From when on an accounting must be given (42 CFR 2.24, 2.25); microseconds."""
-    return micros(from_micros(now) - _YEARS)
+    return micros(from_micros(now) - _REACH)
 
 
 async def accounts(hub: Hub, actor: Actor, patients: Sequence[str], since: int) -> list[Account]:

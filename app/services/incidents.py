@@ -22,7 +22,10 @@ from app.store.changes import Changes, Incident
 from app.store.incidents import StoredIncident
 
 Authority = Literal["court", "police", "immigration"]
-HELD_ANSWER: Final = "The request is held for the privacy officer. Whether records about anybody are here is neither confirmed nor denied."
+HELD_ANSWER: Final = (
+    "The request is held for the privacy officer. "
+    "Whether records about anybody are here is neither confirmed nor denied."
+)
 """The same whoever is asked about: nothing was looked up."""
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
+from schemas.packs.base import notice
+
 Format = Literal["table", "csv", "html"]
-SHORT_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
-"""42 CFR 2.32(a)(2), as of 2024."""
+SHORT_NOTICE: Final = notice("part2-2-32").short
+"""42 CFR 2.32(a)(2)."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _WIDEST: Final = 60
 _STYLE: Final = (

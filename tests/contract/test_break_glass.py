@@ -19,8 +19,8 @@ OFFICER = Actor.system("incidents")
 FIELDS = {
     "recipient": ("valueString", "HTEST R. Diaz RN, HTEST Harbor OTP"),
     "discloser": ("valueString", "HTEST S. Lee"),
-    "date": ("valueDateTime", "2026-06-05T23:10:00-04:00"),
-    "emergency": ("valueString", "HTEST unconscious, dose unknown"),
+    "at": ("valueDateTime", "2026-06-05T23:10:00-04:00"),
+    "nature": ("valueString", "HTEST unconscious, dose unknown"),
 }
 
 
@@ -80,9 +80,9 @@ async def test_each_field_that_is_missing_is_named_and_nothing_is_shown(sam: Per
 def _emptied(name: str) -> Resource:
     body = form()
     for one in body["parameter"]:
-        if one["name"] == name and name != "date":
+        if one["name"] == name and name != "at":
             one[FIELDS[name][0]] = " x "[:1] + "\t"
-    if name == "date":
+    if name == "at":
         body["parameter"] = [one for one in body["parameter"] if one["name"] != name]
     return body
 
@@ -92,12 +92,12 @@ def _emptied(name: str) -> Resource:
     [
         {"name": "purpose", "valueString": "HTEST"},
         {"name": "recipient", "valueString": "HTEST twice"},
-        {"name": "emergency", "valueBoolean": True},
+        {"name": "nature", "valueBoolean": True},
     ],
 )
 async def test_other_parameters_are_refused(sam: Person, extra: dict[str, Any]) -> None:
     body = form()
-    body["parameter"] = [one for one in body["parameter"] if one["name"] != "emergency"] + [extra]
+    body["parameter"] = [one for one in body["parameter"] if one["name"] != "nature"] + [extra]
     assert (await broken(sam, body)).status_code == 400
 
 
