@@ -14,6 +14,8 @@ from app.services.search_cursors import Position
 from app.services.search_params import Pairs, parse
 from app.services.sheets import Sheet
 from app.services.writing import decoded
+from app.store.accounting import Accounting
+from app.store.accounts import Directory
 from app.store.reader import Reader
 
 _SLICE: Final = 500
@@ -28,7 +30,7 @@ class Person:
     birth_date: str
     identifiers: tuple[str, ...]
     hospital: str
-    """Name of the organisation that manages the record; empty where it does not say."""
+    """Name of the hospital that referred the person by this record; empty where it has not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,16 @@ async def find(hub: Hub, actor: Actor, sought: Sought) -> list[Person]:
     if not sought.pairs():
         raise BadRequest("A name, an identifier or a date of birth is needed.")
     asked = parse("Patient", sought.pairs(), lenient=False).at(hub.clock.now_us())
-    names = (await hub.registry.current()).names
-    found = [_person(one, names) for one in await _matches(hub.store.reader(actor), asked)]
-    await note(hub.store, actor, "accounting-find", [one.patient for one in found])
-    return found
+    found = await _matches(hub.store.reader(actor), asked)
+    await note(hub.store, actor, "accounting-find", [one["id"] for one in found])
+    reader, directory = hub.store.accounting(actor), await hub.registry.current()
+    return [_person(one, await _hospital(reader, directory, one["id"])) for one in found]
+
+
+async def _hospital(reader: Accounting, directory: Directory, patient: str) -> str:
+    requesters = await reader.requesters(await reader.about([patient]))
+    hospitals = {sender.organization for sender in directory.senders.values()}
+    return ", ".join(sorted(directory.names.get(one, one) for one in requesters & hospitals))
 
 
 async def _matches(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
@@ -79,15 +87,13 @@ async def _matches(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
         position = Position(rows[-1].key, 0)
 
 
-def _person(patient: dict[str, Any], names: dict[str, str]) -> Person:
-    manager = patient.get("managingOrganization", {})
-    organization = manager.get("reference", "").rpartition("/")[2]
+def _person(patient: dict[str, Any], hospital: str) -> Person:
     return Person(
         patient["id"],
         next(_names(patient), ""),
         patient.get("birthDate", ""),
         tuple(f"{one.get('system', '')}|{one.get('value', '')}" for one in patient.get("identifier", [])),
-        names.get(organization, manager.get("display", "")),
+        hospital,
     )
 
 

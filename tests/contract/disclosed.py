@@ -66,7 +66,6 @@ class Person:
             "identifier": [{"system": "urn:oid:1.2.3", "value": f"HTEST-{self.key}"}],
             "name": [{"family": "Htest", "given": [f"Sam-{self.key}"]}],
             "birthDate": "1991-04-02",
-            "managingOrganization": {"reference": f"Organization/{self.mercy.organization}"},
             **elements,
         }
 

@@ -52,7 +52,8 @@ def _break_glass() -> Json:
         "One referral in a medical emergency",
         "For an organisation with medical personnel that was asked with this Task and may not see all of it: the whole "
         "packet, once, in this answer. The four parameters are those that 42 CFR 2.51(c) has documented; the privacy "
-        f"officer reviews each use. Nothing becomes visible by it. An operation of this server: {SPEC}/operations.html.",
+        "officer reviews each use. Nothing becomes visible by it. An operation of this server, as "
+        f"{SPEC}/operations.html has them.",
         parameters=[ID],
         requestBody={"required": True, "content": {FHIR: {"schema": {"$ref": "#/components/schemas/Parameters"}}}},
         responses={
