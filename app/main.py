@@ -32,9 +32,9 @@ from app.entrypoints.ops import docs, health, metrics
 from app.entrypoints.ops import openapi as ops_openapi
 from app.entrypoints.worker import loop as worker
 from app.services import opening
-from app.services.client_keys import ClientKeys
 from app.services.audit_events import AuditEvents
 from app.services.break_glass import BreakGlass
+from app.services.client_keys import ClientKeys
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub

@@ -16,6 +16,8 @@ SEEN: Final = "rows that a decision (or the organisation's own hand) made visibl
 OWN: Final = "tells a caller of what it sent itself"
 NOBODY: Final = "no person's data"
 MACHINE: Final = "whoever holds the database and its keys"
+ON_RECORD: Final = "the accounting, to whose records it is of or who looked: no more of a person than what was shown"
+EMERGENCY: Final = "a decision under 42 CFR 2.51, made for this one answer"
 AGAIN: Final = "decides anew; what it shows are grants like any other"
 
 ROUTES_OUT: Final = {
@@ -28,6 +30,10 @@ ROUTES_OUT: Final = {
     "/fhir/R4{slash:fhir_slash}": SEEN,
     "/fhir/R4/$process-message": OWN,
     "/fhir/R4/metadata": NOBODY,
+    "/fhir/R4/AuditEvent": ON_RECORD,
+    "/fhir/R4/AuditEvent/_search": ON_RECORD,
+    "/fhir/R4/AuditEvent/{id:fhir_id}": ON_RECORD,
+    "/fhir/R4/Task/{id:fhir_id}/$break-glass": EMERGENCY,
     "/fhir/R4/{type}": SEEN,
     "/fhir/R4/{type}/_search": SEEN,
     "/fhir/R4/{type}/$validate": OWN,
@@ -81,6 +87,13 @@ COMMANDS_OUT: Final = {
     "client rotate": NOBODY,
     "client revoke": NOBODY,
     "token": MACHINE,
+    "accounting find": MACHINE,
+    "accounting show": MACHINE,
+    "accounting accesses": MACHINE,
+    "breach": MACHINE,
+    "incidents list": MACHINE,
+    "incidents review": MACHINE,
+    "incidents hold": NOBODY,
 }
 GRANTS: Final = {
     "app/services/sharing.py": "names its decision",
