@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.services import seals
 from app.services.hub import Hub
-from app.store import migrate
+from app.store import fence, migrate
 from app.store.checks import ChangeFigures, Checks, LedgerFigures, ReviewFigures
 
 
@@ -28,6 +28,7 @@ async def check(hub: Hub) -> list[Finding]:
     figures = Checks(hub.store.database)
     return [
         *schema,
+        *_fence(await fence.gaps(hub.store.database)),
         *_seals(await seals.findings(hub)),
         *_ledger(await figures.ledger()),
         *_reviews(await figures.reviews()),
@@ -45,6 +46,14 @@ def _schema(differences: Sequence[str]) -> list[Finding]:
     if not differences:
         return [Finding("schema", ok=True, text="current, and the tables are those of this release")]
     return [Finding("schema", ok=False, text=difference) for difference in differences]
+
+
+def _fence(gaps: Sequence[str]) -> list[Finding]:
+    if not gaps:
+        return [Finding("fence", ok=True, text="no table is read past its policy")]
+    return [
+        Finding("fence", ok=False, text=f"{table}: the role {fence.ROLE} reads it without a policy") for table in gaps
+    ]
 
 
 def _seals(found: Sequence[str]) -> list[Finding]:

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from app.core.errors import HubError, Unavailable
 from app.core.settings import Settings
 from app.services.opening import opened
-from app.store import migrate
-from app.store.database import Gone
+from app.store import fence, migrate
+from app.store.database import Gone, NeedsAdministrator, Unfenced
 from app.store.sqlite import AlreadyServed, SqliteDatabase
 
 _UPGRADE: Final = "throughline db upgrade"
@@ -35,8 +35,8 @@ class NotMigrated(Exception):
 async def ready(settings: Settings) -> None:
     """Make sure that a process may begin to serve.
 
-    Raises FileNotFoundError without the key file, NotMigrated, or AlreadyServed when another process
-    serves the same SQLite file.
+    Raises FileNotFoundError without the key file, NotMigrated, Unfenced when this login can't read as actors do, or
+    AlreadyServed when another process serves the same SQLite file.
     """
     if not settings.key_file.exists():
         raise FileNotFoundError(2, "no key file", str(settings.key_file))
@@ -45,15 +45,14 @@ async def ready(settings: Settings) -> None:
     async with opened(settings) as hub:
         if isinstance(hub.store.database, SqliteDatabase):
             hub.store.database.serve_alone()
+        await fence.stands(hub.store.database)
 
 
 async def told(error: Exception) -> Told:
     """What a person is told of ``error``, in words that hold no value of a message."""
     match error:
-        case AlreadyServed():
-            return Told("Another process serves this database.", "stop it first; PostgreSQL takes several", 1)
-        case NotMigrated():
-            return Told("The database does not have the schema of this release.", f"run {_UPGRADE}", 1)
+        case AlreadyServed() | NotMigrated() | NeedsAdministrator() | Unfenced():
+            return _unready(error)
         case ValidationError():
             names = ", ".join(f"THROUGHLINE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
             return Told(names, "check the environment and .env", 2)
@@ -66,6 +65,21 @@ async def told(error: Exception) -> Told:
         case ValueError() if "DATABASE_URL" in str(error):
             return Told(str(error), "check THROUGHLINE_DATABASE_URL", 2)
     return await _outage(error)
+
+
+def _unready(error: AlreadyServed | NotMigrated | NeedsAdministrator | Unfenced) -> Told:
+    """The database is there, and something has to be done before it can be used."""
+    match error:
+        case AlreadyServed():
+            return Told("Another process serves this database.", "stop it first; PostgreSQL takes several", 1)
+        case NotMigrated():
+            return Told("The database does not have the schema of this release.", f"run {_UPGRADE}", 1)
+        case NeedsAdministrator():
+            run = "; ".join(error.statements)
+            return Told("The database was not changed: an administrator has to allow it once.", f"run as one: {run}", 1)
+        case Unfenced():
+            run = f"as an administrator grant {fence.ROLE} to this login; after restoring a dump its tables' rights too"
+            return Told("This login may not read as clients do (the second fence).", run, 1)
 
 
 async def _outage(error: Exception) -> Told:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from app.core.actor import Actor
+from app.store import fence
 from app.store.database import Database
 
 
@@ -19,7 +20,9 @@ class Authorship:
         if not asked or self._actor.organization is None:
             return frozenset()
         test = self._database.any_of("id", "$2")
-        rows = await self._database.fetch(
+        rows = await fence.read(
+            self._database,
+            self._actor,
             f"select id from author where organization = $1 and {test}",
             self._actor.organization,
             self._database.array(asked),
@@ -31,7 +34,9 @@ class Authorship:
         asked = sorted(set(ids))
         if not asked or not self._actor.is_system:
             return {}
-        rows = await self._database.fetch(
+        rows = await fence.read(
+            self._database,
+            self._actor,
             f"select id, organization from author where {self._database.any_of('id', '$1')}",
             self._database.array(asked),
         )
@@ -39,5 +44,5 @@ class Authorship:
 
     async def claimed(self, key: str) -> str | None:
         """The resource that the claim ``key`` stands for now."""
-        rows = await self._database.fetch("select id from claim where key = $1", key)
+        rows = await fence.read(self._database, self._actor, "select id from claim where key = $1", key)
         return rows[0][0] if rows else None

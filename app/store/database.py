@@ -16,6 +16,18 @@ class Gone(Exception):
     """The database can't be reached or can't write now; nothing of the batch was written."""
 
 
+class Unfenced(Gone):
+    """The role that actors read as isn't there, or this login may not become it, or it may not read a table."""
+
+
+class NeedsAdministrator(Exception):
+    """An administrator of PostgreSQL has to run ``statements`` once; the login may not. Nothing was changed."""
+
+    def __init__(self, *statements: str) -> None:
+        super().__init__("; ".join(statements))
+        self.statements = statements
+
+
 class Doubt(Exception):
     """The connection broke during COMMIT: the batch may be written or not."""
 
@@ -27,6 +39,9 @@ class Database(Protocol):
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
         """Rows of a query."""
+
+    async def fetch_fenced(self, sql: str, *args: Any) -> Sequence[Record]:
+        """Rows of a query that says itself for whom it asks, see ``fence``; of nobody else's rows any is seen."""
 
     async def write(self, batch: Batch, offset_us: int) -> dict[str, int]:
         """One durable transaction; the stamps (resource id -> lastUpdated) of its resources.

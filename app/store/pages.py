@@ -37,8 +37,11 @@ _INCLUDED = f""", (
     from (
         select r.id, r.type, r.version, r.last_updated, {{level}} as level, {{disclosed}} as disclosed,
             {{until}} as until, {{decision}} as decision, {{notice}} as notice
-        from (select distinct f.value from s cross join lateral ({{references}}) f(value)) t
-        join resource r on r.id = split_part(t.value, '/', 2) and r.type = split_part(t.value, '/', 1)
+        from (
+            select distinct split_part(f.value, '/', 1) as type, split_part(f.value, '/', 2) as id
+            from s cross join lateral ({{references}}) f(value)
+        ) t
+        join resource r on r.id = t.id and r.type = t.type
             and not r.deleted {{visible}}
         where r.type <> '{{type}}' or not exists (select 1 from s known where known.id = r.id)
     ) x
@@ -48,7 +51,9 @@ _INCLUDED = f""", (
 
 ``narrow`` gives one row more than is shown, to know whether there are more. The entries come in its order:
 a sort inside the aggregate would copy every body once more, and a session plans nothing but nested loops,
-which keep the order of their outer side. ``_INCLUDED`` is what references of the matches lead to, each once.
+which keep the order of their outer side. ``_INCLUDED`` is what references of the matches lead to, each once; they are
+taken apart before the join, because under row-level security no function that could tell what it is given may look
+for a row by an index.
 """
 
 

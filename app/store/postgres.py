@@ -5,14 +5,15 @@ short query; nothing here leaves session state behind.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
 
+from app.store import fence
 from app.store import statements as sql
-from app.store.database import Doubt, Gone, Record, VersionMiss
+from app.store.database import Doubt, Gone, Record, Unfenced, VersionMiss
 from app.store.writes import Batch, Group, joined, stamp_rows
 
 _NOT_WRITTEN = (
@@ -36,6 +37,10 @@ _REFUSED = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 """The server's own word that it did not do the statement."""
+_UNFENCED = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidParameterValueError,  # how a server says at connecting that a role is not there
+)
 _MISSED = (
     asyncpg.DivisionByZeroError,  # how a guarded part of a statement tells, see statements.together
     asyncpg.UniqueViolationError,
@@ -55,33 +60,35 @@ _SESSION = {
 }
 
 
-class PostgresDatabase:
-    """The production database."""
+class _Pool:
+    """Connections to one database under the same settings; a connection belongs to one user at a time."""
 
-    name = "postgresql"
-
-    def __init__(self, url: str, *, size: int = 8) -> None:
+    def __init__(self, url: str, size: int, settings: Mapping[str, str]) -> None:
         self._url = url
+        self._settings = dict(settings)
         self._idle: list[asyncpg.Connection[asyncpg.Record]] = []
         self._slots = asyncio.Semaphore(size)
-        self._listeners: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
 
-    async def _open(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def open(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection outside the pool."""
         return await asyncpg.connect(
             self._url,
             statement_cache_size=512,
             max_cached_statement_lifetime=0,
             command_timeout=_COMMAND_SECONDS,
-            server_settings=_SESSION,
+            server_settings=self._settings,
         )
 
     @asynccontextmanager
-    async def _connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    async def connection(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """One of the pool's; raises Gone or Unfenced where none can be opened."""
         async with self._slots:
             try:
-                connection = self._idle.pop() if self._idle else await self._open()
+                connection = self._idle.pop() if self._idle else await self.open()
                 if connection.is_closed():
-                    connection = await self._open()
+                    connection = await self.open()
+            except _UNFENCED as error:
+                raise Unfenced from error
             except _NOT_WRITTEN as error:
                 raise Gone from error
             try:
@@ -96,11 +103,41 @@ class PostgresDatabase:
                 else:
                     self._idle.append(connection)
 
+    async def close(self) -> None:
+        """Close every idle connection."""
+        while self._idle:
+            await _closed(self._idle.pop())
+
+
+class PostgresDatabase:
+    """The production database."""
+
+    name = "postgresql"
+
+    def __init__(self, url: str, *, size: int = 8) -> None:
+        self._pool = _Pool(url, size, _SESSION)
+        # A session that starts as the role comes back to it whatever is reset.
+        self._fenced = _Pool(url, size, {**_SESSION, "role": fence.ROLE})
+        self._listeners: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
+
+    def _connection(self) -> "AbstractAsyncContextManager[asyncpg.Connection[asyncpg.Record]]":
+        return self._pool.connection()
+
     async def fetch(self, sql_text: str, *args: Any) -> Sequence[Record]:
         """Rows of a query."""
         async with self._connection() as connection:
             try:
                 return cast("Sequence[Record]", await connection.fetch(sql_text, *args))
+            except _NOT_WRITTEN as error:
+                raise Gone from error
+
+    async def fetch_fenced(self, sql_text: str, *args: Any) -> Sequence[Record]:
+        """Rows of a query under the second fence. Raises Unfenced where it was not built."""
+        async with self._fenced.connection() as connection:
+            try:
+                return cast("Sequence[Record]", await connection.fetch(sql_text, *args))
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise Unfenced from error
             except _NOT_WRITTEN as error:
                 raise Gone from error
 
@@ -134,7 +171,7 @@ class PostgresDatabase:
         """Call ``heard`` with each payload of ``channel``; ``lost`` when the connection ends. Raises Gone."""
         self.unlisten(channel)
         try:
-            connection = self._listeners[channel] = await self._open()
+            connection = self._listeners[channel] = await self._pool.open()
             connection.add_termination_listener(lambda _: lost())
             await connection.add_listener(channel, lambda *a: heard(str(a[3])))
         except _NOT_WRITTEN as error:
@@ -159,13 +196,10 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Close every idle connection."""
-        for connection in (*self._idle, *self._listeners.values()):
-            try:
-                await connection.close(timeout=2)
-            except (*_NOT_WRITTEN, asyncpg.PostgresError):
-                connection.terminate()
-        self._idle.clear()
-        self._listeners.clear()
+        await self._pool.close()
+        await self._fenced.close()
+        for channel in [*self._listeners]:
+            await _closed(self._listeners.pop(channel))
 
 
 @asynccontextmanager
@@ -187,6 +221,13 @@ async def _told(
     except BaseException:
         connection.terminate()
         raise
+
+
+async def _closed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    try:
+        await connection.close(timeout=2)
+    except (*_NOT_WRITTEN, asyncpg.PostgresError):
+        connection.terminate()
 
 
 def _statement(group: Group, stamping: Batch | None = None, offset_us: int = 0) -> list[Any]:

@@ -5,11 +5,11 @@ in reads, searches, includes, histories and counts alike.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from app.core.actor import Actor
-from app.store import pages
-from app.store.database import Database
+from app.store import fence, pages
+from app.store.database import Database, Record
 from app.store.matching import Sql, is_selective, order_by
 from app.store.queries import Counted, Follow, Key, Order, Page, Query, Row, Shown, Versions, WrittenPage, row_of
 
@@ -22,6 +22,9 @@ class Reader:
         self._database = database
         self._now = now_us
 
+    async def _fetch(self, text: str, *args: Any) -> Sequence[Record]:
+        return await fence.read(self._database, self.actor, text, *args)
+
     def _sql(self) -> Sql:
         return Sql(self._database, granted=not self.actor.is_system)
 
@@ -29,14 +32,14 @@ class Reader:
         """The current version, or None when there is none that this actor may see."""
         sql = self._sql()
         text = self._select(sql) + f" where r.id = {sql.bind(resource_id)} and r.type = {sql.bind(resource_type)}"
-        rows = await self._database.fetch(text, *sql.args)
+        rows = await self._fetch(text, *sql.args)
         return row_of(rows[0]) if rows else None
 
     async def search(self, query: Query) -> list[Row]:
         """Matches of ``query``, at most ``limit``."""
         sql = self._sql()
         text = f"{self._matches(query, sql)} {order_by(query.order, [f'm.{name}' for name in _keys(query)])}"
-        return [row_of(record) for record in await self._database.fetch(text, *sql.args)]
+        return [row_of(record) for record in await self._fetch(text, *sql.args)]
 
     async def page(self, query: Query) -> Page:
         """Matches of ``query`` together with the feed's newest stamp and this organisation's last change.
@@ -47,7 +50,7 @@ class Reader:
         sql = self._sql()
         matches = self._matches(query, sql)
         changed = f"(select a.seq from audience a where a.organization = {sql.bind(self.actor.organization or '')})"
-        records = await self._database.fetch(
+        records = await self._fetch(
             f"select h.stamp, {changed}, q.* from head h left join ({matches}) q on true", *sql.args
         )
         stamp, changed_at, *first = records[0]
@@ -88,13 +91,13 @@ class Reader:
             match_end=sql.bind(pages.MATCH_END + b","),
             included=included_part,
         )
-        return pages.read((await self._database.fetch(text, *sql.args))[0], query.order)
+        return pages.read((await self._fetch(text, *sql.args))[0], query.order)
 
     async def count(self, query: Query) -> Counted:
         """How many matches this actor may see."""
         sql = self._sql()
         text = f"select count(*), min({self._shown().until}) from resource r {self._visible(sql)} {sql.where(query)}"
-        return Counted._make((await self._database.fetch(text, *sql.args))[0])
+        return Counted._make((await self._fetch(text, *sql.args))[0])
 
     async def by_ids(self, ids: Sequence[str]) -> list[Row]:
         """The visible ones of ``ids``, of any type."""
@@ -102,7 +105,7 @@ class Reader:
             return []
         sql = self._sql()
         text = f"{self._select(sql, self._one_by_one(sql))} where {sql.is_one_of('r.id', ids)} and not r.deleted"
-        return [row_of(record) for record in await self._database.fetch(text, *sql.args)]
+        return [row_of(record) for record in await self._fetch(text, *sql.args)]
 
     async def history(self, resource_type: str, resource_id: str) -> list[Row]:
         """Every version, newest first; empty when the actor may not see the resource."""
@@ -142,7 +145,7 @@ class Reader:
         text += " order by h.version desc"
         if limit is not None:
             text += f" limit {sql.bind(limit)}"
-        records = await self._database.fetch(text, *sql.args)
+        records = await self._fetch(text, *sql.args)
         return Versions([row_of(record[1:]) for record in records], records[0][0] if records else 0)
 
     async def version(self, resource_type: str, resource_id: str, version: int) -> Row | None:
@@ -152,7 +155,7 @@ class Reader:
 
     async def last_change(self) -> int:
         """A number that grows with every change of what this organisation may see."""
-        rows = await self._database.fetch("select seq from audience where organization = $1", self.actor.organization)
+        rows = await self._fetch("select seq from audience where organization = $1", self.actor.organization)
         return int(rows[0][0]) if rows else 0
 
     async def _followed(self, ids: Sequence[str], follows: Sequence[Follow]) -> list[Row]:
@@ -161,7 +164,7 @@ class Reader:
             return []
         sql = self._sql()
         selects = [self._led_to(sql, follow, ids) for follow in follows]
-        found = await self._database.fetch(" union ".join(selects), *sql.args)
+        found = await self._fetch(" union ".join(selects), *sql.args)
         return await self.by_ids(sorted({record[0] for record in found} - {*ids}))
 
     def _led_to(self, sql: Sql, follow: Follow, ids: Sequence[str]) -> str:

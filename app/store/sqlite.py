@@ -98,6 +98,10 @@ class SqliteDatabase:
         statement = _numbered(sql_text)
         return await self._run(self._readers, lambda c: c.execute(statement, args).fetchall())
 
+    async def fetch_fenced(self, sql_text: str, *args: Any) -> Sequence[Record]:
+        """The same: there is one fence here."""
+        return await self.fetch(sql_text, *args)
+
     async def execute(self, sql_text: str, *args: Any) -> int:
         """One statement in its own transaction."""
         statement = _numbered(sql_text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.core.actor import Actor
+from app.store import fence
 from app.store.database import Database
 
 CHANNEL: Final = "throughline_event"
@@ -76,7 +77,9 @@ class Subscriptions:
 
     async def standing(self) -> list[Standing]:
         """All Subscriptions of the organisation, by id."""
-        rows = await self._database.fetch(
+        rows = await fence.read(
+            self._database,
+            self._actor,
             "select s.id, s.status, coalesce(c.events, 0) from subscription s "
             "left join subscription_count c on c.subscription = s.id where s.organization = $1 order by s.id",
             self._actor.organization,
@@ -85,7 +88,9 @@ class Subscriptions:
 
     async def events(self, subscription: str, first: int, last: int, limit: int) -> list[Event]:
         """Events with numbers from ``first`` to ``last``, both included, in order; empty where it is another's."""
-        rows = await self._database.fetch(
+        rows = await fence.read(
+            self._database,
+            self._actor,
             "select e.number, e.id, e.type, e.version, e.deleted, e.at, v.level, coalesce(v.disclosed, 0), "
             "v.decision, v.notice "
             "from subscription s join subscription_event e on e.subscription = s.id "

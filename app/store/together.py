@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from app.core.actor import Actor
 from app.core.batch import Batcher
+from app.store import fence
 from app.store.queries import Row, row_of
 from app.store.statements import array
 from app.store.store import Store
@@ -18,14 +19,20 @@ _SIZE: Final = 64
 _RUNNERS: Final = 2
 """Questions under way at once, so that a slow one does not hold up everybody."""
 _TOGETHER: Final = f"""
-select u.n, r.id, r.type, r.version, r.last_updated, b.content, v.level, v.disclosed, v.until,
-    v.decision, v.notice
+select u.n, q.*
 from unnest({array("text", 1)}, {array("text", 2)}, {array("text", 3)})
     with ordinality as u(organization, type, id, n)
-join visibility v on v.organization = u.organization and v.id = u.id and (v.until is null or v.until > $4)
-join resource r on r.id = v.id and r.type = u.type
-join body b on b.id = r.id and b.version = r.version and b.rendition = v.level
+cross join lateral {fence.setting("u.organization")} f
+cross join lateral (
+    select r.id, r.type, r.version, r.last_updated, b.content, v.level, v.disclosed, v.until,
+        v.decision, v.notice
+    from visibility v
+    join resource r on r.id = v.id and r.type = u.type
+    join body b on b.id = r.id and b.version = r.version and b.rendition = v.level
+    where v.organization = f.organization and v.id = u.id and (v.until is null or v.until > $4) offset 0
+) q
 """
+"""Each question is answered before the next one makes its own setting, so the second fence holds for each alone."""
 
 
 class _Asked(NamedTuple):
@@ -50,7 +57,9 @@ class ReadsTogether:
     async def _answers(self, asked: Sequence[_Asked]) -> Sequence[Row | None]:
         organizations, types, ids = zip(*asked, strict=True)
         now = self._store.clock.now_us()
-        records = await self._store.database.fetch(_TOGETHER, joined(organizations), joined(types), joined(ids), now)
+        records = await self._store.database.fetch_fenced(
+            _TOGETHER, joined(organizations), joined(types), joined(ids), now
+        )
         found: list[Row | None] = [None] * len(asked)
         for position, *row in records:
             found[position - 1] = row_of(row)

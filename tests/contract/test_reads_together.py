@@ -88,13 +88,13 @@ async def test_those_that_come_together_are_one_question_to_the_database(
 ) -> None:
     await store.commit(Changes(resources=(task("t1"),), grants=(Grant("a", "t1"), Grant("b", "t1"))))
     asked: list[str] = []
-    fetch = store.database.fetch
+    fetch = store.database.fetch_fenced
 
     async def noted(sql: str, *args: Any) -> Sequence[Record]:
         asked.append(sql)
         return await fetch(sql, *args)
 
-    monkeypatch.setattr(store.database, "fetch", noted)
+    monkeypatch.setattr(store.database, "fetch_fenced", noted)
     assert await read(together, *((partner("ab"[n % 2]), "t1") for n in range(40))) == ["t1"] * 40
     assert len(asked) == 1
 
@@ -129,7 +129,7 @@ async def test_without_the_database_everyone_is_told_to_try_again(
         raise Gone
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.hub.store.database, "fetch", away)
+        patched.setattr(world.hub.store.database, "fetch_fenced", away)
         answers = await asyncio.gather(one.get(f"Task/{mine['id']}"), other.get(f"Task/{theirs['id']}"))
     assert [answer.status_code for answer in answers] == [503, 503]
     assert (await one.get(f"Task/{mine['id']}")).status_code == 200
