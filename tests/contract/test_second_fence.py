@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
+import asyncpg
 import httpx
 import pytest
 
@@ -26,6 +27,10 @@ pytestmark = [
 ]
 OWNED: Final = {"audience", "author", "disclosure", "subscription", "visibility"}
 """Tables whose rows name an organisation themselves."""
+READABLE: Final = tuple(
+    sorted(OWNED | {"resource", "body", "change", "search_index", "claim", "subscription_count", "subscription_event"})
+)
+"""Tables that an organisation reads its own rows of."""
 
 
 class Unfiltered(Actor):
@@ -148,9 +153,10 @@ async def test_without_an_organisation_nothing_is_seen_also_right_after_somebody
     assert await seen(filled, "c", "select id from resource") == []
 
 
-READABLE: Final = tuple(
-    sorted(OWNED | {"resource", "body", "change", "search_index", "claim", "subscription_count", "subscription_event"})
-)
+async def test_a_statement_that_fails_leaves_no_organisation_behind(filled: Store) -> None:
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await seen(filled, "a", "select 1 / (count(*) - 2) from resource")
+    assert await filled.database.fetch_fenced("select id from resource") == []
 
 
 @pytest.mark.parametrize(
