@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.core.http import Network
+from app.core.addresses import Network
 
 
 @dataclass(frozen=True, slots=True)

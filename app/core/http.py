@@ -18,16 +18,14 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from app.core.addresses import Address, Network, may_be_reached
+
 _HOSTS: Final = 256
 """Hosts whose connections are kept."""
 _ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read, so that its connection can be used again; nobody looks at them."""
 _RESOLVERS: Final = 16
 """Names that are looked up at a time: a name server that is silent holds up no other."""
-_EMBEDDING: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-"""IPv6 addresses that stand for any IPv4 one (RFC 6052, RFC 8215)."""
 
 
 class Unreachable(Exception):
@@ -36,16 +34,6 @@ class Unreachable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is out in the Internet, by every meaning that it may have."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address.sixtofour is not None or address.teredo is not None or any(address in net for net in _EMBEDDING):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +121,9 @@ class Outbound:
             answers = await loop.run_in_executor(self._resolver, _resolve, host, port)
             found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
         for address in found:
-            if self._may_reach(address):
+            if may_be_reached(address, self._networks, loopback=self._loopback):
                 return address
         raise Unreachable("address")
-
-    def _may_reach(self, address: Address) -> bool:
-        if address.is_loopback:
-            return self._loopback
-        return is_public(address) or any(address in network for network in self._networks)
 
     async def _client(self, origin: str) -> httpx.AsyncClient:
         known = self._clients.get(origin)

@@ -4,13 +4,13 @@ What can't be given is refused by name: a topic, filter, channel or level that i
 silently (backport, conformance of servers). A text here never repeats what was sent.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
+from app.core.addresses import Network, is_loopback, may_be_reached, written
 from app.rules import filters
 from app.rules.verdict import Reason, Verdict
 from schemas.resources import subscription as words
@@ -42,6 +42,8 @@ class Premises:
     channels: frozenset[str]
     loopback: bool = False
     """Whether it is a hub to try things on: only that may notify its own machine, and do so without TLS."""
+    networks: tuple[Network, ...] = ()
+    """What may be notified besides the Internet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,6 @@ class TermsVerdict(Verdict):
     """The terms, or None and why not."""
 
     terms: Terms | None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def terms_of(resource: Mapping[str, Any], premises: Premises) -> TermsVerdict:
@@ -160,12 +154,20 @@ def address_reasons(address: str, path: str, *, loopback: bool) -> Iterator[Reas
     here = loopback and is_loopback(host)
     if is_loopback(host) and not here:
         yield Reason("endpoint", "the endpoint can't be on the machine of the hub", path)
+    elif not _may_be_reached(host, premises):
+        yield Reason("endpoint", "the endpoint can't be an address inside a network, however it is written", path)
     elif parts.scheme != "https" and not here:
         yield Reason("endpoint", "the endpoint must be https: http can be read and changed on its way", path)
     if parts.username is not None or parts.password is not None:
         yield Reason("endpoint", "no name or password in the URL; send a header instead (channel.header)", path)
     if parts.fragment:
         yield Reason("endpoint", "a fragment never reaches a server; leave it out", path)
+
+
+def _may_be_reached(host: str, premises: Premises) -> bool:
+    """What a name leads to is only known, and looked at, when something is sent."""
+    address = written(host)
+    return address is None or may_be_reached(address, premises.networks, loopback=premises.loopback)
 
 
 def _split(endpoint: str) -> SplitResult | None:

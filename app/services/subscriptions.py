@@ -12,6 +12,7 @@ from app import channels
 from app.channels.base import Outside
 from app.core import json
 from app.core.actor import Actor
+from app.core.addresses import is_loopback
 from app.core.errors import Forbidden, Issue, Unprocessable
 from app.core.settings import Settings
 from app.rules import notifying, subscribing
@@ -26,7 +27,7 @@ def outside_of(settings: Settings) -> Outside:
     """What the channels of this hub have to work with."""
     # Where it listens counts too: a hub that others reach, and whose address was not set, is none to try things on.
     hosts = (urlsplit(settings.base_url).hostname or "", settings.mllp_host)
-    loopback = all(subscribing.is_loopback(host) for host in hosts)
+    loopback = all(is_loopback(host) for host in hosts)
     return Outside(loopback, settings.notify_networks or (), settings.smtp_url, settings.mail_from)
 
 
@@ -34,7 +35,7 @@ def premises_of(settings: Settings) -> subscribing.Premises:
     """What this hub offers to subscribers."""
     outside = outside_of(settings)
     offered = frozenset(name for name, kind in channels.ALL.items() if kind.offered(outside))
-    return subscribing.Premises(settings.fhir_base, offered, outside.loopback)
+    return subscribing.Premises(settings.fhir_base, offered, outside.loopback, tuple(outside.networks))
 
 
 def prepare_create(hub: Hub, actor: Actor, resource: Resource) -> tuple[Resource, Changes]:

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from app.core.http import is_public
+from app.core.addresses import is_public
 from app.rules import notifying
 from app.rules.notifying import PATIENCE, SECOND, Situation, asked_status, gives_up, next_step, pause
 
