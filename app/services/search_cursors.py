@@ -29,7 +29,7 @@ class Position:
     after: tuple[Key, ...]
     """The last match, as it stands in the order."""
     since: int
-    """lastUpdated of the newest change of all at the first page (microseconds)."""
+    """lastUpdated of the organisation's newest change at the first page (microseconds)."""
     changed: bool = False
     """Whether it stands among what has changed since."""
 

@@ -23,9 +23,10 @@ _NOTICES = "array_agg(distinct x.notice) filter (where x.notice is not null)"
 _IDS = "string_agg(x.id, ' ')"
 _MATCHES = f"""
 with m as materialized ({{narrow}}), s as materialized (select * from m limit {{shown}})
-select h.stamp, (select a.seq from audience a where a.organization = {{organization}}),
+select coalesce(a.stamp, h.stamp), a.seq,
     c.found, c.until, p.shown, p.last, p.entries, p.fresh, p.notices, p.ids, {{further}}
-from head h, (select count(*) as found, min(m.until) as until from m) c, (
+from head h left join audience a on a.organization = {{organization}},
+    (select count(*) as found, min(m.until) as until from m) c, (
     select count(*) as shown, array[{{last}}] as last, {_ENTRIES} as entries, {_FRESH} as fresh,
         {_NOTICES} as notices, {_IDS} as ids
     from s x join body b on b.id = x.id and b.version = x.version and b.rendition = x.level

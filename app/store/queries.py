@@ -191,7 +191,11 @@ class Page:
     """One page of a search."""
 
     stamp: int
-    """lastUpdated of the newest change of all, at the moment of the search (microseconds)."""
+    """Whatever this organisation sees later has a greater lastUpdated (microseconds).
+
+    It is of the newest change of what the organisation sees: that of all changes would tell of others. For the hub
+    itself it is of all.
+    """
     changed: int
     """A number that grows with every change of what the organisation may see."""
     rows: list[Row]

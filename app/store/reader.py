@@ -42,16 +42,17 @@ class Reader:
         return [row_of(record) for record in await self._fetch(text, *sql.args)]
 
     async def page(self, query: Query) -> Page:
-        """Matches of ``query`` together with the feed's newest stamp and this organisation's last change.
+        """Matches of ``query`` together with the stamp and the number of this organisation's last change.
 
         All three come from one statement, so they belong to the same moment: whatever is committed later
         has a greater stamp.
         """
         sql = self._sql()
         matches = self._matches(query, sql)
-        changed = f"(select a.seq from audience a where a.organization = {sql.bind(self.actor.organization or '')})"
+        own = f"left join audience a on a.organization = {sql.bind(self.actor.organization or '')}"
         records = await self._fetch(
-            f"select h.stamp, {changed}, q.* from head h left join ({matches}) q on true", *sql.args
+            f"select coalesce(a.stamp, h.stamp), a.seq, q.* from head h {own} left join ({matches}) q on true",
+            *sql.args,
         )
         stamp, changed_at, *first = records[0]
         rows = [row_of(record[2:]) for record in records] if first[0] is not None else []

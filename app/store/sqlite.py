@@ -188,7 +188,8 @@ def _stamp(connection: sqlite3.Connection, batch: Batch, offset_us: int) -> _Wri
         sql.STAMP_SQLITE_RESOURCE,
         [(*row, stamp + n) for n, row in enumerate(stamp_rows(batch.resources), 1)],
     )
-    connection.execute(sql.STAMP_SQLITE_AUDIENCE, (json.dumps(list(stamps)), json.dumps(batch.tell)))
+    told = (json.dumps(list(stamps)), json.dumps(batch.tell), stamp + count)
+    connection.execute(sql.STAMP_SQLITE_AUDIENCE, told)
     return _Written(stamps, _number_events(connection, seq, seq + count))
 
 

@@ -456,10 +456,10 @@ locked as (
     select number_events(locked.seq, locked.seq + l.written) from locked, (select count(*) as written from logged) l,
         (select count(*) from current) c
 ), told as (
-    insert into audience (organization, seq)
-    select a.organization, 1
+    insert into audience (organization, seq, stamp)
+    select a.organization, 1, locked.stamp + {count}
     from locked cross join lateral audience_of({_LIST.format(first + 3)}, {tell}::text[], locked.seq) as a(organization)
-    on conflict (organization) do update set seq = audience.seq + 1 returning organization, seq
+    on conflict (organization) do update set seq = audience.seq + 1, stamp = excluded.stamp returning organization, seq
 ), notified as (
     select pg_notify('throughline_audience', organization || ' ' || seq) from told
 )"""
@@ -482,9 +482,9 @@ STAMP_SQLITE_RESOURCE = (
     f"values ({', '.join('?' * (len(STAMP_KINDS) + 1))}) on conflict (id) do update set {_ASSIGNED}"
 )
 STAMP_SQLITE_AUDIENCE = """
-insert into audience (organization, seq)
-select distinct organization, 1 from (
+insert into audience (organization, seq, stamp)
+select distinct organization, 1, ?3 from (
     select organization from visibility where id in (select value from json_each(?1))
     union all select value from json_each(?2)) where true
-on conflict (organization) do update set seq = audience.seq + 1
+on conflict (organization) do update set seq = audience.seq + 1, stamp = excluded.stamp
 """

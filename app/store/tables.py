@@ -185,6 +185,7 @@ audience = Table(
     metadata,
     Column("organization", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+    Column("stamp", BigInteger, nullable=False),
 )
 
 author = Table(

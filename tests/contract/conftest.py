@@ -4,7 +4,10 @@ import httpx
 import pytest_asyncio
 
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
+from tests.contract.neighbours import all_of_them
 from tests.hub_fixtures import World
+
+__all__ = ["all_of_them"]
 
 
 @pytest_asyncio.fixture
