@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.store.sqlite import private_file
 from app.store.tables import metadata
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ def _config() -> Config:
 
 async def _with_connection(url: str, work: Callable[[Connection], T]) -> T:
     if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        private_file(Path(url.removeprefix("sqlite:///")))
         engine = create_engine(url)
         try:
             with engine.connect() as connection:

@@ -38,6 +38,15 @@ def _numbered(text: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", text)
 
 
+def private_file(path: Path) -> None:
+    """Make the file and its folder where they are missing; others on the machine can't read what SQLite keeps in it.
+
+    What SQLite puts beside the file has the mode of the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
 def _connect(path: str, busy_seconds: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
@@ -53,7 +62,7 @@ class SqliteDatabase:
     name = "sqlite"
 
     def __init__(self, path: Path, *, busy_seconds: float = _BUSY_SECONDS) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_file(path)
         self._path = str(path)
         self._busy_seconds = busy_seconds
         self._lock_path = path.with_name(path.name + ".lock")
