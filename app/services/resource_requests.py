@@ -8,7 +8,7 @@ from app.core.errors import BadRequest, Issue, NotAllowed, Unprocessable
 from app.services.interactions import Edit, Wanted
 from app.services.reads import not_found
 from app.services.writing import Resource
-from fhir_mappings import gate
+from fhir_mappings import admissible, gate
 from schemas.resources import ALL
 
 _TAG: Final = re.compile(r'(?:W/)?"([0-9]{1,8})"')
@@ -30,10 +30,13 @@ def admit_interaction(resource_type: str, interaction: str) -> None:
 
 
 def conforming(resource_type: str, body: object) -> Resource:
-    """``body`` as a resource of the type. Raises BadRequest with the path of everything that is wrong."""
+    """``body`` as a resource of the type, in which nothing acts and nothing changes the meaning of the rest unknown.
+
+    Raises BadRequest with the path of everything that is wrong.
+    """
     if not isinstance(body, dict) or body.get("resourceType") != resource_type:
         raise BadRequest(f"A resource of type {resource_type} is expected.", path=f"{resource_type}.resourceType")
-    problems = gate.check(body)
+    problems = gate.check(body) or admissible.check(body)
     if problems:
         raise BadRequest(
             f"The {resource_type} does not conform.",
