@@ -1,6 +1,5 @@
 """All of one referral that a reader may see: what its Task leads to."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from app.services.writing import decoded
@@ -26,16 +25,10 @@ async def reachable(reader: Reader, task: Row) -> list[Row]:
         rows.update((row.id, row) for row in frontier)
         if not frontier:
             break
-    origins = await reader.search(Query("Provenance", (IndexIn("target", _origins_of(rows.values())),), limit=200))
+    asked = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type in {"Task", "ServiceRequest"})
+    origins = await reader.search(Query("Provenance", (IndexIn("target", asked),), limit=200))
     rows.update((row.id, row) for row in origins)
     return list(rows.values())
-
-
-def _origins_of(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Task and request, and the ones that they were made from: what is told of those holds for the copies too."""
-    asked = [row for row in rows if row.type in {"Task", "ServiceRequest"}]
-    above = [decoded(row).get("partOf" if row.type == "Task" else "basedOn", []) for row in asked]
-    return (*(f"{row.type}/{row.id}" for row in asked), *(one["reference"] for found in above for one in found))
 
 
 def _focus(task: Row) -> str:

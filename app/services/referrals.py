@@ -453,8 +453,8 @@ class _Work:
             self.result.drafts.append(draft)
 
     def _write_provenance(self) -> None:
-        """One for all who see the visit; where several are asked, one more for each, and one for the sources."""
-        audiences = self.showing.audiences(self.result.drafts, self.tasks.keys())
+        """One for the hospital, and one for each partner whose own request was written."""
+        audiences = self.showing.audiences(self.result.drafts)
         for audience, targets in audiences.items():
             provenance = build.provenance(
                 targets,

@@ -1,6 +1,6 @@
 """What each partner is shown of one visit's referral, and what it loses: decisions become grants and revocations."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, cast
 
 from app.services.sharing import Shared, Sharing, ends_of, granted
@@ -104,7 +104,7 @@ class Showing:
         packet = self.packet(need.need, decided)
         seen = [one["id"] for one in self.clinical if one["id"] in packet]
         if outcome.changed:
-            self._grant(child, [*seen, *self._origins(need)], self._cause(child))
+            self._grant(child, seen, self._cause(child))
         else:
             self._grant(child, [one for one in seen if one in self.newly], ())
 
@@ -129,42 +129,36 @@ class Showing:
 
     # ---- where it comes from
 
-    def _origins(self, need: NeedLink) -> list[str]:
-        """Provenance for all who see the visit: what is for one audience alone has a second bar in its key."""
-        if not self.sees_origin(need):
-            return []
-        return [h.id for key, h in self._link.resources.items() if key.startswith(_ORIGIN) and key.count("|") == 1]
-
-    def sees_origin(self, need: NeedLink) -> bool:
-        """Whether the packet of a need holds where all of the visit comes from."""
+    def _sees_origin(self, need: NeedLink) -> bool:
+        """Whether the packet of a need holds where all of it comes from."""
         return bool(packet_content.within([{"resourceType": "Provenance", "id": ""}], need.need))
 
-    def audiences(self, drafts: Iterable[Draft], tasks: Collection[str]) -> dict[str, list[str]]:
-        """What is written, by who may know where it comes from: all who see the visit (empty), ``|partner`` or ``|``.
+    def audiences(self, drafts: Sequence[Draft]) -> dict[str, list[str]]:
+        """What is written, by who is told where it comes from: the hospital, of all (empty), and ``|partner``.
 
-        Where several are asked, or one whose packet is not the whole, each is told of its own Task and request alone.
-        Of the Patients of offers nobody is told.
+        A partner whose own Task or request is written is told of that, and of what its packet holds. Whether others
+        are asked changes neither what it is told of nor how often. Of the Patients of offers nobody is told.
         """
         offered = {held.id for key, held in self._link.resources.items() if key.startswith(OFFERED)}
-        asked = [child for need in self._link.needs for child in need.children]
-        whole = all(self.sees_origin(need) for need in self._link.needs)
-        all_may_know = whole and len(self._link.needs) == 1 and len(asked) < 2
-        found: dict[str, list[str]] = {}
-        for draft in drafts:
-            resource_id = draft.resource["id"]
-            if resource_id in offered:
-                continue
-            mine = (one.partner for one in asked if resource_id in {one.task, one.service_request})
-            audience = "" if all_may_know or resource_id not in tasks else f"|{next(mine, '')}"
-            target = f"{draft.resource['resourceType']}/{resource_id}/_history/{draft.version}"
-            found.setdefault(audience, []).append(target)
+        targets = {
+            one.resource["id"]: f"{one.resource['resourceType']}/{one.resource['id']}/_history/{one.version}"
+            for one in drafts
+            if one.resource["id"] not in offered
+        }
+        found = {"": [*targets.values()]} if targets else {}
+        for need, child in self._permitted():
+            own = {child.service_request, child.task}
+            if not own.isdisjoint(targets):
+                seen = own | (self.packet(need.need, child.decided) if self._sees_origin(need) else set())
+                told = found.setdefault(f"|{child.partner}", [])
+                told += [target for one, target in targets.items() if one in seen and target not in told]
         return found
 
     def show_origin(self, resource_id: str, audience: str) -> None:
-        """A Provenance: to the hospital, and to all who see the visit (``audience`` is empty) or to one partner."""
+        """A Provenance: to the hospital, and where it is for one partner, to that one."""
         self._result.grants.append(Grant(self._hospital, resource_id))
-        for need, child in self._permitted():
-            if self.sees_origin(need) if not audience else audience == f"|{child.partner}":
+        for _, child in self._permitted():
+            if audience == f"|{child.partner}":
                 self._grant(child, (resource_id,), ())
 
     # ---- what is taken away
@@ -174,9 +168,14 @@ class Showing:
         kept: set[str] = set()
         for need, other in self._permitted():
             if other.partner == child.partner and other is not child:
-                kept |= {*self.packet(need.need, other.decided), *self._origins(need)}
+                kept |= self.packet(need.need, other.decided) | self._origins_of(child.partner)
         gone = [h.id for key, h in self._link.resources.items() if h.id not in kept and not key.startswith(OFFERED)]
         self._result.revocations += [Revocation(child.partner, one) for one in gone]
+
+    def _origins_of(self, partner: str) -> set[str]:
+        """What tells a partner where its own comes from."""
+        resources = self._link.resources.items()
+        return {held.id for key, held in resources if key.startswith(_ORIGIN) and key.endswith(f"|{partner}")}
 
     def retract(self, resource_id: str) -> None:
         """What the visit no longer says nobody sees any more."""
