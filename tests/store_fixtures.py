@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,28 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url = server.create(template)
     yield url
     server.drop(url)
+
+
+@pytest.fixture
+def another_database(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """More databases of the same kind as ``database_url``, as many as are asked for."""
+    made: list[str] = []
+    sqlite = database_url.startswith("sqlite")
+
+    def make() -> str:
+        if sqlite:
+            path = tmp_path / f"another{len(made)}.db"
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+            url = f"sqlite:///{path}"
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            url = server.create(server.template("migrated", lambda one: asyncio.run(migrate.upgrade(one))))
+        made.append(url)
+        return url
+
+    yield make
+    for url in () if sqlite else made:
+        request.getfixturevalue("postgres_server").drop(url)
 
 
 @pytest_asyncio.fixture

@@ -1,27 +1,21 @@
 """The command line as it is typed: real processes, a real key file, a real database."""
 
 import json
-import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.journeys.machine import ROOT, Machine, spare_port, wait_for
 from tests.postgres import FreshDatabase
 
-ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus" / "hl7v2"
 BUNDLE = ROOT / "fhir_mappings" / "dialects" / "fhir_message" / "samples" / "discharge.json"
 STATES = {"referral", "updated", "waiting", "review", "not-ours", "rejected", "duplicate"}
@@ -65,52 +59,6 @@ ORDER = message(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A folder with its own environment, in which commands are typed."""
-
-    folder: Path
-    database_url: str
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
-        return kept | {"PYTHONPATH": str(ROOT), "THROUGHLINE_DATABASE_URL": self.database_url}
-
-    def type(self, *words: str | Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "app.cli", *map(str, words)],
-            cwd=self.folder,
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode == code, done.stderr
-        return done
-
-    def json(self, *words: str | Path, code: int = 0) -> Any:
-        return json.loads(self.type(*words, code=code).stdout)
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "app.cli", *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def write(self, name: str, content: str | bytes) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-
 @pytest.fixture
 def fresh(tmp_path: Path) -> Machine:
     return Machine(tmp_path, "sqlite:///./var/hub.db")
@@ -130,12 +78,6 @@ def machine(fresh: Machine, prepared: Path) -> Machine:
     """With one hospital and one partner."""
     shutil.copytree(prepared, fresh.folder, dirs_exist_ok=True)
     return fresh
-
-
-def spare_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fails(done: subprocess.CompletedProcess[str], about: str, hint: str) -> None:
@@ -451,19 +393,6 @@ def test_one_process_serves_and_commands_work_beside_it(machine: Machine) -> Non
         serving.send_signal(signal.SIGTERM)
         _, errors = serving.communicate(timeout=30)
     assert "Traceback" not in errors
-
-
-def wait_for(url: str, process: "subprocess.Popen[str]") -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    process.kill()
-    raise AssertionError(process.communicate()[1])
 
 
 @pytest.mark.postgres

@@ -1,0 +1,43 @@
+"""Every attack case has its place: a test that proves it, or the reason why there is nothing to prove."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.cases import CASES, OWED, Case
+
+TESTS = Path(__file__).parents[1]
+
+
+@cache
+def named_in(file: Path) -> frozenset[str]:
+    tree = ast.parse(file.read_text())
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(node.name for node in functions if node.name.startswith("test_"))
+
+
+def test_every_number_stands_there_once() -> None:
+    assert [case.number for case in CASES] == [*range(1, 73)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.number))
+def test_a_case_is_proven_or_says_why_not(case: Case) -> None:
+    assert case.sentence.endswith(".")
+    assert case.proofs or case.reason
+    assert not (case.proofs and case.reason == OWED), "what is proven is not owed"
+    for proof in case.proofs:
+        file, _, name = proof.partition("::")
+        assert (TESTS / file).is_file(), proof
+        assert name in named_in(TESTS / file), proof
+
+
+def test_every_attack_that_is_made_stands_in_the_list() -> None:
+    made = {
+        f"attacks/{file.name}::{name}"
+        for file in (TESTS / "attacks").glob("test_*.py")
+        if file.name != Path(__file__).name
+        for name in named_in(file)
+    }
+    assert made <= {proof for case in CASES for proof in case.proofs}

@@ -1,0 +1,83 @@
+"""A folder on a machine where an operator types commands, each a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A folder with its own environment, in which commands are typed."""
+
+    folder: Path
+    database_url: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """More of the environment."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
+        return kept | {"PYTHONPATH": str(ROOT), "THROUGHLINE_DATABASE_URL": self.database_url, **self.settings}
+
+    def type(self, *words: str | Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *map(str, words)],
+            cwd=self.folder,
+            env=self.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+        return done
+
+    def json(self, *words: str | Path, code: int = 0) -> Any:
+        return json.loads(self.type(*words, code=code).stdout)
+
+    def start(self, *words: str, output: int | IO[str] = subprocess.PIPE) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "app.cli", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+
+def spare_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: "subprocess.Popen[str]") -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    process.kill()
+    raise AssertionError(process.communicate()[1])
