@@ -7,6 +7,7 @@ which the strangers do nothing. ``THROUGHLINE_FUZZ_SECONDS`` asks for as many ru
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from app.services import registration
 from app.services.hub import Hub, Registry
 from app.store.store import connect
 from tests.contract.fhir_callers import PEERS, Caller, caller
+from tests.contract.http_messages import event
 from tests.hub_fixtures import FAST, PARTNER, World
 from tests.property.observers import STEPS, Observers
 from tests.property.strangers import DEEDS, DEEDS_OF_A_PARTNER, Strangers
@@ -35,6 +37,9 @@ FEWEST: Final = 3
 LENGTH: Final = 45
 """Steps of the observers in one run."""
 SCOPE: Final = "system/*.cruds ingest"
+LOOKS: Final = ("Task", "ServiceRequest", "Provenance", "Task?_revinclude=Provenance:target&_include=Task:part-of")
+COURSE: Final = ("discharge", "update", "cancel-discharge", "discharge")
+_HASH: Final = re.compile(r'(?<="value": ")[\w-]{22}(?=")')
 Databases = Callable[[], str]
 Deed = tuple[int, str, int]
 """Before which step, what, and the seed of how."""
@@ -134,3 +139,41 @@ async def test_what_one_partner_does_the_one_that_is_asked_for_another_need_does
     database_url: str, another_database: Databases, setting: Setting, record_property: Callable[[str, object], None]
 ) -> None:
     record_property(f"runs on {database_url.partition(':')[0]}", await compared(another_database, setting, SECONDS / 2))
+
+
+async def course(url: str, needs: Sequence[str], answer: str | None) -> list[str]:
+    """What the partner for peer support sees while it accepts and the hospital takes the discharge back.
+
+    ``answer`` is what the other partner, where there is one, says meanwhile.
+    """
+    async with another_world(url) as (world, web):
+        north, peers = await caller(world, web, world.north, SCOPE), await partner_of(world, web, "HTEST Peers")
+        harbor, transcript = await partner_of(world, web, "HTEST Harbor OTP"), Transcript()
+        for number, kind in enumerate(COURSE):
+            told = event(1, kind=kind, event_id=f"HTEST-{number}", needs=[{"kind": need} for need in needs])
+            told["medications"][0]["bridges"][0]["days"] = number + 1
+            headers = north.headers | {"content-type": "application/json"}
+            sent = await web.post("/ingest/events?sender=north-adt", content=json.dumps(told), headers=headers)
+            assert sent.status_code == 201, sent.text
+            if number == 0:
+                for task in await harbor.search("Task") if answer else ():
+                    reason = {"op": "add", "path": "/statusReason", "value": {"text": "HTEST"}}
+                    assert (await harbor.set_status(task, str(answer), reason)).status_code == 200
+                (task,) = await peers.search("Task")
+                assert (await peers.set_status(task, "accepted")).status_code == 200
+            for look in LOOKS:
+                transcript.note(look, await peers.get(look))
+            transcript.note("packet", await peers.get(f"Task/{task['id']}/$packet"))
+        # What the hospital wrote differs by the other need, and so does the keyed hash of it.
+        return [_HASH.sub("", line) for line in transcript.lines]
+
+
+async def test_a_partner_sees_the_same_whether_others_are_asked_and_whatever_they_answer(
+    database_url: str, another_database: Databases
+) -> None:
+    assert database_url
+    alone = await course(another_database(), ["peer-support"], None)
+    for answer in (None, "accepted", "rejected"):
+        both = await course(another_database(), ["moud-continuation", "peer-support"], answer)
+        for one, other in zip(alone, both, strict=True):
+            assert one == other, answer
