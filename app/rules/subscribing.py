@@ -135,16 +135,19 @@ def _channel_reasons(resource: Mapping[str, Any], premises: Premises) -> Iterato
             )
     else:
         place = "Subscription.channel.endpoint"
-        yield from address_reasons(channel.get("endpoint", ""), place, loopback=premises.loopback)
+        yield from address_reasons(
+            channel.get("endpoint", ""), place, loopback=premises.loopback, networks=premises.networks
+        )
 
 
-def address_reasons(address: str, path: str, *, loopback: bool) -> Iterator[Reason]:
+def address_reasons(address: str, path: str, *, loopback: bool, networks: Sequence[Network]) -> Iterator[Reason]:
     """What is against speaking to a URL that others named, before it is looked where its name leads.
 
     Args:
         address: the URL.
         path: where it stands.
         loopback: whether the machine of the hub may be spoken to, and without TLS.
+        networks: what may be spoken to besides the Internet.
     """
     parts = _split(address)
     if parts is None:
@@ -154,7 +157,7 @@ def address_reasons(address: str, path: str, *, loopback: bool) -> Iterator[Reas
     here = loopback and is_loopback(host)
     if is_loopback(host) and not here:
         yield Reason("endpoint", "the endpoint can't be on the machine of the hub", path)
-    elif not _may_be_reached(host, premises):
+    elif not _may_be_reached(host, networks, loopback=loopback):
         yield Reason("endpoint", "the endpoint can't be an address inside a network, however it is written", path)
     elif parts.scheme != "https" and not here:
         yield Reason("endpoint", "the endpoint must be https: http can be read and changed on its way", path)
@@ -164,10 +167,10 @@ def address_reasons(address: str, path: str, *, loopback: bool) -> Iterator[Reas
         yield Reason("endpoint", "a fragment never reaches a server; leave it out", path)
 
 
-def _may_be_reached(host: str, premises: Premises) -> bool:
+def _may_be_reached(host: str, networks: Sequence[Network], *, loopback: bool) -> bool:
     """What a name leads to is only known, and looked at, when something is sent."""
     address = written(host)
-    return address is None or may_be_reached(address, premises.networks, loopback=premises.loopback)
+    return address is None or may_be_reached(address, networks, loopback=loopback)
 
 
 def _split(endpoint: str) -> SplitResult | None:

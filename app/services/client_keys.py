@@ -179,7 +179,8 @@ def checked_set(data: bytes) -> str:
 
 def checked_url(url: str, settings: Settings) -> str:
     """Where a client publishes its keys. Raises BadRequest for an address that the hub does not speak to."""
-    reasons = list(address_reasons(url, "jwks-url", loopback=outside_of(settings).loopback))
+    outside = outside_of(settings)
+    reasons = list(address_reasons(url, "jwks-url", loopback=outside.loopback, networks=outside.networks))
     if reasons:
         issues = tuple(Issue("value", reason.text, reason.path) for reason in reasons)
         raise BadRequest("; ".join(reason.text for reason in reasons), issues=issues)
