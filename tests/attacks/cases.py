@@ -24,6 +24,8 @@ _BYTES: Final = "attacks/test_bytes.py::"
 _INPUT: Final = "attacks/test_input.py::"
 _OUTBOUND: Final = "attacks/test_outbound.py::"
 _OPERATIONS: Final = "attacks/test_operations.py::"
+_ASSERTIONS: Final = "contract/test_client_assertions.py::"
+_OAUTH: Final = "contract/test_http_oauth.py::"
 _CANARY: Final = "attacks/test_canary.py::test_65_66_67_nothing_of_a_person_stands_where_it_does_not_belong"
 _NONINTERFERENCE: Final = "property/test_noninterference.py::test_what_one_organisation_does_another_does_not_see"
 _NO_PORTAL: Final = "there are no pages for people, so no sessions, forms, links to click and no roles"
@@ -180,15 +182,75 @@ CASES: Final = (
     Case(24, "A consent that is no active one, or contradicts another, permits nothing.", reason=OWED),
     Case(25, "A unit that is not known counts as Part 2, and its labels stay.", reason=OWED),
     # ---- tokens and sessions
-    Case(26, "A JWT without an algorithm is 401.", reason=OWED),
-    Case(27, "A JWT signed with a public key as secret is 401.", reason=OWED),
-    Case(28, "A kid that is a path, SQL, a URL or somebody else's opens nothing.", reason=OWED),
-    Case(29, "A key that the token brings along is never fetched.", reason=OWED),
-    Case(30, "An unknown crit, a JWE or a compressed token is 401.", reason=OWED),
-    Case(31, "A jti counts once, in every process and after a restart.", reason=OWED),
-    Case(32, "Claims that are missing, late, early or for another are 401.", reason=OWED),
-    Case(33, "A header makes nobody somebody else.", (f"{_ISOLATION}test_a_header_makes_nobody_somebody_else",)),
-    Case(34, "A scope covers what it says and nothing that begins like it.", reason=OWED),
+    Case(
+        26,
+        "A JWT without an algorithm is 401.",
+        (f"{_ASSERTIONS}test_26_a_token_without_a_signature_is_none",),
+    ),
+    Case(
+        27,
+        "A JWT signed with a public key as secret is 401.",
+        (
+            f"{_ASSERTIONS}test_27_a_public_key_is_no_shared_secret",
+            f"{_ASSERTIONS}test_27_the_algorithm_is_that_of_the_registered_key",
+        ),
+    ),
+    Case(
+        28,
+        "A kid that is a path, SQL, a URL or somebody else's opens nothing.",
+        (
+            f"{_ASSERTIONS}test_28_a_kid_is_a_name_and_nothing_else",
+            f"{_ASSERTIONS}test_28_the_key_of_another_client_proves_nothing",
+        ),
+    ),
+    Case(
+        29,
+        "A key that the token brings along is never fetched.",
+        (
+            f"{_ASSERTIONS}test_29_no_address_in_a_header_is_visited",
+            f"{_ASSERTIONS}test_29_a_key_that_comes_along_is_not_used",
+        ),
+    ),
+    Case(
+        30,
+        "An unknown crit, a JWE or a compressed token is 401.",
+        (
+            f"{_ASSERTIONS}test_30_what_would_have_to_be_understood_is_refused",
+            f"{_ASSERTIONS}test_30_an_encrypted_token_is_refused",
+        ),
+    ),
+    Case(
+        31,
+        "A jti counts once, in every process and after a restart.",
+        (
+            f"{_ASSERTIONS}test_31_an_assertion_is_used_once",
+            f"{_ASSERTIONS}test_31_of_many_at_the_same_time_one_is_taken_whatever_process_it_reaches",
+        ),
+    ),
+    Case(
+        32,
+        "Claims that are missing, late, early or for another are 401.",
+        (
+            f"{_ASSERTIONS}test_32_an_assertion_has_its_time",
+            f"{_ASSERTIONS}test_32_claims_that_are_not_as_they_must_be_are_refused",
+        ),
+    ),
+    Case(
+        33,
+        "A header or a parameter makes nobody somebody else.",
+        (
+            f"{_ISOLATION}test_a_header_makes_nobody_somebody_else",
+            f"{_OAUTH}test_33_whom_a_token_acts_for_is_not_changed_by_what_is_asked",
+        ),
+    ),
+    Case(
+        34,
+        "A scope covers what it says and nothing that begins like it.",
+        (
+            f"{_OAUTH}test_34_what_only_looks_like_a_scope_is_none_and_the_answer_says_why",
+            f"{_OAUTH}test_34_a_token_to_read_does_not_write",
+        ),
+    ),
     Case(35, "Secrets are stored hashed and compared in constant time.", reason=OWED),
     Case(36, "A session begins anew at login and ends at logout.", reason=_NO_PORTAL),
     Case(37, "A form from elsewhere changes nothing, and neither does a GET.", reason=_NO_PORTAL),
@@ -393,7 +455,14 @@ CASES: Final = (
         ),
     ),
     # ---- operations
-    Case(68, "Who asks too often is told to wait, and starves nobody.", reason=OWED),
+    Case(
+        68,
+        "Who asks too often is told to wait, and starves nobody.",
+        (
+            "contract/test_rate_limits.py::test_a_client_that_asks_too_often_is_told_when_to_come_back",
+            "contract/test_rate_limits.py::test_a_storm_of_one_organisation_costs_no_other_one_anything",
+        ),
+    ),
     Case(69, "Breaking the glass needs its four fields, and is looked at afterwards.", reason=OWED),
     Case(
         70,
