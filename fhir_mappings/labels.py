@@ -3,7 +3,7 @@
 Labels are data for machines that must decide (42 CFR Part 2, DS4P); they never redact anything here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,3 +93,50 @@ def security(labels: Labels, *, need: str | None = None) -> list[Resource]:
             add a label. What several needs share is labelled without.
     """
     return _SECURITY[labels] if need is None else _BY_NEED.get((labels, need), _SECURITY[labels])
+
+
+# ---- the outside of a Bundle
+
+_MARKS: Final = (RESTRICTED, HTEST)
+_NEARBY: Final = 512
+"""Bytes within which the rest of a coding stands, before and after its system."""
+
+
+def high_water_mark(members: Iterable[Resource]) -> list[Resource]:
+    """The labels of a whole: the highest confidentiality and HTEST.
+
+    What tells why (sensitivity, policy, refrain) stays on the members: the outside of a Bundle must not reveal it
+    (DS4P).
+    """
+    labels = (label for one in members for label in one.get("meta", {}).get("security", ()))
+    found = {(one.get("system"), one.get("code")) for one in labels}
+    return [mark for mark in _MARKS if (mark["system"], mark["code"]) in found]
+
+
+def mark_of(content: bytes) -> list[Resource]:
+    """``high_water_mark`` of resources that are at hand as JSON without spaces, found without reading it.
+
+    Quotes inside a text are escaped, so what is found is a coding. One that is no label (the purpose of a Consent)
+    marks the whole as well: rather a mark too many.
+    """
+    return [mark for mark in _MARKS if _holds(content, mark)]
+
+
+def _holds(content: bytes, label: Resource) -> bool:
+    system = f'"system":"{label["system"]}"'.encode()
+    code = f'"code":"{label["code"]}"'.encode()
+    place = content.find(system)
+    while place >= 0:
+        before = content[max(0, place - _NEARBY) : place]
+        after = content[place + len(system) : place + len(system) + _NEARBY]
+        own = before[max(before.rfind(b"{"), before.rfind(b"}")) + 1 :] + after[: _end(after)]
+        if code in own:
+            return True
+        place = content.find(system, place + len(system))
+    return False
+
+
+def _end(after: bytes) -> int:
+    """Where the members of a coding end, or something inside it begins."""
+    ends = [place for place in (after.find(b"{"), after.find(b"}")) if place >= 0]
+    return min(ends, default=len(after))

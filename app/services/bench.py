@@ -304,7 +304,8 @@ async def _reads(target: Target, token: str, measured: Measured, own: str = "") 
     if status != 200:
         measured.skipped["reads"] = f"HTTP {status} to a search for Tasks"
         return questions
-    ids = [entry["resource"]["id"] for entry in json.loads(body).get("entry", ())]
+    entries = json.loads(body).get("entry", ())
+    ids = [entry["resource"]["id"] for entry in entries if entry["search"]["mode"] == "match"]
     questions["empty poll"] = Question([(request("GET", poll + _LATER, token=token),)], _status(200))
     if "etag" in headers:
         again = request("GET", poll, token=token, headers=[("If-None-Match", headers["etag"])])

@@ -12,6 +12,7 @@ from app.core.clock import iso
 from app.core.crypto import Keys, Unreadable
 from app.core.errors import BadRequest, Issue
 from app.core.ids import uuid7
+from app.services.bundle_marks import marked_meta
 from app.services.search_asked import malformed, refused
 from app.services.search_params import Pairs
 from app.services.writing import served
@@ -127,10 +128,11 @@ def history_bundle(keys: Keys, of: HistoryOf, asked: HistoryAsked, found: Versio
         content = orjson.dumps({"q": asked.used, "b": rows[-1].version})
         cursor = keys.seal_cursor(of.scope, content)
         links.append({"relation": "next", "url": f"{of.url}/_history?{urlencode({'_cursor': cursor})}"})
-    head = f'{{"resourceType":"Bundle","id":"{uuid7()}","type":"history","total":{found.number},"link":'
     entries = [_entry(of.url, row) for row in rows]
+    head = f'{{"resourceType":"Bundle","id":"{uuid7()}",'.encode() + marked_meta(*entries)
+    kind = b'"type":"history","total":%d,"link":' % found.number
     tail = b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}"
-    return head.encode() + orjson.dumps(links) + tail
+    return head + kind + orjson.dumps(links) + tail
 
 
 def _entry(url: str, row: Row) -> bytes:

@@ -58,6 +58,8 @@ class Planned:
     """None: nothing is written, the resource is already so."""
     row: Row | None = None
     """The stored version, where nothing is written."""
+    notice: str | None = None
+    """The one that must travel with the resource."""
     offered: str | None = None
     """A source ServiceRequest that was requested by hand: its visit is looked at again afterwards."""
 
@@ -72,11 +74,13 @@ class Planned:
             return Done(204, self.type, self.id, self.version, None)
         stamp = stamps[self.id] if self.row is None else self.row.last_updated
         body = from_body(self.type, self.id, self.version, iso(stamp), self.content)
-        return Done(self.status, self.type, self.id, self.version, Rendition(self.version, stamp, body))
+        notices = (self.notice,) if self.notice is not None else ()
+        return Done(self.status, self.type, self.id, self.version, Rendition(self.version, stamp, body, notices))
 
 
 def disclosing(actor: Actor, planned: Planned, seen: Row) -> Planned:
     """``planned`` with the disclosure that its answer is, in the same commit; ``seen`` is the row before."""
+    planned = replace(planned, notice=seen.notice)
     if planned.changes is None or actor.organization is None or seen.disclosed >= planned.version:
         return planned
     entry = (planned.id, planned.version, cast("Level", seen.level), seen.decision)

@@ -28,6 +28,8 @@ class Answer:
     """None: no more than the word that the tag holds, for a client that has the body."""
     tag: str | None
     """What stands between the quotes of the ETag; None: no validator can be given."""
+    notices: tuple[str, ...] = ()
+    """Those that must travel with the body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ import orjson
 from app.core.clock import iso
 from app.core.ids import uuid7
 from app.rules.subscribing import Content
-from app.services.writing import Resource, served
-from app.store.queries import Row
+from app.services.bundle_marks import mark
+from app.services.writing import Disclosed, Resource, served
+from app.store.queries import Row, notices_of
 from app.store.subscriptions import Event
 from schemas.resources.subscription import NOTIFICATION_PROFILE, STATUS_PROFILE
 
@@ -39,7 +40,7 @@ class Telling:
     error: str | None = None
 
 
-def notification(telling: Telling, now: int, events: Sequence[Event] = (), rows: Sequence[Row] = ()) -> bytes:
+def notification(telling: Telling, now: int, events: Sequence[Event] = (), rows: Sequence[Row] = ()) -> Disclosed:
     """A notification, or the answer of ``$events``, as it leaves.
 
     An event whose resource the subscriber may not see any more has its number and nothing else, whatever the level: a
@@ -59,14 +60,14 @@ def notification(telling: Telling, now: int, events: Sequence[Event] = (), rows:
         "request": {"method": "GET", "url": status},
         "response": {"status": "200"},
     }
-    head = (
-        f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"profile":["{NOTIFICATION_PROFILE}"]}},'
-        f'"type":"history","timestamp":"{iso(now)}","entry":['
-    )
-    entries = [orjson.dumps(first)]
-    if telling.content == "full-resource":
-        entries += _changed(telling.base, events, {row.id: row for row in rows})
-    return head.encode() + b",".join(entries) + b"]}"
+    whole = telling.content == "full-resource"
+    entries = _changed(telling.base, events, {row.id: row for row in rows}) if whole else []
+    security = mark(*entries)
+    head = f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"profile":["{NOTIFICATION_PROFILE}"]'.encode()
+    meta = b"," + security if security else b""
+    kind = f'}},"type":"history","timestamp":"{iso(now)}","entry":['.encode()
+    body = head + meta + kind + b",".join((orjson.dumps(first), *entries)) + b"]}"
+    return Disclosed(body, notices_of(rows if whole else ()))
 
 
 def standing(tellings: Sequence[Telling]) -> bytes:

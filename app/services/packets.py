@@ -1,10 +1,14 @@
 """All of one referral that a reader may see: what its Task leads to."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from app.core.clock import from_micros
 from app.services.writing import decoded
+from app.store.decisions import Decisions
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
+from fhir_mappings.notices import Permit
 from schemas.references import local, references
 
 _ROUNDS: Final = 4
@@ -29,6 +33,15 @@ async def reachable(reader: Reader, task: Row) -> list[Row]:
     origins = await reader.search(Query("Provenance", (IndexIn("target", asked),), limit=200))
     rows.update((row.id, row) for row in origins)
     return list(rows.values())
+
+
+async def permits_of(decisions: Decisions, rows: Sequence[Row]) -> list[Permit]:
+    """What the decisions permit that those of ``rows`` go under with which a notice must travel."""
+    ids = sorted({row.decision for row in rows if row.notice is not None and row.decision is not None})
+    return [
+        Permit(one.basis, one.redisclosure, from_micros(one.until) if one.until is not None else None)
+        for one in await decisions.permits(ids)
+    ]
 
 
 def _focus(task: Row) -> str:

@@ -4,7 +4,8 @@ Every function takes an Actor. What it may not see does not exist. The first dis
 version is durable before its bytes are returned.
 """
 
-from typing import NoReturn
+from dataclasses import replace
+from typing import Final, NoReturn
 
 from app.core import json
 from app.core.actor import Actor
@@ -14,18 +15,20 @@ from app.core.ids import uuid7
 from app.services.disclosures import Disclosures
 from app.services.histories import HistoryOf, history_bundle, read_history
 from app.services.hub import Hub
-from app.services.packets import reachable
+from app.services.packets import permits_of, reachable
 from app.services.scopes import require
 from app.services.search_params import Pairs
 from app.services.subset_params import subset_of_read
-from app.services.writing import Rendition, decoded
+from app.services.writing import Disclosed, Rendition, decoded
 from app.store.database import Gone
-from app.store.queries import Row
+from app.store.queries import Row, notices_of
 from app.store.reader import Reader
 from app.store.together import ReadsTogether
 from fhir_mappings.packet import packet as packet_of
 from fhir_mappings.subsets import Subset, reduced
 from schemas.resources import ALL
+
+_SYSTEM: Final = Actor.system("packet")
 
 
 def not_found() -> NoReturn:
@@ -84,9 +87,9 @@ class Reads:
         await self._disclosures.record(actor, [row], interaction)
         if subset is None:
             return Rendition.of(row)
-        return Rendition(row.version, row.last_updated, json.dumps(reduced(decoded(row), subset)))
+        return replace(Rendition.of(row), body=json.dumps(reduced(decoded(row), subset)))
 
-    async def history(self, actor: Actor, resource_type: str, resource_id: str, pairs: Pairs = ()) -> bytes:
+    async def history(self, actor: Actor, resource_type: str, resource_id: str, pairs: Pairs = ()) -> Disclosed:
         """The versions that the actor may see, newest first (https://hl7.org/fhir/R4/http.html#history)."""
         reader = self._reader(actor, resource_type, "r")
         of = HistoryOf(actor, self._hub.settings.fhir_base, f"{resource_type}/{resource_id}")
@@ -101,9 +104,9 @@ class Reads:
             raise _away() from error
         told = [row for row in found.rows[: asked.count] if not row.deleted]
         await self._disclosures.record(actor, told, "history")
-        return history_bundle(self._hub.keys, of, asked, found)
+        return Disclosed(history_bundle(self._hub.keys, of, asked, found), notices_of(told))
 
-    async def packet(self, actor: Actor, task_id: str) -> bytes:
+    async def packet(self, actor: Actor, task_id: str) -> Disclosed:
         """All that the actor may see of one referral, as a document Bundle."""
         reader = self._reader(actor, "Task", "r")
         try:
@@ -117,9 +120,11 @@ class Reads:
             if directory.hub not in {row.id for row in rows}:
                 # The author of a document stands in it (https://hl7.org/fhir/R4/documents.html#content).
                 rows += await reader.by_ids([directory.hub])
+            permits = await permits_of(self._hub.store.decisions(_SYSTEM), rows)
         except Gone as error:
             raise _away() from error
         await self._disclosures.record(actor, rows, "packet")
+        notices = notices_of(rows)
         document = packet_of(
             [decoded(row) for row in rows],
             base=self._hub.settings.fhir_base,
@@ -127,8 +132,10 @@ class Reads:
             task=task_id,
             author=directory.hub,
             now=from_micros(self._hub.clock.now_us()),
+            notices=notices,
+            permits=permits,
         )
-        return json.dumps(document)
+        return Disclosed(json.dumps(document), notices)
 
 
 def _away() -> Unavailable:

@@ -9,11 +9,13 @@ import orjson
 from app.core import json
 from app.core.clock import iso
 from app.core.ids import uuid7
+from app.services.bundle_marks import mark
 from app.services.search_asked import Asked, shown
 from app.services.search_params import Pairs
-from app.services.writing import decoded
+from app.services.writing import Resource, decoded
 from app.store.pages import written_entry
 from app.store.queries import Row
+from fhir_mappings.notices import issues, notice_entry, outcome_entry
 from fhir_mappings.subsets import Subset, reduced
 
 
@@ -38,17 +40,33 @@ class Links:
 
 
 def searchset(
-    links: Links, stamp: int, entries: bytes = b"", *, total: int | None = None, cursor: str | None = None
+    links: Links,
+    stamp: int,
+    entries: bytes = b"",
+    *,
+    total: int | None = None,
+    cursor: str | None = None,
+    notices: tuple[str, ...] = (),
 ) -> bytes:
-    """The Bundle; ``stamp`` is the moment whose state it shows (microseconds)."""
-    ignored = _ignored(links.asked.ignored)
-    head = f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"lastUpdated":"{iso(stamp)}"}},"type":"searchset"'
-    parts = [head.encode()]
+    """The Bundle.
+
+    Args:
+        links: what it says of the search.
+        stamp: the moment whose state it shows (microseconds).
+        entries: what was found.
+        total: how many match in all, where that is said.
+        cursor: of the next page.
+        notices: those that must travel with what was found.
+    """
+    said = _said(links.asked.ignored, notices)
+    head = f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"lastUpdated":"{iso(stamp)}"'
+    security = mark(entries)
+    parts = [head.encode(), b"," if security else b"", security, b'},"type":"searchset"']
     if total is not None:
         parts.append(b',"total":%d' % total)
     parts += [b',"link":', orjson.dumps(links.to(cursor))]
-    if entries or ignored:
-        parts += [b',"entry":[', b",".join(part for part in (entries, ignored) if part), b"]"]
+    if entries or said:
+        parts += [b',"entry":[', b",".join(part for part in (entries, said) if part), b"]"]
     parts.append(b"}")
     return b"".join(parts)
 
@@ -70,11 +88,15 @@ def subset_entry(subset: Subset) -> Callable[[str, Row, str], bytes]:
     return entry
 
 
-def _ignored(names: Sequence[str]) -> bytes:
-    """What a lenient request had left out, as the entry that says so."""
-    if not names:
-        return b""
-    issues = [
+def _said(ignored: Sequence[str], notices: tuple[str, ...]) -> bytes:
+    """The one entry that says something of the search: what a lenient request had left out, and the notices."""
+    if ignored:
+        return outcome_entry([*_left_out(ignored), *issues(notices)], f"urn:uuid:{uuid7()}")
+    return notice_entry(notices) if notices else b""
+
+
+def _left_out(names: Sequence[str]) -> list[Resource]:
+    return [
         {
             "severity": "warning",
             "code": "not-supported",
@@ -83,5 +105,3 @@ def _ignored(names: Sequence[str]) -> bytes:
         }
         for name in names
     ]
-    outcome = {"resourceType": "OperationOutcome", "issue": issues}
-    return orjson.dumps({"fullUrl": f"urn:uuid:{uuid7()}", "resource": outcome, "search": {"mode": "outcome"}})

@@ -35,7 +35,7 @@ class Searches:
         if actor.organization is None:
             found = await self._searching.search(actor, resource_type, pairs, lenient=lenient)
             self._disclosures.access(actor, "search", found.shown)
-            return Answer(found.body, None)
+            return Answer(found.body, None, found.notices)
         question = Question(actor.organization, actor.client, resource_type, query, lenient)
         answer = self._at_hand(question, has) or await self._still_held(actor, question, has)
         if answer is not None:
@@ -76,11 +76,11 @@ class Searches:
         found = await self._searching.search(actor, question.type, pairs, lenient=question.lenient)
         if found.changed == 0:
             self._disclosures.access(actor, "search", found.shown)
-            return Answer(found.body, None)
+            return Answer(found.body, None, found.notices)
         tag = self._state(question, found.changed)
         if found.until is not None:
             tag = f"{tag}.{found.until}"
-        answer = Answer(found.body, tag)
+        answer = Answer(found.body, tag, found.notices)
         self._disclosures.access(actor, "search", found.shown, _page(tag))
         if self._feed.changed(question.organization) is not None:
             self._kept.keep(question, answer, found.changed, found.until)

@@ -40,6 +40,8 @@ class Found:
     """When the first of what it shows ceases to be visible (microseconds); None: never."""
     shown: tuple[str, ...] = ()
     """Ids of all that it shows."""
+    notices: tuple[str, ...] = ()
+    """Those that must travel with it."""
 
 
 class Searching:
@@ -82,7 +84,8 @@ class Searching:
         cursor = None if further is None else cursors.seal(self._hub.keys, actor, asked, further)
         await self._disclosures.record_first(actor, page.fresh)
         stamp = page.stamp or self._hub.clock.now_us()
-        return Found(searchset(links, stamp, page.entries, total=total, cursor=cursor), page.changed, until, page.shown)
+        body = searchset(links, stamp, page.entries, total=total, cursor=cursor, notices=page.notices)
+        return Found(body, page.changed, until, page.shown, page.notices)
 
     async def _page(self, reader: Reader, asked: Asked, position: Position | None) -> WrittenPage:
         base, follows = self._hub.settings.fhir_base, follows_of(asked)

@@ -26,6 +26,7 @@ from app.store.changes import Changes, SubscriptionChange
 from app.store.queries import Fresh, Row
 from app.store.reader import Reader
 from app.store.subscriptions import Event, Lane, Lanes
+from schemas.packs.base import headers as notice_headers
 
 LEASE: Final = 120 * notifying.SECOND
 """Longer than any attempt may last."""
@@ -145,8 +146,9 @@ class Delivery:
         )
         reader = self._hub.store.reader(to.actor)
         rows = await shown(self._disclosures, reader, events, telling.content, "notification")
-        content = notification(telling, self._hub.clock.now_us(), events, rows)
-        return Parcel(to.terms.endpoint, content, FHIR_JSON, to.terms.headers, seconds=seconds)
+        told = notification(telling, self._hub.clock.now_us(), events, rows)
+        headers = (*to.terms.headers, *notice_headers(told.notices))
+        return Parcel(to.terms.endpoint, told.body, FHIR_JSON, headers, seconds=seconds)
 
     async def _arrived(self, to: _Subscriber, step: notifying.Step, number: int) -> bool:
         if step == "handshake" and not await self._become(to.lane, to.row, "active"):

@@ -17,7 +17,7 @@ from app.services.reads import not_found
 from app.services.scopes import require
 from app.services.subscription_lanes import shown
 from app.services.subscriptions import premises_of
-from app.services.writing import decoded
+from app.services.writing import Disclosed, decoded
 from app.store.database import Gone
 from app.store.subscriptions import Standing
 
@@ -62,7 +62,7 @@ async def events(
     actor: Actor,
     subscription: str,
     asked: AskedEvents,
-) -> bytes:
+) -> Disclosed:
     """Events by number, both bounds included, at most 200, as a notification that is not sent but answered.
 
     ``content`` is what the asker prefers, but no more than the Subscription says. Raises NotFound, BadRequest.

@@ -13,7 +13,7 @@ import orjson
 from app.core import json
 from app.core.clock import iso
 from app.store.changes import OFFER_PATIENT, ResourceChange
-from app.store.queries import Row
+from app.store.queries import Row, notices_of
 from schemas.resources import ALL
 from schemas.resources.base import fold
 from schemas.served import cut_body, from_body, to_body, to_text
@@ -120,11 +120,21 @@ class Rendition:
     version: int
     last_updated: int
     body: bytes
+    notices: tuple[str, ...] = ()
+    """Those that must travel with it."""
 
     @classmethod
     def of(cls, row: Row) -> "Rendition":
         """The rendition of a stored version."""
-        return cls(row.version, row.last_updated, served(row))
+        return cls(row.version, row.last_updated, served(row), notices_of((row,)))
+
+
+class Disclosed(NamedTuple):
+    """A Bundle, ready to leave."""
+
+    body: bytes
+    notices: tuple[str, ...]
+    """Those that must travel with it."""
 
 
 def served(row: Row) -> bytes:

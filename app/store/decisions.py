@@ -21,6 +21,15 @@ class Standing(NamedTuple):
         return self.level == "packet" and (self.until is None or self.until > now)
 
 
+class Permitted(NamedTuple):
+    """What of a decision the recipient is told."""
+
+    basis: str | None
+    redisclosure: str | None
+    until: int | None
+    """Microseconds; None: it does not end by itself."""
+
+
 class Decisions:
     """Reads decisions; for the hub itself only."""
 
@@ -37,3 +46,13 @@ class Decisions:
             self._database.array(tasks),
         )
         return {row[0]: Standing(*row[1:]) for row in rows}
+
+    async def permits(self, ids: Sequence[str]) -> list[Permitted]:
+        """What decisions permit, oldest first."""
+        if not ids:
+            return []
+        rows = await self._database.fetch(
+            f"select basis, redisclosure, until from decision where {self._database.any_of('id', '$1')} order by id",
+            self._database.array(ids),
+        )
+        return [Permitted(*row) for row in rows]

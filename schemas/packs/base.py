@@ -1,8 +1,9 @@
 """Policy packs: bodies of law as data, one folder each (see README.md)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -49,6 +50,11 @@ class Notice:
     source: str
     short: str
     short_source: str
+    header: str
+    """HTTP header that carries the short form with an answer."""
+    scope: str
+    """Where the reader finds what the consent permits."""
+    scope_source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class Texts:
     """The catalogue of one pack in one language."""
 
     notices: Mapping[str, Notice]
+    grounds: Mapping[str, str]
+    """Legal reason of a permit to what is said of it with the record."""
     redisclosure: Mapping[str, str]
 
 
@@ -84,7 +92,7 @@ def _pack(folder: Path) -> Pack:
 def _texts(folder: Path, language: str) -> Texts:
     held = _read(folder / f"texts.{language}.json")
     notices = {name: Notice(**notice) for name, notice in held["notices"].items()}
-    return Texts(MappingProxyType(notices), MappingProxyType(held["redisclosure"]))
+    return Texts(MappingProxyType(notices), MappingProxyType(held["grounds"]), MappingProxyType(held["redisclosure"]))
 
 
 def _folders() -> list[Path]:
@@ -96,6 +104,31 @@ TEXTS: Final[Mapping[str, Texts]] = MappingProxyType({folder.name: _texts(folder
 """The English catalogues, by pack."""
 
 
+def _all(catalogues: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: words for one in catalogues for name, words in one.items()}
+
+
+_NOTICES: Final[dict[str, Notice]] = _all(texts.notices for texts in TEXTS.values())
+_GROUNDS: Final[dict[str, str]] = _all(texts.grounds for texts in TEXTS.values())
+_REDISCLOSURE: Final[dict[str, str]] = _all(texts.redisclosure for texts in TEXTS.values())
+
+
 def notice(name: str) -> Notice:
     """The notice ``name`` in words; KeyError when no pack has it."""
-    return next(texts.notices[name] for texts in TEXTS.values() if name in texts.notices)
+    return _NOTICES[name]
+
+
+@cache
+def headers(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The HTTP headers (name, value) by which an answer carries the notices ``names``, each in its short form."""
+    return tuple((notice(name).header, notice(name).short) for name in names)
+
+
+def redisclosure(rule: str) -> str:
+    """The rule on redisclosure ``rule`` in words; KeyError when no pack has it."""
+    return _REDISCLOSURE[rule]
+
+
+def ground(basis: str) -> str | None:
+    """What is said with a record of the legal reason ``basis``; None where no pack has words for it."""
+    return _GROUNDS.get(basis)

@@ -40,8 +40,9 @@ class Caller:
         return body
 
     async def search(self, query: str) -> list[Resource]:
-        """The resources of one page."""
-        return [entry["resource"] for entry in (await self.read(query)).get("entry", [])]
+        """What one page found and brought along; what is said of the search is not among it."""
+        entries = (await self.read(query)).get("entry", [])
+        return [entry["resource"] for entry in entries if entry["search"]["mode"] != "outcome"]
 
     def _fhir(self, headers: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

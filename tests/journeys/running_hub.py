@@ -109,7 +109,8 @@ class Caller:
             answer = self.get(url)
             assert answer.status_code == 200, f"{query}: {answer.status_code} {answer.text}"
             page = answer.json()
-            found += [entry["resource"] for entry in page.get("entry", [])]
+            entries = page.get("entry", [])
+            found += [entry["resource"] for entry in entries if entry["search"]["mode"] != "outcome"]
             url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
         return found
 

@@ -60,7 +60,7 @@ class Running:
 
     def tasks(self, organization: str) -> list[dict[str, Any]]:
         bundle = self.get("/fhir/R4/Task?_count=200", organization)
-        return [entry["resource"] for entry in bundle.get("entry", [])]
+        return [entry["resource"] for entry in bundle.get("entry", []) if entry["search"]["mode"] == "match"]
 
 
 def free_port() -> int:

@@ -29,7 +29,7 @@ from app.entrypoints.base import (
     read_body,
 )
 from app.entrypoints.fhir import interactions
-from app.entrypoints.fhir.headers import prefers
+from app.entrypoints.fhir.headers import FhirAnswer, prefers
 from app.entrypoints.fhir.process_message import who_sends
 from app.entrypoints.fhir.writing import FHIR, writes_of
 from app.services import fhir_intake
@@ -56,10 +56,10 @@ async def bundle(request: Request) -> Response:
         return await _intake(request, data, content_type)
     entries = entries_of(found.bundle)
     if found.bundle["type"] == "batch":
-        answers = await _batch(request, entries)
-        return Response(answer_bundle("batch-response", answers), media_type=content_type)
-    answers = await _transaction(request, actor, entries)
-    return Response(answer_bundle("transaction-response", answers), media_type=content_type)
+        done = answer_bundle("batch-response", await _batch(request, entries))
+    else:
+        done = answer_bundle("transaction-response", await _transaction(request, actor, entries))
+    return FhirAnswer(done.body, content_type, notices=done.notices)
 
 
 async def _intake(request: Request, data: bytes, content_type: str) -> Response:
@@ -163,4 +163,5 @@ def _answered(response: Response) -> Answered:
         location=headers.get("location"),
         etag=headers.get("etag"),
         last_modified=stamp[1].decode() if stamp else None,
+        notices=response.notices if isinstance(response, FhirAnswer) else (),
     )

@@ -16,24 +16,32 @@ from starlette.responses import Response
 from app.core.errors import BadRequest
 from app.entrypoints.base import header
 from app.services.resource_requests import version_of_tag
+from schemas.packs.base import headers as notice_headers
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SECOND: Final = 1_000_000
 
 
 class FhirAnswer(Response):
-    """A FHIR answer; no body means 304.
+    """A FHIR answer; no body means 304. The notices that must travel with a record do so in headers of their own.
 
     Its headers are put together as they are sent: Starlette's own translates each from text for every answer.
     """
 
     def __init__(
-        self, body: bytes | None, content_type: str, *, tag: str | None = None, last_modified: str | None = None
+        self,
+        body: bytes | None,
+        content_type: str,
+        *,
+        tag: str | None = None,
+        last_modified: str | None = None,
+        notices: tuple[str, ...] = (),
     ) -> None:
         self.status_code = 304 if body is None else 200
         self.body = body or b""
         self.background = None
         self.raw_headers = []
+        self.notices = notices if body else ()
         if tag is not None:
             self.raw_headers.append((b"etag", f'W/"{tag}"'.encode("latin-1")))
         if last_modified is not None:
@@ -42,6 +50,8 @@ class FhirAnswer(Response):
             self.raw_headers.append((b"content-length", b"%d" % len(body)))
         if body:
             self.raw_headers.append((b"content-type", content_type.encode("latin-1")))
+        for name, value in notice_headers(self.notices):
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
 
 
 def if_match(request: Request) -> int | None:

@@ -14,5 +14,5 @@ async def history(request: Request) -> Response:
     actor = await authenticate(request)
     content_type = fhir_type(request)
     params, pairs = request.path_params, pairs_of(request.scope["query_string"])
-    body = await reads_of(request).history(actor, params["type"], params["id"], pairs)
-    return FhirAnswer(body, content_type)
+    found = await reads_of(request).history(actor, params["type"], params["id"], pairs)
+    return FhirAnswer(found.body, content_type, notices=found.notices)

@@ -15,5 +15,5 @@ async def packet(request: Request) -> Response:
     """The packet."""
     actor = await authenticate(request)
     content_type = fhir_type(request)
-    body = await reads_of(request).packet(actor, request.path_params["id"])
-    return FhirAnswer(body, content_type)
+    found = await reads_of(request).packet(actor, request.path_params["id"])
+    return FhirAnswer(found.body, content_type, notices=found.notices)

@@ -41,4 +41,6 @@ def shown(request: Request, found: Rendition, content_type: str) -> Response:
     has = none_match(request)
     held = tag in has or "*" in has or not_modified_since(request, found.last_updated, now)
     body = None if held else found.body
-    return FhirAnswer(body, content_type, tag=tag, last_modified=last_modified(found.last_updated, now))
+    return FhirAnswer(
+        body, content_type, tag=tag, last_modified=last_modified(found.last_updated, now), notices=found.notices
+    )

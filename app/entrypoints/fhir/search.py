@@ -38,4 +38,4 @@ async def _answer(
     searches: Searches = request.app.state.searches
     lenient = prefers(request, "handling") == "lenient"
     found = await searches.search(actor, request.path_params["type"], query, pairs_of(query), lenient=lenient, has=has)
-    return FhirAnswer(found.body, content_type, tag=found.tag)
+    return FhirAnswer(found.body, content_type, tag=found.tag, notices=found.notices)

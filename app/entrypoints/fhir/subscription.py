@@ -46,8 +46,8 @@ async def events(request: Request) -> Response:
     content_type = fhir_type(request)
     asked = {name: _once(name, values) for name, values in (await _asked(request, _EVENTS)).items()}
     wanted = service.AskedEvents(asked.get("eventsSinceNumber"), asked.get("eventsUntilNumber"), asked.get("content"))
-    body = await service.events(hub_of(request), disclosures_of(request), actor, request.path_params["id"], wanted)
-    return FhirAnswer(body, content_type)
+    found = await service.events(hub_of(request), disclosures_of(request), actor, request.path_params["id"], wanted)
+    return FhirAnswer(found.body, content_type, notices=found.notices)
 
 
 async def _asked(request: Request, known: frozenset[str]) -> Asked:

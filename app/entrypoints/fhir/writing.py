@@ -64,11 +64,13 @@ def answer(request: Request, done: Done, content_type: str) -> Response:
     if rendition is None:
         return Response(status_code=204, headers={"etag": f'W/"{done.version}"'})
     now = hub_of(request).clock.now_us()
+    body = _body(request, done)
     found = FhirAnswer(
-        _body(request, done),
+        body,
         content_type,
         tag=str(rendition.version),
         last_modified=last_modified(rendition.last_updated, now),
+        notices=rendition.notices if body is rendition.body else (),
     )
     found.status_code = done.status
     if done.status == 201 or "id" not in request.path_params:

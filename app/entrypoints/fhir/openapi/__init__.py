@@ -6,7 +6,7 @@ operation is to add it to the table of its family.
 
 from app.entrypoints.fhir.openapi import operations, reading, subscriptions, types, ways_in, writing
 from app.entrypoints.fhir.openapi.headers import shared_headers
-from app.entrypoints.fhir.openapi.parts import ETAG, Json, shared_responses
+from app.entrypoints.fhir.openapi.parts import ETAG, NOTICE, NOTICE_HEADER, Json, shared_responses
 from schemas.resources import ALL
 
 
@@ -33,5 +33,5 @@ def components() -> Json:
         },
         "responses": shared_responses(),
         "parameters": {**reading.shared_parameters(), **shared_headers()},
-        "headers": {"ETag": ETAG},
+        "headers": {"ETag": ETAG, NOTICE: NOTICE_HEADER},
     }

@@ -6,6 +6,7 @@ from app.entrypoints.fhir.openapi.parts import (
     BASE,
     FHIR,
     ID,
+    NOTICE,
     SPEC,
     TEXT,
     Json,
@@ -38,7 +39,7 @@ def _packet() -> Json:
         f"server in the manner of {SPEC}/documents.html.",
         parameters=[ID],
         responses={
-            "200": body("A document Bundle; its first entry is the Composition.", "Bundle"),
+            "200": body("A document Bundle; its first entry is the Composition.", "Bundle", NOTICE),
             **refusals("401", "403", "404", "406", "503"),
         },
     )

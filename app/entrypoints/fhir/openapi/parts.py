@@ -79,8 +79,14 @@ def headers(*names: str) -> Json:
 
 
 ETAG: Final[Json] = {"description": "Weak validator of what was sent.", "schema": TEXT}
+NOTICE: Final = "X-Part2-Notice"
+NOTICE_HEADER: Final[Json] = {
+    "description": "The notice that travels with records under 42 CFR Part 2, in short; absent with any other.",
+    "schema": TEXT,
+}
 _HEADERS: Final[Json] = {
     "ETag": {"$ref": "#/components/headers/ETag"},
+    NOTICE: {"$ref": f"#/components/headers/{NOTICE}"},
     "Location": {"description": "Address of the version that was written.", "schema": TEXT},
 }
 

@@ -7,6 +7,7 @@ from app.entrypoints.fhir.openapi.headers import IF_MODIFIED_SINCE, IF_NONE_MATC
 from app.entrypoints.fhir.openapi.parts import (
     ID,
     MANY,
+    NOTICE,
     ONE,
     SPEC,
     TEXT,
@@ -40,7 +41,7 @@ def _search(spec: ResourceSpec) -> Json:
         f"has seen (`_lastUpdated=gt...`) and misses nothing. {SPEC}/http.html#search, {pages(spec)}",
         parameters=[*_search_parameters(spec), shared(IF_NONE_MATCH), shared(PREFER_HANDLING)],
         responses={
-            "200": body("A searchset.", "Bundle", "ETag"),
+            "200": body("A searchset.", "Bundle", "ETag", NOTICE),
             "304": {
                 "description": "Nothing has changed for this organisation since that ETag.",
                 "headers": headers("ETag"),
@@ -63,7 +64,7 @@ def _search_by_post(spec: ResourceSpec) -> Json:
             "content": {"application/x-www-form-urlencoded": {"schema": _form(spec)}},
         },
         responses={
-            "200": body("A searchset.", "Bundle", "ETag"),
+            "200": body("A searchset.", "Bundle", "ETag", NOTICE),
             **refusals("400", "401", "403", "404", "406", "413", "415", "503"),
         },
     )
@@ -79,7 +80,7 @@ def _read(spec: ResourceSpec) -> Json:
         f"#cread, {pages(spec)}",
         parameters=[ID, *_OF_PART, shared(IF_NONE_MATCH), shared(IF_MODIFIED_SINCE)],
         responses={
-            "200": body("The current version.", spec.type, "ETag"),
+            "200": body("The current version.", spec.type, "ETag", NOTICE),
             "304": {"description": "The client has this version.", "headers": headers("ETag")},
             **refusals("400", "401", "403", "404", "406", *gone(spec), "503"),
         },
@@ -95,7 +96,7 @@ def _version(spec: ResourceSpec) -> Json:
         f"{SPEC}/http.html#vread.",
         parameters=[ID, {**ID, "name": "version", "description": "`meta.versionId`."}, *_OF_PART],
         responses={
-            "200": body("That version.", spec.type, "ETag"),
+            "200": body("That version.", spec.type, "ETag", NOTICE),
             **refusals("400", "401", "403", "404", "406", *gone(spec), "503"),
         },
     )
@@ -110,7 +111,7 @@ def _history(spec: ResourceSpec) -> Json:
         f"Every version that the token's organisation may see, newest first. {SPEC}/http.html#history",
         parameters=[ID, shared("_count"), *_TIMES],
         responses={
-            "200": body("A history Bundle.", "Bundle"),
+            "200": body("A history Bundle.", "Bundle", NOTICE),
             **refusals("400", "401", "403", "404", "406", "503"),
         },
     )

@@ -2,7 +2,19 @@
 
 from typing import Any, Final
 
-from app.entrypoints.fhir.openapi.parts import BASE, FHIR, ID, SPEC, TEXT, Json, body, operation, parameter, refusals
+from app.entrypoints.fhir.openapi.parts import (
+    BASE,
+    FHIR,
+    ID,
+    NOTICE,
+    SPEC,
+    TEXT,
+    Json,
+    body,
+    operation,
+    parameter,
+    refusals,
+)
 from schemas.resources import ALL
 
 _DEFINED: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription"
@@ -41,7 +53,7 @@ def _operation(kind: str, summary: str, text: str, answer: str, **more: Any) -> 
         "r",
         summary,
         f"{text} {SPEC}/subscription.html",
-        responses={"200": body(answer, "Bundle"), **refusals("400", "401", "403", "404", "406", "410", "503")},
+        responses={"200": body(answer, "Bundle", NOTICE), **refusals("400", "401", "403", "404", "406", "410", "503")},
         **more,
     )
     return {**said, "operationId": kind}

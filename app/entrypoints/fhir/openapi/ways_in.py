@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.entrypoints.fhir.openapi.parts import BASE, SPEC, TEXT, Json, body, parameter, refusals, sent
+from app.entrypoints.fhir.openapi.parts import BASE, NOTICE, SPEC, TEXT, Json, body, parameter, refusals, sent
 
 _SENDER: Final = parameter("sender", "query", "Id of the interface, where the organisation has several.", TEXT)
 _BUNDLE: Final = (
@@ -34,7 +34,7 @@ def _operation(kind: str, scope: list[str], summary: str, text: str, answer: str
         "security": [{"oauth": scope}, {"bearer": scope}],
         "parameters": [_SENDER],
         "requestBody": sent("Bundle"),
-        "responses": {"200": body(answer, "Bundle"), **refusals(*sorted((*_READ, *more)))},
+        "responses": {"200": body(answer, "Bundle", NOTICE), **refusals(*sorted((*_READ, *more)))},
     }
 
 

@@ -7,6 +7,7 @@ from app.entrypoints.fhir.openapi.parts import (
     FHIR,
     ID,
     MANY,
+    NOTICE,
     ONE,
     SPEC,
     TEXT,
@@ -155,7 +156,7 @@ def _now(spec: ResourceSpec, text: str, *names: str) -> Json:
     one_of = {"oneOf": [schema(spec.type), schema("OperationOutcome")]}
     return {
         "description": f"{text} Empty under `Prefer: return=minimal`.",
-        "headers": headers(*names),
+        "headers": headers(*names, NOTICE),
         "content": {FHIR: {"schema": one_of}},
     }
 
