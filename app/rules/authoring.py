@@ -4,18 +4,16 @@ Pure. A resource belongs to the organisation that created it: that one may chang
 referral rests on it. What the hub itself made of a discharge nobody writes but the hub.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from app.core.json_meaning import beyond
+from app.rules import labelling
 from app.rules.verdict import Reason, Verdict
 
 Resource = dict[str, Any]
 
 _NOT_THE_AUTHOR: Final = Reason("not-the-author", "only the organisation that created it may change it")
-_LABELS: Final = Reason(
-    "labels-stay", "security labels may be added, never taken away (42 CFR 2.32, HL7 DS4P)", "meta.security"
-)
+_LABELS: Final = Reason("labels-stay", labelling.CARRIED_ON, "meta.security")
 _REPORTED: Final = Reason("reported", "a Task names it as its output; set its status to entered-in-error instead")
 _PERSON: Final = Reason("person-stays", "the person that it is about can't be changed; create another one")
 
@@ -33,8 +31,8 @@ def judge_change(before: Resource, after: Resource, *, author: bool) -> Verdict:
     """
     if not author:
         return Verdict((_NOT_THE_AUTHOR,))
-    said = after.get("meta", {}).get("security")
-    stripped = said is not None and beyond(said, before.get("meta", {}).get("security", [])) is None
+    said = labelling.stated(after)
+    stripped = said is not None and beyond(said, labelling.held(before)) is None
     moved = any(before.get(name) is not None and _whom(before, name) != _whom(after, name) for name in PEOPLE)
     return Verdict((*((_LABELS,) if stripped else ()), *((_PERSON,) if moved else ())))
 
@@ -53,13 +51,3 @@ def judge_deletion(*, author: bool, reported: bool) -> Verdict:
     if not author:
         return Verdict((_NOT_THE_AUTHOR,))
     return Verdict((_REPORTED,) if reported else ())
-
-
-def labelled(resource: Resource, labels: Sequence[Resource]) -> Resource:
-    """``resource`` with at least the security labels of what it is about (the high-water mark)."""
-    meta = resource.get("meta", {})
-    own = meta.get("security", [])
-    by_code = {(one.get("system"), one.get("code")): one for one in (*labels, *own)}
-    if len(by_code) == len(own):
-        return resource
-    return {**resource, "meta": {**meta, "security": list(by_code.values())}}

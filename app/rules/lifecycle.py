@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from app.core.json_meaning import beyond, same
-from app.rules import returning
+from app.rules import labelling, returning
 from app.rules.task_elements import NAMED
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS, STATUS_REASON, concept
@@ -119,24 +119,18 @@ def effect_of(before: Task, after: Task) -> dict[str, Any]:
     """What an update changes by meaning: element to its new value, None where it is taken away.
 
     ``id``, ``meta``, the narrative and ``lastModified`` are the server's and don't count, nor does
-    the order of object members and list entries. An explicit ``meta.security`` that differs counts
-    as ``meta.security``: labels can't be stripped.
+    the order of object members and list entries. Labels that differ from what is held count as
+    ``meta.security``, where a client says anything of them (see ``labelling``): they can't be stripped.
     """
     effect = {
         name: after.get(name)
         for name in {**before, **after}
         if name not in _IGNORED and before.get(name) != after.get(name) and not same(before.get(name), after.get(name))
     }
-    labels = _labels(after)
-    held = _labels(before) or []
+    labels, held = labelling.stated(after), labelling.held(before)
     if labels is not None and labels != held and not same(labels, held):
         effect["meta.security"] = labels
     return effect
-
-
-def _labels(task: Task) -> Any:
-    meta = task.get("meta")
-    return meta.get("security") if isinstance(meta, dict) else None
 
 
 def already_achieved(current: Task, effect: Mapping[str, Any], seen: Task | None = None) -> bool:

@@ -10,15 +10,17 @@ from typing import Final
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Deleted, Forbidden, InUse, Issue, PreconditionFailed, Unprocessable
-from app.rules import authoring
+from app.rules import authoring, labelling
 from app.rules.verdict import Verdict
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted
 from app.services.reads import not_found
 from app.services.resource_requests import conforming
 from app.services.writing import Resource, change_of, decoded, without_server_meta
+from app.store.accounts import Directory
 from app.store.changes import OWN, Author, Changes, Grant, ResourceChange
 from app.store.queries import IndexIn, Query, Row
+from fhir_mappings.labels import Labels, security
 from fhir_mappings.subsets import is_subset
 from schemas.references import local, references, replaced, walk
 from schemas.resources import ALL
@@ -41,7 +43,7 @@ class Known:
     new: Mapping[str, str] = field(default_factory=dict)
     """Id to type of those that are created together with them."""
     labels: Sequence[Resource] = ()
-    """The security labels of all of them, each once."""
+    """The security labels that what refers to them has at least, each once."""
 
     lost: frozenset[str] = frozenset()
     """References, of those that were looked up, that lead nowhere, as far as the caller may know."""
@@ -54,7 +56,9 @@ async def known_to(hub: Hub, actor: Actor, links: Iterable[str], new: Mapping[st
     ids = {found[1] for found in asked.values() if found is not None} - beside.keys()
     rows = {row.id: row for row in await hub.store.reader(actor).by_ids(sorted(ids))}
     lost = frozenset(link for link, found in asked.items() if not _leads(link, found, rows, beside))
-    return Known(rows, beside, _labels_of(list(rows.values())), lost)
+    labels = _labels_of(rows.values())
+    labels = labelling.united(labels, _of_program(await hub.registry.current(), actor, labels))
+    return Known(rows, beside, labels, lost)
 
 
 def _leads(link: str, found: tuple[str, str] | None, rows: Mapping[str, Row], new: Mapping[str, str]) -> bool:
@@ -65,13 +69,14 @@ def _leads(link: str, found: tuple[str, str] | None, rows: Mapping[str, Row], ne
     return (rows[name].type if name in rows else new.get(name)) == kind
 
 
-def _labels_of(rows: Sequence[Row]) -> list[Resource]:
-    found: dict[tuple[str, str], Resource] = {}
-    for row in rows:
-        if b'"security"' in row.content:
-            for one in decoded(row).get("meta", {}).get("security", ()):
-                found.setdefault((one.get("system", ""), one.get("code", "")), one)
-    return list(found.values())
+def _labels_of(rows: Iterable[Row]) -> list[Resource]:
+    return labelling.united(*(labelling.held(decoded(row)) for row in rows if b'"security"' in row.content))
+
+
+def _of_program(directory: Directory, actor: Actor, labels: Sequence[Resource]) -> list[Resource]:
+    """What a Part 2 program writes of a person is a record under 42 CFR Part 2, whoever told it of the person."""
+    partner = directory.partners.get(actor.organization or "")
+    return security(Labels(part2=True, test=False)) if labels and partner and partner.part2_program else []
 
 
 def with_local_references(hub: Hub, resource: Resource) -> Resource:
@@ -109,7 +114,7 @@ def plan_create(
     """
     check_references(resource, known)
     new = without_server_meta({**resource, "id": resource_id})
-    kept, extra = prepare(authoring.labelled(new, known.labels))
+    kept, extra = prepare(labelling.labelled(new, known.labels))
     change = change_of(kept, 1)
     author = (actor.organization,) if actor.organization else ()
     changes = extra._replace(
@@ -149,11 +154,12 @@ async def plan_update(
     refuse(authoring.judge_change(before, after, author=author), wanted.type)
     known = await known_to(hub, actor, references(after), new)
     check_references(after, known)
-    labels = [*before.get("meta", {}).get("security", ()), *known.labels]
-    resource, extra = prepare(before, authoring.labelled(without_server_meta(after), labels))
+    resource, extra = prepare(
+        before, labelling.labelled(without_server_meta(after), labelling.held(before), known.labels)
+    )
     change = change_of(resource, row.version + 1, before=before)
     changes = extra._replace(scope=extra.scope | {row.id}, resources=(change,))
-    return Planned(200, row.type, row.id, change.version, change.content, changes)
+    return Planned(200, row.type, row.id, change.version, change.content, changes, notice=row.notice)
 
 
 async def _is_author(hub: Hub, actor: Actor, row: Row) -> bool:
@@ -163,7 +169,7 @@ async def _is_author(hub: Hub, actor: Actor, row: Row) -> bool:
 
 def unchanged(row: Row) -> Planned:
     """Nothing is written: the resource is as it is wanted."""
-    return Planned(200, row.type, row.id, row.version, row.content, row=row)
+    return Planned(200, row.type, row.id, row.version, row.content, row=row, notice=row.notice)
 
 
 def _said(resource: Resource) -> bytes:

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.core import json_patch
 from app.core.errors import BadRequest, Issue, NotAllowed, Unprocessable
+from app.rules import labelling
 from app.services.interactions import Edit, Wanted
 from app.services.reads import not_found
 from app.services.writing import Resource
@@ -77,6 +78,9 @@ def patching(operations: object) -> Edit:
             raise Unprocessable(error.rule, path=error.path) from error
         except json_patch.PatchError as error:
             raise BadRequest(error.rule, path=error.path) from error
+        if labelling.lost(seen, patched):
+            # A patch says what becomes of every element, where a PUT may say nothing of the labels.
+            raise Unprocessable(labelling.CARRIED_ON, path=f"{seen['resourceType']}.meta.security")
         return patched
 
     return edit

@@ -127,6 +127,7 @@ OTHER: dict[str, tuple[Task, str]] = {
     "a boolean": ({**task(), "intent": True}, "Task.intent"),
     "another owner": ({**task(), "owner": {"reference": "Organization/me"}}, "Task.owner"),
     "stripped labels": ({**task(), "meta": {"security": []}}, "Task.meta.security"),
+    "a meta sent back without its labels": ({**task(), "meta": {"profile": ["x"]}}, "Task.meta.security"),
     "another type": ({**task(), "resourceType": SECRET}, "Task.resourceType"),
     "an unknown element": ({**task(), SECRET: 1}, "Task.(other)"),
 }
