@@ -183,7 +183,7 @@ class ByEvents(Poller):
         answer = await subscription_reads.events(
             self._process.hub, self._process.app.state.disclosures, self._actor, self.subscription, asked
         )
-        status, *changed = orjson.loads(answer)["entry"]
+        status, *changed = orjson.loads(answer.body)["entry"]
         numbers = _event_numbers(status["resource"])
         if numbers != [*range(self._last + 1, self._last + 1 + len(numbers))]:
             raise Missed(f"{self}: after event {self._last} come {numbers}")
