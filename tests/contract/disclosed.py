@@ -86,7 +86,7 @@ class Person:
             consent=self.id("consent"),
             consent_version=1,
             redisclosure=None,
-            notice="us-part2-2024",
+            notice="part2-2-32",
             until=None,
             reasons="[]",
             cure="[]",

@@ -77,7 +77,7 @@ async def test_an_account_says_who_received_what_when_why_and_under_which_consen
     assert page.consent_scope == (
         "signed 2026-06-01, permits disclosure to HTEST Harbor OTP, for treatment, until 2027-06-01"
     )
-    assert page.notice == "us-part2-2024"
+    assert page.notice == "part2-2-32"
     assert consent.what == {"Consent": 1}
     assert page.at < consent.at
 
