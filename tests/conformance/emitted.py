@@ -210,7 +210,8 @@ class _Reader:
         url = f"{name}?_count=50"
         while url:
             page = await self._get(url, kept=self.world == _SEARCHED)
-            for entry in page.get("entry", ()):
+            found = (one for one in page.get("entry", ()) if one["search"]["mode"] != "outcome")
+            for entry in found:
                 await self._read(entry["resource"])
             url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
 

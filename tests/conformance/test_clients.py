@@ -28,7 +28,7 @@ SEEN: Final[dict[str, Any]] = {
     "if-match": "conflict",
     "patch": "not-done",
     "paging": REFERRALS,
-    "include": ["ServiceRequest", "Task"],
+    "include": ["OperationOutcome", "ServiceRequest", "Task"],
     "batch": ["200", "201"],
     "transaction": True,
     "history": ["2", "1"],

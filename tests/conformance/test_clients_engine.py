@@ -78,7 +78,7 @@ def test_the_requests_of_the_guide_work_in_the_order_in_which_they_stand(served:
 
     channel.values["SINCE"] = "2026-01-01T00:00:00Z"
     poll = next(channel.shown)
-    (task, _) = [entry["resource"] for entry in channel.send(poll).json()["entry"]]
+    (task, *_) = [entry["resource"] for entry in channel.send(poll).json()["entry"]]
     channel.values |= {"SINCE": task["meta"]["lastUpdated"], "TASK": task["id"], "VERSION": task["meta"]["versionId"]}
     assert "entry" not in channel.send(poll).json()
 

@@ -102,7 +102,8 @@ final class WithHapi {
         Set<String> ids = new HashSet<>();
         Bundle page = client.search().forResource(Task.class).count(5).returnBundle(Bundle.class).execute();
         while (page != null) {
-            page.getEntry().forEach(one -> ids.add(one.getResource().getIdElement().getIdPart()));
+            page.getEntry().stream().map(Bundle.BundleEntryComponent::getResource).filter(Task.class::isInstance)
+                .forEach(one -> ids.add(one.getIdElement().getIdPart()));
             page = page.getLink(Bundle.LINK_NEXT) == null ? null : client.loadPage().next(page).execute();
         }
         SEEN.put("paging", ids.size());

@@ -23,6 +23,14 @@ HERE: Final = Path(__file__).parent
 NODE: Final = HERE / "node"
 JAVA: Final = HERE / "java"
 REFERRALS: Final = 12
+CONSENT: Final = {
+    "identifier": "HTEST-C1",
+    "recipients": [HARBOR["name"]],
+    "disclosers": [MERCY["organization"]],
+    "signed_at": "2026-06-05T10:00:00-04:00",
+    "form": "urn:htest:form:1",
+}
+"""What sends the records of a Part 2 unit, so that every client meets the notice that comes with them."""
 SCOPE: Final = "system/*.cruds"
 BOTH: Final = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 _SECONDS: Final = 60
@@ -54,7 +62,8 @@ class Served:
     def discharge(self, number: int) -> None:
         """One more referral that waits for the partner."""
         visit = [{"system": "urn:oid:2.16.840.1.113883.3.9999.2", "value": f"HTEST-V{number:04d}"}]
-        told = event(number, visit={**event(number)["visit"], "identifiers": visit})
+        stay = {**event(number)["visit"], "identifiers": visit, "unit": "ACS"}
+        told = event(number, visit=stay, consents=[CONSENT])
         answer = self.hub.post_event(self.hospital, told, "mercy")
         assert answer.status_code == 201, answer.text
 

@@ -56,7 +56,7 @@ seen.patch = (await client.patch({ resourceType, id, jsonPatch })).status;
 const ids = new Set();
 let page = await client.search({ resourceType: 'Task', searchParams: { _count: 5 } });
 while (page) {
-  page.entry.forEach((one) => ids.add(one.resource.id));
+  page.entry.filter((one) => one.search.mode === 'match').forEach((one) => ids.add(one.resource.id));
   page = await client.nextPage({ bundle: page });
 }
 seen.paging = ids.size;

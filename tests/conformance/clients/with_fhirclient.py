@@ -68,7 +68,7 @@ made.status = "not-done"
 seen["update"] = made.update(server)["meta"]["versionId"]
 
 pages = Task.where({"_count": "5"}).perform_iter(server)
-seen["paging"] = len({one.resource.id for page in pages for one in page.entry})
+seen["paging"] = len({one.resource.id for page in pages for one in page.entry if one.search.mode == "match"})
 included = Task.where({"_id": task.id}).include("focus").perform_resources_iter(server)
 seen["include"] = sorted(one.resource_type for one in included)
 

@@ -47,7 +47,7 @@ seen.patch = (await medplum.patchResource('Procedure', id, change)).status;
 
 const ids = new Set();
 for await (const page of medplum.searchResourcePages('Task', { _count: '5' })) {
-  page.forEach((one) => ids.add(one.id));
+  page.filter((one) => one.resourceType === 'Task').forEach((one) => ids.add(one.id));
 }
 seen.paging = ids.size;
 const included = await medplum.search('Task', { _id: task.id, _include: 'Task:focus' });
