@@ -54,7 +54,16 @@ DISCHARGE: Final[Json] = {
     "coverage": [{"payer": "HTEST Health Plan", "member_id": "HTEST-W0007"}],
     "needs": [{"kind": "moud-continuation", "patient_choice": ["HTEST Harbor OTP"]}],
     "continuation": "new-intake",
-    "consents": [{"recipients": ["HTEST Harbor OTP"], "purposes": ["TREAT"], "signed_at": "2026-06-05T10:00:00-04:00"}],
+    "consents": [
+        {
+            "identifier": "HTEST-C-1",
+            "recipients": ["HTEST Harbor OTP"],
+            "both_directions": True,
+            "purposes": ["TREAT"],
+            "signed_at": "2026-06-05T10:00:00-04:00",
+            "form": "HTEST-ROI-2026",
+        }
+    ],
 }
 
 

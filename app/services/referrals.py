@@ -5,10 +5,11 @@ is to be written. It decides nothing by itself: triage, consent, routing, covera
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from app.core.ids import uuid7
-from app.rules import lifecycle, routing
+from app.rules import labelling, lifecycle, routing
 from app.services.referral_facts import choices, coverage_of, offer_facts
 from app.services.sharing import Sharing, told_of
 from app.services.showing import OFFERED, Outcome, Showing
@@ -17,6 +18,7 @@ from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource, digest, last_modified, without_server_meta
 from app.store.changes import Grant, Revocation
 from fhir_mappings import build, gate, packet_content, triage, visit
+from fhir_mappings.labels import security
 from fhir_mappings.offer import offer_of
 from schemas.discharge import Need
 from schemas.facts import VisitRecord
@@ -315,6 +317,9 @@ class _Work:
             step = lifecycle.on_covered(self._task(need.task), self._task(child.task))
             if step is not None:
                 self._apply(need, step)
+                if cast("Decided", child.back).notice is not None:
+                    under_part2 = security(replace(self.labels, part2=True))
+                    self._put(labelling.labelled(self._task(need.task), under_part2))
         self.showing.back(need, child)
 
     # ---- resources

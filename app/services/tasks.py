@@ -10,7 +10,7 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
-from app.rules import lifecycle
+from app.rules import labelling, lifecycle
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
 from app.services.packets import reachable
@@ -29,6 +29,7 @@ from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.decisions import Standing
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
+from fhir_mappings.labels import Labels, security
 from fhir_mappings.offer import carried
 from schemas.references import references
 
@@ -204,7 +205,7 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
         requests = dict(step.requests)
     elif lifecycle.REQUEST_STATUS[current["status"]] != lifecycle.REQUEST_STATUS[merged["status"]]:
         requests = {merged["focus"]["reference"]: lifecycle.REQUEST_STATUS[merged["status"]]}
-    written = [_task_change(family.rows, task, now) for task in become.values()]
+    written = [_task_change(family.rows, _as_told(task, family), now) for task in become.values()]
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
         if held is not None:
@@ -212,6 +213,14 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
             written.append(change_of(without_server_meta(before) | {"status": status}, held.version + 1, before=before))
     source = family.source["id"] if family.source else current["id"]
     return Changes(scope=frozenset({source}), resources=tuple(written))
+
+
+def _as_told(task: Resource, family: _Referral) -> Resource:
+    """The hospital's Task with the labels of the record that it tells of, where a notice goes with that."""
+    told = family.source is not None and task["id"] == family.source["id"] and task.get("output")
+    if not told or family.way_back is None or family.way_back.notice is None:
+        return task
+    return labelling.labelled(task, security(Labels(part2=True, test=False)))
 
 
 def _with_offers(resources: Sequence[ResourceChange], family: _Referral) -> tuple[ResourceChange, ...]:

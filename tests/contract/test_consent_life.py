@@ -271,6 +271,18 @@ async def test_a_consent_of_both_directions_lets_the_report_through_and_a_later_
     await scene.tell(consent(both_directions=True, signed_at="2026-06-06T10:00:00-04:00"))
     source = await scene.source()
     assert (source["status"], source["output"], marks(source)) == ("completed", OUTPUT, [])
+    assert "42CFRPart2" in {one["code"] for one in source["meta"]["security"]}
+
+
+async def test_what_is_told_back_reaches_the_hospital_with_its_labels_and_its_notice(scene: Scene) -> None:
+    await scene.tell(consent(both_directions=True))
+    child = await scene.child()
+    await scene.partner.set_status(child, "accepted")
+    await scene.partner.set_status(child, "completed", REPORT)
+    answer = await scene.hospital.get(f"Task/{(await scene.source())['id']}")
+    assert answer.headers["x-part2-notice"].startswith("42 CFR part 2 prohibits")
+    assert answer.json()["output"] == OUTPUT
+    assert {"42CFRPart2", "NORDSCLCD", "R"} <= {one["code"] for one in answer.json()["meta"]["security"]}
 
 
 async def test_a_declined_request_is_told_because_somebody_must_look_for_another_place(scene: Scene) -> None:
