@@ -23,13 +23,13 @@ from app.services.search_bundle import Links, searchset, subset_entry
 from app.services.search_cursors import Position
 from app.services.search_params import Pairs, parse
 from app.services.subset_params import subset_of_read
-from app.services.writing import Rendition, Resource, decoded
+from app.services.writing import Disclosed, Rendition, Resource, decoded
 from app.store.accounting import Access, Entry, Given
 from app.store.audit_trail import READING_THE_TRAIL, Asking, Period, Trail
 from app.store.changes import Decision
 from app.store.database import Gone
 from app.store.pages import written_entry
-from app.store.queries import Row
+from app.store.queries import Row, notices_of
 from fhir_mappings import audit
 from fhir_mappings.subsets import reduced
 from schemas.resources.times import date_range
@@ -81,9 +81,9 @@ class AuditEvents:
         self._disclosures.access(actor, READING_THE_TRAIL, [event_id])
         if subset is None:
             return Rendition.of(row)
-        return Rendition(row.version, row.last_updated, orjson.dumps(reduced(decoded(row), subset)))
+        return Rendition(row.version, row.last_updated, orjson.dumps(reduced(decoded(row), subset)), notices_of((row,)))
 
-    async def search(self, actor: Actor, pairs: Pairs, *, lenient: bool = False) -> bytes:
+    async def search(self, actor: Actor, pairs: Pairs, *, lenient: bool = False) -> Disclosed:
         """A searchset, oldest first unless asked otherwise (https://hl7.org/fhir/R4/http.html#search)."""
         admit(actor, _TYPE, "s")
         position, own = cursors.resumed(self._hub.keys, actor, _TYPE, pairs)
@@ -101,7 +101,9 @@ class AuditEvents:
             cursor = cursors.seal(self._hub.keys, actor, asked, Position((*shown[-1].last,), 0))
         entry = written_entry if asked.subset is None else subset_entry(asked.subset)
         entries = b",".join(entry(self._hub.settings.fhir_base, event.row, "match") for event in shown)
-        return searchset(links, self._hub.clock.now_us(), entries, total=total, cursor=cursor)
+        notices = notices_of(event.row for event in shown)
+        now = self._hub.clock.now_us()
+        return Disclosed(searchset(links, now, entries, total=total, cursor=cursor, notices=notices), notices)
 
     async def _total(self, actor: Actor, asked: Asked, found: list[_Event]) -> int | None:
         if asked.count_only or asked.total:
@@ -143,9 +145,12 @@ class AuditEvents:
         directory = await self._hub.registry.current()
         view = _View(actor.organization, audit.Hub(directory.hub, self._hub.settings.fhir_base), trail)
         return [
-            _Event(Row(event["id"], _TYPE, 1, row.at, to_body(event), "full", 0), _Last(row.at, row.id, part))
+            _Event(
+                Row(event["id"], _TYPE, 1, row.at, to_body(event), "full", 0, notice=notice),
+                _Last(row.at, row.id, part),
+            )
             for row in trail.rows
-            for part, event in view.events(row)
+            for part, event, notice in view.events(row)
         ]
 
 
@@ -156,18 +161,18 @@ class _View(NamedTuple):
     hub: audit.Hub
     trail: Trail
 
-    def events(self, row: Given | Decision | Access) -> Iterator[tuple[int, Resource]]:
-        """(number of the part, event)."""
+    def events(self, row: Given | Decision | Access) -> Iterator[tuple[int, Resource, str | None]]:
+        """(number of the part, event, notice that must travel with it)."""
         if isinstance(row, Given):
             yield from self._disclosed(row)
         elif isinstance(row, Decision):
-            yield 0, self._decided(row)
+            yield 0, self._decided(row), row.notice
         elif row.resources:
             what = [self._reference(resource) for resource in row.resources]
             event = self._event(row.id, row.at)
-            yield 0, audit.access_event(event, _reader(row), row.interaction, what, row.times)
+            yield 0, audit.access_event(event, _reader(row), row.interaction, what, row.times), None
 
-    def _disclosed(self, given: Given) -> Iterator[tuple[int, Resource]]:
+    def _disclosed(self, given: Given) -> Iterator[tuple[int, Resource, str | None]]:
         for part, (why, entries) in enumerate(by_decision(given.entries).items()):
             decision = self.trail.decisions.get(why or "")
             event, reader = self._event(f"{given.id}.{part}", given.at), _reader(given)
@@ -175,9 +180,9 @@ class _View(NamedTuple):
             discloser = decision is not None and self.organization in {None, decision.discloser}
             recipient = self.organization in {None, given.organization}
             if decision is not None and (discloser or (recipient and _knows_the_person(entries))):
-                yield part, audit.disclosure_event(event, reader, _why(decision), what)
+                yield part, audit.disclosure_event(event, reader, _why(decision), what), decision.notice
             elif recipient:
-                yield part, audit.access_event(event, reader, "first", what)
+                yield part, audit.access_event(event, reader, "first", what), None
 
     def _decided(self, decision: Decision) -> Resource:
         said = [one["text"] for one in orjson.loads(decision.reasons)]

@@ -21,7 +21,7 @@ from app.services.parties import party_of
 from app.services.reads import not_found
 from app.services.resource_requests import conforming
 from app.services.scopes import require
-from app.services.writing import decoded
+from app.services.writing import Disclosed, decoded
 from app.store.accounts import Directory
 from app.store.changes import Changes, Decision, Disclosure, Level
 from app.store.database import Gone
@@ -73,7 +73,7 @@ class BreakGlass:
         self._hub = hub
         self._disclosures = disclosures
 
-    async def packet(self, actor: Actor, task_id: str, body: object) -> bytes:
+    async def packet(self, actor: Actor, task_id: str, body: object) -> Disclosed:
         """The packet of a Task that the actor's organisation was asked with, as a document Bundle.
 
         Raises:
@@ -93,19 +93,20 @@ class BreakGlass:
                 self._disclosures.access(actor, "break-glass")
                 not_found()
             standing, rows = found
-            await self._record(actor, standing, rows, fields)
+            decision = await self._record(actor, standing, rows, fields)
         except Gone as error:
             raise Unavailable("The database can't be reached; try again.") from error
-        return json.dumps(
-            packet_of(
-                [decoded(row) for row in rows],
-                base=self._hub.settings.fhir_base,
-                document=uuid7(),
-                task=task_id,
-                author=directory.hub,
-                now=from_micros(self._hub.clock.now_us()),
-            )
+        notices = () if decision.notice is None else (decision.notice,)
+        document = packet_of(
+            [decoded(row) for row in rows],
+            base=self._hub.settings.fhir_base,
+            document=uuid7(),
+            task=task_id,
+            author=directory.hub,
+            now=from_micros(self._hub.clock.now_us()),
+            notices=notices,
         )
+        return Disclosed(json.dumps(document), notices)
 
     async def _found(self, organization: str, task_id: str) -> tuple[Decision, list[Row]] | None:
         """The decision that brought the Task to the organisation, and all of its referral."""
@@ -120,7 +121,7 @@ class BreakGlass:
             rows += await reader.by_ids([directory.hub])
         return standing, [row for row in rows if row.type not in _LEFT_OUT]
 
-    async def _record(self, actor: Actor, standing: Decision, rows: list[Row], fields: dict[str, str]) -> None:
+    async def _record(self, actor: Actor, standing: Decision, rows: list[Row], fields: dict[str, str]) -> Decision:
         now = self._hub.clock.now_us()
         decision = _decided(await self._hub.registry.current(), standing, fields, now)
         made = incident(
@@ -133,6 +134,7 @@ class BreakGlass:
             await self._hub.store.commit(Changes(decisions=(decision,), incidents=(made,), disclosures=(told,)))
         except Conflict as error:
             raise Unavailable("The disclosure could not be recorded, so nothing is shown; try again.") from error
+        return decision
 
 
 def _decided(directory: Directory, standing: Decision, fields: Mapping[str, str], now: int) -> Decision:

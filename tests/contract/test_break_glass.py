@@ -52,6 +52,7 @@ async def test_a_medical_recipient_is_shown_the_packet_once(sam: Person) -> None
     members = {entry["resource"]["resourceType"] for entry in answer.json()["entry"]}
     assert {"Composition", "Task", "ServiceRequest", "Patient"} <= members
     assert not members & {"Consent", "Provenance"}
+    assert "x-part2-notice" in answer.headers
     assert (await sam.harbor.get(f"Patient/{sam.id('patient')}")).status_code == 404
 
 

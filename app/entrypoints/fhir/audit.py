@@ -34,5 +34,5 @@ async def search_events(request: Request) -> Response:
         media_type(request, FORM)
         query = b"&".join(part for part in (query, await read_body(request, MAX_QUERY)) if part)
     lenient = prefers(request, "handling") == "lenient"
-    body = await _events_of(request).search(actor, pairs_of(query), lenient=lenient)
-    return FhirAnswer(body, content_type)
+    found = await _events_of(request).search(actor, pairs_of(query), lenient=lenient)
+    return FhirAnswer(found.body, content_type, notices=found.notices)

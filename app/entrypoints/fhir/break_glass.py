@@ -15,6 +15,5 @@ async def break_glass(request: Request) -> Response:
     content_type = fhir_type(request)
     no_query(request)
     service: BreakGlass = request.app.state.break_glass
-    return FhirAnswer(
-        await service.packet(actor, request.path_params["id"], await body_of(request, FHIR)), content_type
-    )
+    found = await service.packet(actor, request.path_params["id"], await body_of(request, FHIR))
+    return FhirAnswer(found.body, content_type, notices=found.notices)
