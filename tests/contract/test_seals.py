@@ -221,7 +221,7 @@ async def test_a_sound_database_passes_the_check(sealing: Hub) -> None:
     )
     found = await checks.check(sealing)
     assert [one for one in found if not one.ok] == []
-    assert {one.what for one in found} == {"schema", "seals", "ledger", "reviews", "changes"}
+    assert {one.what for one in found} == {"schema", "fence", "seals", "ledger", "reviews", "changes"}
     assert "ok    ledger   1 messages: not-ours 1" in checks.report(found)
 
 
