@@ -1,6 +1,10 @@
-"""Every attack case has its place: a test that proves it, or the reason why there is nothing to prove."""
+"""Every attack case has its place: a test that proves it, or the reason why there is nothing to prove.
+
+docs/security.md lists them: ``UPDATE_GOLDEN=1 pytest tests/attacks/test_cases.py`` writes the list anew.
+"""
 
 import ast
+import os
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 from tests.attacks.cases import CASES, Case
 
 TESTS = Path(__file__).parents[1]
+BEGIN, END = "<!-- attacks -->\n", "<!-- end of attacks -->\n"
 
 
 @cache
@@ -40,3 +45,25 @@ def test_every_attack_that_is_made_stands_in_the_list() -> None:
         for name in named_in(file)
     }
     assert made <= {proof for case in CASES for proof in case.proofs}
+
+
+def rows() -> str:
+    """The cases as a table of docs/security.md."""
+    lines = ["| | answer | proven by |", "|---:|---|---|"]
+    for case in CASES:
+        files = dict.fromkeys(proof.partition("::")[0] for proof in case.proofs)
+        told = ", ".join(f"`{file}`" for file in files)
+        lines.append(f"| {case.number} | {case.sentence} | {'; '.join(one for one in (told, case.reason) if one)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_on_security_lists_them_all() -> None:
+    page = TESTS.parent / "docs" / "security.md"
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    told, end, after = rest.partition(END)
+    assert begin
+    if os.environ.get("UPDATE_GOLDEN"):
+        page.write_text(f"{before}{BEGIN}{rows()}{END}{after}", encoding="utf-8")
+        told = rows()
+    assert end
+    assert told == rows()
