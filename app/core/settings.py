@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     Without it, and ``mail_from``, there is no e-mail."""
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     """Address that e-mail comes from."""
+    metrics_token: SecretStr | None = None
+    """Bearer token that ``/metrics`` asks for; without it, it answers everybody."""
     notify_networks: tuple[IPvAnyNetwork, ...] | None = None
     """Networks besides the Internet that subscribers and the key sets of clients may be in, as a JSON list:
     ``["10.20.0.0/16"]``."""

@@ -8,6 +8,7 @@ import httpx
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from app.core import metrics
 from app.entrypoints.worker import loop as worker
@@ -75,6 +76,16 @@ async def test_figures_count_messages_by_sender_and_state_and_name_nobody(web: h
     assert len(found) == 1
     assert found[0].endswith(f" {before + 1}")
     assert "HTEST" not in answer.text
+
+
+async def test_figures_are_for_who_shows_the_token_where_one_is_set(web: httpx.AsyncClient, app: FastAPI) -> None:
+    hub = app.state.hub
+    closed = hub.settings.model_copy(update={"metrics_token": SecretStr("HTEST-figures")})
+    object.__setattr__(hub, "settings", closed)
+    shown = {"authorization": "Bearer HTEST-figures"}
+    answers = [await web.get("/metrics", headers=one) for one in ({}, {"authorization": "Bearer HTEST"}, shown)]
+    assert [answer.status_code for answer in answers] == [401, 401, 200]
+    assert "HTEST-figures" not in repr(closed)
 
 
 async def test_a_histogram_counts_what_took_at_most_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:

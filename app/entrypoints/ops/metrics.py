@@ -1,5 +1,6 @@
 """Figures for Prometheus: of this process, and of every sender."""
 
+import hmac
 import os
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,6 +9,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.core import metrics
+from app.core.errors import NotAuthenticated
+from app.entrypoints.base import header, hub_of
 from app.services.sender_health import Gauge, SenderGauges
 
 Gauges = Mapping[str, tuple[str, Callable[[], float]]]
@@ -16,6 +19,7 @@ Gauges = Mapping[str, tuple[str, Callable[[], float]]]
 
 async def figures(request: Request) -> Response:
     """Counters of this process, gauges of senders; a label holds route templates, states and sender ids only."""
+    _admit(request)
     gauges: Gauges = request.app.state.gauges
     lines = list(metrics.rendered(os.getpid()))
     for name, (text, value) in gauges.items():
@@ -23,6 +27,16 @@ async def figures(request: Request) -> Response:
     for gauge in await _senders(request).current():
         lines += _lines(gauge)
     return Response("\n".join(lines) + "\n", headers={"content-type": metrics.CONTENT_TYPE})
+
+
+def _admit(request: Request) -> None:
+    """Where a token is set, only who shows it: the figures tell how much each sender sends."""
+    wanted = hub_of(request).settings.metrics_token
+    if wanted is None:
+        return
+    scheme, _, token = (header(request.scope, b"authorization") or b"").decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), wanted.get_secret_value().encode()):
+        raise NotAuthenticated("The token of the monitoring system is needed (THROUGHLINE_METRICS_TOKEN).")
 
 
 def _senders(request: Request) -> SenderGauges:
