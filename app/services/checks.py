@@ -50,7 +50,7 @@ def _schema(differences: Sequence[str]) -> list[Finding]:
 
 def _fence(gaps: Sequence[str]) -> list[Finding]:
     if not gaps:
-        return [Finding("fence", ok=True, text="no table is read past its policy")]
+        return [Finding("fence", ok=True, text="nothing is read past a policy")]
     return [
         Finding("fence", ok=False, text=f"{table}: the role {fence.ROLE} reads it without a policy") for table in gaps
     ]

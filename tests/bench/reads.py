@@ -189,7 +189,9 @@ async def _copy_tasks(
     request = focus.rpartition("/")[2]
     await _copy(connection, "request", request, {owner: "m.organization", request: "m.request"})
     await _copy(connection, "task", template, {owner: "m.organization", request: "m.request"})
-    await connection.execute("insert into audience (organization, seq) select n, 1 from unnest($1::text[]) n", names)
+    await connection.execute(
+        "insert into audience (organization, seq, stamp) select n, 1, h.stamp from unnest($1::text[]) n, head h", names
+    )
 
 
 async def _copy(
@@ -224,7 +226,7 @@ async def _copy(
         template,
     )
     await connection.execute(
-        "insert into visibility (organization, id, level, consent, until, disclosed) "
+        "insert into visibility (organization, id, level, decision, until, disclosed) "
         f"select organization, {name}, 'full', null, null, 1 from made"
     )
     await connection.execute(

@@ -128,7 +128,7 @@ async def test_who_was_let_in_while_a_change_waited_for_its_turn_is_told_of_it(s
         async with asyncio.timeout(WAIT):
             while not await other.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110 - same
                 await asyncio.sleep(0.02)
-        await other.execute("insert into visibility values ('x', 't1', 'full', null, null, 0)")
+        await other.execute("insert into visibility (organization, id, level, disclosed) values ('x', 't1', 'full', 0)")
     await changing
     await other.close()
     assert await store.reader(Actor("x", "test", frozenset())).last_change() == 1
