@@ -20,9 +20,9 @@ _KEPT: Final = 10_000
 """Buckets of one kind; beyond that the one that was used longest ago is forgotten, as if it were full."""
 _BURST: Final = 2.0
 """Seconds of its rate that a client may send at once."""
-_FAILURES_OF_CLIENT: Final = (1 / 3, 20.0)
-"""Failed logins with one client id: per second, and at once."""
-_FAILURES_OF_ADDRESS: Final = (1.0, 100.0)
+_FAILURES_OF_CLIENT: Final = (1.0, 100.0)
+"""Failed logins with one client id: per second, and at once. No secret of ours can be guessed; trying costs."""
+_FAILURES_OF_ADDRESS: Final = (10.0, 1000.0)
 """Failed logins from one address: per second, and at once. Many clients may be behind one."""
 _UNKNOWN_TOKENS: Final = (10.0, 1000.0)
 """Bearer tokens from one address that nobody has: per second, and at once. None can be guessed; asking costs."""
