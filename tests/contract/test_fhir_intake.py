@@ -225,7 +225,7 @@ async def test_several_interfaces_are_told_apart_by_name(world: World, web: http
     (issue,) = refused(await post(north, PROCESS, bundles.message()), 400)
     assert issue["expression"] == ["sender"]
     assert (await post(north, PROCESS, bundles.message(), sender="north-json")).status_code == 200
-    refused(await post(north, PROCESS, bundles.message(), sender="mercy-adt"), 400)
+    refused(await post(north, PROCESS, bundles.message(), sender="mercy-adt"), 403)
 
 
 @pytest.mark.parametrize("path", [PROCESS, FHIR])

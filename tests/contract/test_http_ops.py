@@ -3,6 +3,7 @@ import json
 from contextlib import AsyncExitStack
 from datetime import date, datetime
 from pathlib import Path
+from shutil import rmtree
 
 import httpx
 import jsonschema_rs
@@ -46,7 +47,7 @@ async def test_a_process_is_ready_when_database_and_doors_are(web: httpx.AsyncCl
 async def test_a_process_without_its_database_is_not_ready(app: FastAPI, tmp_path: Path) -> None:
     app.state.schema = Current()
     missing = SqliteDatabase(tmp_path / "gone" / "hub.db")
-    (tmp_path / "gone").rmdir()
+    rmtree(tmp_path / "gone")
     app.state.hub.store.database, kept = missing, app.state.hub.store.database
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as web:
