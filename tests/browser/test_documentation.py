@@ -9,7 +9,7 @@ from tests.chromium import QUIET, Chromium
 from tests.journeys.running_hub import running
 
 pytestmark = pytest.mark.chromium
-MILLISECONDS = 30_000
+MILLISECONDS = 60_000
 
 
 @pytest.mark.parametrize(
