@@ -85,6 +85,7 @@ _TEXTS: Final = {
     "emergency-not-documented": "a field of the emergency's documentation is missing (42 CFR 2.51(c))",
     "consent-other-person": "a consent is of another person",
     "consent-other-recipient": "a consent names other recipients",
+    "consent-other-discloser": "a consent names the recipient and lets others disclose (42 CFR 2.31(a)(2))",
     "consent-excludes-recipient": "a consent excludes the recipient",
     "consent-class-not-read": "a consent names a class of recipients that is not known to hold this one",
     "consent-one-way": "a consent does not cover the way back",

@@ -76,6 +76,8 @@ def _unreached(consent: ConsentGiven, asked: Asked) -> str:
         return "consent-excludes-recipient"
     if asked.direction == "back":
         return "consent-one-way"
+    if reaches(consent, asked.recipient, asked):
+        return "consent-other-discloser"
     return "consent-class-not-read" if consent.classes and not consent.recipients else "consent-other-recipient"
 
 

@@ -141,7 +141,8 @@ def test_an_exclusion_beats_treatment_under_hipaa() -> None:
 
 
 def test_a_consent_of_other_disclosers_does_not_let_the_hospital_disclose() -> None:
-    assert asked(consent("Harbor OTP", disclosers=["Other Hospital"])).level == "offer"
+    other = asked(consent("Harbor OTP", disclosers=["Other Hospital"]))
+    assert (other.level, "consent-other-discloser" in other.codes) == ("offer", True)
     assert asked(consent("Harbor OTP", disclosers=["Mercy Hospital"])).level == "packet"
 
 
