@@ -219,6 +219,11 @@ REMARKS: Final = (
         r"BUNDLE_BUNDLE_POSSIBLE_MATCH_WRONG_FU",
     ),
     Remark(
+        "paper without content",
+        "The signed form stays with the hospital: a Consent says which one it was, and its hash.",
+        r"TYPE_SPECIFIC_CHECKS_DT_ATT_NO_CONTENT",
+    ),
+    Remark(
         "observation without performer or time",
         "Advice. What nobody said is not invented.",
         r"All_observations_should_have_an?_\w+",
