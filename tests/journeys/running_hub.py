@@ -127,10 +127,10 @@ class Caller:
         return body
 
     def everything(self) -> dict[str, list[Resource]]:
-        """All that this client can find, by type, as the CapabilityStatement offers it."""
+        """All that this client can find, by type, as the CapabilityStatement offers it; not that it looked."""
         offered = self.web.get("/fhir/R4/metadata").json()["rest"][0]["resource"]
         searched = [one["type"] for one in offered if any(i["code"] == "search-type" for i in one["interaction"])]
-        return {name: self.search(f"{name}?_count=500") for name in searched}
+        return {name: self.search(f"{name}?_count=500") for name in searched if name != "AuditEvent"}
 
 
 OUTPUT: Resource = {
