@@ -157,6 +157,8 @@ def _insert(table: Table) -> str:
         chosen = names.replace("last_updated", "h.stamp + u.n")
     elif table.name == "audience":
         suffix = " on conflict (organization) do update set seq = audience.seq + 1"
+    elif table.name == "access_page":
+        suffix = " on conflict do nothing"
     return f"insert into {table.name} ({names}) select {chosen} from {_rows(table)}{suffix}"
 
 
