@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.cases import CASES, Case
+from tests.attacks.case import Case
+from tests.attacks.cases import CASES
 
 TESTS = Path(__file__).parents[1]
 BEGIN, END = "<!-- attacks -->\n", "<!-- end of attacks -->\n"
