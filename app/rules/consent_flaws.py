@@ -115,8 +115,8 @@ def by_class(consent: ConsentGiven, party: Party, asked: Asked) -> str | None:
 
 def names(listed: Iterable[str], party: Party) -> bool:
     """Whether ``party`` is one of those that are called by name."""
-    name = _plain(party.name)
-    return bool(name) and name in map(_plain, listed)
+    name = plain(party.name)
+    return bool(name) and name in map(plain, listed)
 
 
 def excludes(consent: ConsentGiven, party: Party) -> bool:
@@ -148,7 +148,8 @@ def _same_person(mine: Iterable[Identifier], other: Iterable[Identifier]) -> boo
     return any((one.system, one.value) in known for one in mine)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as names of organisations are compared: without case, white space collapsed."""
     return " ".join(name.split()).casefold()
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.clock import from_micros
-from app.core.errors import BadRequest, Issue, NotFound
+from app.core.errors import NotFound
 from app.services import reviews
 from app.services.hub import Hub
+from app.services.registration import not_valid
 from schemas.agreement import Agreement
 
 
@@ -43,9 +44,7 @@ async def file(hub: Hub, organization: str, fields: dict[str, Any]) -> Agreement
     try:
         agreement = Agreement.model_validate(fields)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        issues = tuple(Issue("value", one["msg"], ".".join(map(str, one["loc"]))) for one in found)
-        raise BadRequest("; ".join(f"{one.path}: {one.text}" for one in issues), issues=issues) from None
+        raise not_valid(error) from None
     await hub.store.agreements.file(owner, agreement)
     hub.registry.forget()
     await reviews.settle_waiting(hub)

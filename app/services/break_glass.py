@@ -16,17 +16,16 @@ from app.rules import consent
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.incidents import incident
-from app.services.packets import reachable
+from app.services.packets import document, reachable, with_author
 from app.services.parties import party_of
 from app.services.reads import not_found
 from app.services.resource_requests import conforming
 from app.services.scopes import require
-from app.services.writing import Disclosed, decoded
+from app.services.writing import Disclosed
 from app.store.accounts import Directory
 from app.store.changes import Changes, Decision, Disclosure, Level
 from app.store.database import Gone
 from app.store.queries import Row
-from fhir_mappings.packet import packet as packet_of
 from schemas.resources.times import date_range
 
 BASIS: Final[consent.Basis] = "emergency-2-51"
@@ -97,16 +96,7 @@ class BreakGlass:
         except Gone as error:
             raise Unavailable("The database can't be reached; try again.") from error
         notices = () if decision.notice is None else (decision.notice,)
-        document = packet_of(
-            [decoded(row) for row in rows],
-            base=self._hub.settings.fhir_base,
-            document=uuid7(),
-            task=task_id,
-            author=directory.hub,
-            now=from_micros(self._hub.clock.now_us()),
-            notices=notices,
-        )
-        return Disclosed(json.dumps(document), notices)
+        return document(self._hub, directory.hub, task_id, rows, notices=notices)
 
     async def _found(self, organization: str, task_id: str) -> tuple[Decision, list[Row]] | None:
         """The decision that brought the Task to the organisation, and all of its referral."""
@@ -115,10 +105,8 @@ class BreakGlass:
         task = await reader.read("Task", task_id) if standing is not None else None
         if standing is None or task is None or task.deleted:
             return None
-        rows = await reachable(reader, task)
-        directory = await self._hub.registry.current()
-        if directory.hub not in {row.id for row in rows}:
-            rows += await reader.by_ids([directory.hub])
+        author = (await self._hub.registry.current()).hub
+        rows = await with_author(reader, author, await reachable(reader, task))
         return standing, [row for row in rows if row.type not in _LEFT_OUT]
 
     async def _record(self, actor: Actor, standing: Decision, rows: list[Row], fields: dict[str, str]) -> Decision:

@@ -16,7 +16,7 @@ from app.rules.consent_flaws import Party
 from app.services.hub import Hub
 from app.services.parties import party_of
 from app.store.accounts import Directory
-from schemas.packs.forms import FormTexts, form_texts
+from schemas.packs.forms import FormSection, FormTexts, form_texts
 
 PACK: Final = "us-part2-2024"
 _BLANK: Final = "_" * 40
@@ -43,23 +43,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One element of 42 CFR 2.31(a) in words."""
-
-    number: str
-    heading: str
-    source: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ConsentForm:
     """A form that is ready to be signed."""
 
     form: str
     title: str
     language: str
-    sections: tuple[Section, ...]
+    sections: tuple[FormSection, ...]
     consent: dict[str, Any]
     """What ``consent record`` takes once it is signed, the date of signature still to be told."""
 
@@ -110,12 +100,12 @@ def _party(directory: Directory, name: str, on: date) -> Party:
     return party_of(directory, organization, on)
 
 
-def _sections(texts: FormTexts, words: Mapping[str, str], parties: Sequence[Party]) -> Iterator[Section]:
+def _sections(texts: FormTexts, words: Mapping[str, str], parties: Sequence[Party]) -> Iterator[FormSection]:
     for section in texts.sections:
         lines: list[str] = []
         for line in section.lines:
             lines += _recipients(texts, parties) if line == "{recipients}" else [line.format(**words)]
-        yield Section(section.number, section.heading, section.source, tuple(lines))
+        yield FormSection(section.number, section.heading, section.source, tuple(lines))
 
 
 def _recipients(texts: FormTexts, parties: Sequence[Party]) -> list[str]:

@@ -15,6 +15,7 @@ from app.core.actor import Actor
 from app.core.errors import BadRequest, Issue
 from app.core.ids import uuid7
 from app.rules.consent_elements import ELEMENTS, missing_elements
+from app.rules.consent_flaws import plain
 from app.services import intake_requests
 from app.services.hub import Hub
 from app.services.intake import Intake
@@ -65,8 +66,8 @@ async def revoke(
     known = [one for one in await _held(hub, interface, visit) if one.identifier == identifier]
     if not known:
         raise BadRequest("The visit has no consent of this number.", path="--identifier")
-    named = {_plain(name) for one in known for name in one.recipients}
-    if not any(one.classes for one in known) and not named.issuperset(map(_plain, recipients)):
+    named = {plain(name) for one in known for name in one.recipients}
+    if not any(one.classes for one in known) and not named.issuperset(map(plain, recipients)):
         raise BadRequest("The consent names no such recipient.", path="--for")
     said: dict[str, Any] = {"not_recipients": list(recipients)} if recipients else {"status": "inactive"}
     return await _tell(hub, interface, visit, {"identifier": identifier, **said})
@@ -87,10 +88,6 @@ def _number(visit: str) -> Identifier:
     if not (bar and system and value):
         raise BadRequest("The number of the visit with its system: SYSTEM|VALUE.", path="--visit")
     return Identifier(system=system, value=value)
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
 
 
 async def _sender(hub: Hub, name: str) -> Sender:

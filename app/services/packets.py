@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
+from app.core import json
 from app.core.clock import from_micros
-from app.services.writing import decoded
+from app.core.ids import uuid7
+from app.services.hub import Hub
+from app.services.writing import Disclosed, decoded
 from app.store.decisions import Decisions
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
 from fhir_mappings.notices import Permit
+from fhir_mappings.packet import packet
 from schemas.references import local, references
 
 _ROUNDS: Final = 4
@@ -33,6 +37,28 @@ async def reachable(reader: Reader, task: Row) -> list[Row]:
     origins = await reader.search(Query("Provenance", (IndexIn("target", asked),), limit=200))
     rows.update((row.id, row) for row in origins)
     return list(rows.values())
+
+
+async def with_author(reader: Reader, author: str, rows: list[Row]) -> list[Row]:
+    """``rows`` with the hub, which stands as author in a document (https://hl7.org/fhir/R4/documents.html#content)."""
+    return rows if author in {row.id for row in rows} else [*rows, *await reader.by_ids([author])]
+
+
+def document(
+    hub: Hub, author: str, task: str, rows: Sequence[Row], *, notices: tuple[str, ...], permits: Sequence[Permit] = ()
+) -> Disclosed:
+    """The document Bundle of ``rows`` about the Task ``task``."""
+    made = packet(
+        [decoded(row) for row in rows],
+        base=hub.settings.fhir_base,
+        document=uuid7(),
+        task=task,
+        author=author,
+        now=from_micros(hub.clock.now_us()),
+        notices=notices,
+        permits=permits,
+    )
+    return Disclosed(json.dumps(made), notices)
 
 
 async def permits_of(decisions: Decisions, rows: Sequence[Row]) -> list[Permit]:

@@ -9,13 +9,11 @@ from typing import Final, NoReturn
 
 from app.core import json
 from app.core.actor import Actor
-from app.core.clock import from_micros
 from app.core.errors import Deleted, NotFound, Unavailable
-from app.core.ids import uuid7
 from app.services.disclosures import Disclosures
 from app.services.histories import HistoryOf, history_bundle, read_history
 from app.services.hub import Hub
-from app.services.packets import permits_of, reachable
+from app.services.packets import document, permits_of, reachable, with_author
 from app.services.scopes import require
 from app.services.search_params import Pairs
 from app.services.subset_params import subset_of_read
@@ -24,7 +22,6 @@ from app.store.database import Gone
 from app.store.queries import Row, notices_of
 from app.store.reader import Reader
 from app.store.together import ReadsTogether
-from fhir_mappings.packet import packet as packet_of
 from fhir_mappings.subsets import Subset, reduced
 from schemas.resources import ALL
 
@@ -116,26 +113,13 @@ class Reads:
             if task.deleted:
                 raise Deleted("It was deleted; its history has the versions before.")
             rows = await reachable(reader, task)
-            directory = await self._hub.registry.current()
-            if directory.hub not in {row.id for row in rows}:
-                # The author of a document stands in it (https://hl7.org/fhir/R4/documents.html#content).
-                rows += await reader.by_ids([directory.hub])
+            author = (await self._hub.registry.current()).hub
+            rows = await with_author(reader, author, rows)
             permits = await permits_of(self._hub.store.decisions(_SYSTEM), rows)
         except Gone as error:
             raise _away() from error
         await self._disclosures.record(actor, rows, "packet")
-        notices = notices_of(rows)
-        document = packet_of(
-            [decoded(row) for row in rows],
-            base=self._hub.settings.fhir_base,
-            document=uuid7(),
-            task=task_id,
-            author=directory.hub,
-            now=from_micros(self._hub.clock.now_us()),
-            notices=notices,
-            permits=permits,
-        )
-        return Disclosed(json.dumps(document), notices)
+        return document(self._hub, author, task_id, rows, notices=notices_of(rows), permits=permits)
 
 
 def _away() -> Unavailable:

@@ -108,7 +108,7 @@ def _checked_sender(fields: Mapping[str, Any]) -> Sender:
     try:
         sender = Sender.model_validate(fields)
     except ValidationError as error:
-        raise _not_valid(error) from None
+        raise not_valid(error) from None
     issues = sender_files.problems_of(sender)
     if issues:
         raise BadRequest(f"{issues[0].path}: {issues[0].text}", issues=issues)
@@ -119,7 +119,7 @@ def _checked_partners(data: bytes) -> list[PartnerProfile]:
     try:
         profiles = _PROFILES.validate_python(json.loads(data))
     except ValidationError as error:
-        raise _not_valid(error) from None
+        raise not_valid(error) from None
     names = [profile.name for profile in profiles]
     if len(set(names)) < len(names):
         raise BadRequest("name: each partner once")
@@ -128,8 +128,8 @@ def _checked_partners(data: bytes) -> list[PartnerProfile]:
     return profiles
 
 
-def _not_valid(error: ValidationError) -> BadRequest:
-    """The error without the values that it is about."""
+def not_valid(error: ValidationError) -> BadRequest:
+    """What is wrong with a file or a row of a register, without the values that it is about."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     issues = tuple(Issue("value", one["msg"], ".".join(map(str, one["loc"]))) for one in found)
     return BadRequest("; ".join(f"{issue.path or 'file'}: {issue.text}" for issue in issues[:3]), issues=issues)

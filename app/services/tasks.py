@@ -85,7 +85,6 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
         raise Conflict("The Task changed while its family was read; what was decided is out of date.")
     family = replace(family, way_back=await _way_back(hub, family, current), offers=await _offers(hub, family))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
-    changes = changes._replace(resources=_with_offers(changes.resources, family))
     changes = await _revocations(hub, changes, family)
     changes = changes._replace(grants=await _reports(hub, actor, changes, family, new or {}))
     written = next(change for change in changes.resources if change.id == row.id)
@@ -205,12 +204,11 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
         requests = dict(step.requests)
     elif lifecycle.REQUEST_STATUS[current["status"]] != lifecycle.REQUEST_STATUS[merged["status"]]:
         requests = {merged["focus"]["reference"]: lifecycle.REQUEST_STATUS[merged["status"]]}
-    written = [_task_change(family.rows, _as_told(task, family), now) for task in become.values()]
+    written = [_task_change(family, _as_told(task, family), now) for task in become.values()]
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
         if held is not None:
-            before = decoded(held)
-            written.append(change_of(without_server_meta(before) | {"status": status}, held.version + 1, before=before))
+            written.append(_written(family, without_server_meta(decoded(held)) | {"status": status}))
     source = family.source["id"] if family.source else current["id"]
     return Changes(scope=frozenset({source}), resources=tuple(written))
 
@@ -223,20 +221,6 @@ def _as_told(task: Resource, family: _Referral) -> Resource:
     return labelling.labelled(task, security(Labels(part2=True, test=False)))
 
 
-def _with_offers(resources: Sequence[ResourceChange], family: _Referral) -> tuple[ResourceChange, ...]:
-    """What is written, with its offer rendition where the partner that holds it sees no more than that."""
-    found = []
-    for change in resources:
-        held = family.offers.get(change.id)
-        if held is not None:
-            after = decoded(family.rows[change.id]._replace(version=change.version, content=change.content))
-            carried_over = carried(without_server_meta(held), after)
-            found.append(change_of(without_server_meta(after), change.version, offer=carried_over))
-        else:
-            found.append(change)
-    return tuple(found)
-
-
 def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
     if current["status"] == merged["status"] or family.source is None:
         return None
@@ -247,10 +231,15 @@ def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.S
     return None
 
 
-def _task_change(rows: Mapping[str, Row], task: Resource, now: str) -> ResourceChange:
-    plain = without_server_meta(task) | {"lastModified": last_modified(task, now)}
-    before = rows[task["id"]]
-    return change_of(plain, before.version + 1, before=decoded(before))
+def _task_change(family: _Referral, task: Resource, now: str) -> ResourceChange:
+    return _written(family, without_server_meta(task) | {"lastModified": last_modified(task, now)})
+
+
+def _written(family: _Referral, plain: Resource) -> ResourceChange:
+    """The next version, with its offer rendition where the partner that holds it sees no more than that."""
+    before, seen = family.rows[plain["id"]], family.offers.get(plain["id"])
+    offer = None if seen is None else carried(without_server_meta(seen), plain)
+    return change_of(plain, before.version + 1, before=decoded(before), offer=offer)
 
 
 async def _revocations(hub: Hub, changes: Changes, family: _Referral) -> Changes:
