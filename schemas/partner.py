@@ -1,9 +1,12 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
-from pydantic import ConfigDict, Field
+from zoneinfo import ZoneInfo, available_timezones
 
-from schemas.base import Model
+from pydantic import ConfigDict, Field, field_validator
+
+from schemas.base import Day, Model
 from schemas.discharge import NeedKind
+from schemas.hours import OpenHours
 
 
 class PartnerProfile(Model):
@@ -24,4 +27,25 @@ class PartnerProfile(Model):
     products: list[str] = Field(default_factory=list)
     """``methadone``, ``buprenorphine``, ``naltrexone``; empty = not said."""
     time_zone: str | None = None
+    """IANA zone of its hours: ``America/New_York``."""
     phone: str | None = None
+    intake_hours: list[OpenHours] | None = Field(default=None, max_length=64)
+    """When a person may come for an intake: neither opening nor dosing hours. None: not said."""
+    dosing_hours: list[OpenHours] | None = Field(default=None, max_length=64)
+    """When somebody who is enrolled is given a dose. None: not said."""
+    closed_on: list[Day] = Field(default_factory=list, max_length=400)
+    """Local days on which neither holds: holidays, closures."""
+    response_minutes: int | None = Field(default=None, gt=0, le=20_160)
+    """Within how many minutes of its own intake hours it answers a request. None: not promised."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and zone not in available_timezones():
+            raise ValueError("an IANA time zone, such as America/New_York")
+        return zone
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of its hours; None where it is not said."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
