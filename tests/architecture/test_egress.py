@@ -101,7 +101,7 @@ COMMANDS_OUT: Final = {
 GRANTS: Final = {
     "app/services/sharing.py": "names its decision",
     "app/services/tasks.py": "names its decision",
-    "app/services/referrals.py": "an offer's Patient names its decision; the hospital's own resources",
+    "app/services/referral_writing.py": "an offer's Patient names its decision; the hospital's own resources",
     "app/services/showing.py": "the hospital's own resources",
     "app/services/resource_plans.py": "what a client wrote itself",
     "app/services/registration.py": "the directory",
