@@ -34,6 +34,7 @@ from app.entrypoints.worker import loop as worker
 from app.services import opening
 from app.services.audit_events import AuditEvents
 from app.services.break_glass import BreakGlass
+from app.services.choices import Choices
 from app.services.client_keys import ClientKeys
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
@@ -164,6 +165,7 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.writes = ResourceWrites(hub, app.state.intake, app.state.disclosures, app.state.feed)
     app.state.audit_events = AuditEvents(hub, app.state.disclosures)
     app.state.break_glass = BreakGlass(hub, app.state.disclosures)
+    app.state.choices = Choices(hub, app.state.disclosures)
     app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)
     app.state.schema = SchemaWatch()
     app.state.checks = {}

@@ -105,6 +105,8 @@ _CHILD_REQUEST: Final = (
 )
 _CHILD_TASK: Final = ("intent", "priority", "code", "for", "encounter", "requester", "input")
 _COVERAGE: Final = f"{local.BASE}/StructureDefinition/coverage"
+ANSWER: Final = f"{local.BASE}/StructureDefinition/answer"
+"""Extension of a partner's Task: until when its answer is asked for."""
 _PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _AUTHOR: Final[Resource] = {"coding": [{"system": _PARTICIPANT, "code": "author"}]}
 _ASSEMBLER: Final[Resource] = {"coding": [{"system": _PARTICIPANT, "code": "assembler"}]}
@@ -124,6 +126,19 @@ _FACTS: Final = {
         "supportingInfo",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """What a partner is told of the answer that is asked of it.
+
+    ``answer_by`` counts in its own intake hours where those are known; ``together``: others are asked at the same
+    time, since the cover may end before one after another could be.
+    """
+
+    answer_by: datetime
+    reminded_at: datetime | None = None
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +305,28 @@ def _coverage_extension(coverage: CoverageView) -> Resource:
     return {"url": _COVERAGE, "extension": parts}
 
 
+def _answer_extension(answer: AnswerView) -> Resource:
+    parts: list[Resource] = [{"url": "answerBy", "valueDateTime": answer.answer_by.isoformat()}]
+    if answer.reminded_at:
+        parts.append({"url": "remindedAt", "valueDateTime": answer.reminded_at.isoformat()})
+    if answer.together:
+        parts.append({"url": "severalAsked", "valueBoolean": True})
+    return {"url": ANSWER, "extension": parts}
+
+
 def _placer(number: Identifier) -> Resource:
     return identifier(number.model_copy(update={"type": "PLAC"}))
 
 
 def child(
-    source_request: Resource, source_task: Resource, *, partner: str, partner_name: str, ids: Ids, now: datetime
+    source_request: Resource,
+    source_task: Resource,
+    *,
+    partner: str,
+    partner_name: str,
+    ids: Ids,
+    now: datetime,
+    answer: AnswerView | None = None,
 ) -> tuple[Resource, Resource]:
     """The ServiceRequest and Task by which one partner is asked.
 
@@ -306,6 +337,7 @@ def child(
         partner_name: its name, for a reader.
         ids: id of ("ServiceRequest" | "Task", "child|<source id>|<partner>").
         now: the hub's clock.
+        answer: what it is told of its answer.
     """
     stamp = now.isoformat()
     asked = organization_reference(partner, partner_name)
@@ -320,13 +352,14 @@ def child(
         "authoredOn": stamp,
         "performer": [asked],
     }
-    coverage = [one for one in source_task.get("extension", ()) if one["url"] == _COVERAGE]
+    told = [one for one in source_task.get("extension", ()) if one["url"] == _COVERAGE]
+    told += [_answer_extension(answer)] if answer else []
     deadline = source_task.get("restriction", {}).get("period")
     task = {
         "resourceType": "Task",
         "id": ids("Task", f"child|{source_task['id']}|{partner}"),
         "meta": _same_claims(source_task),
-        **present({"extension": coverage}),
+        **present({"extension": told}),
         "partOf": [reference(source_task)],
         "status": "requested",
         **_taken_over(source_task, _CHILD_TASK),

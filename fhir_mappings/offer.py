@@ -19,7 +19,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from fhir_mappings.build_elements import EXTENSION, organization_reference, present, reference
-from fhir_mappings.build_orders import FULFILL, need_code
+from fhir_mappings.build_orders import ANSWER, FULFILL, need_code
 from fhir_mappings.labels import Ids, Labels, Parties, Resource, security
 from fhir_mappings.subsets import SUBSETTED
 from schemas.codes import local
@@ -207,6 +207,7 @@ def _task(full: Resource, facts: OfferFacts, common: Resource) -> Resource:
         **_head(full),
         **present(
             {
+                "extension": [one for one in full.get("extension", ()) if one["url"] == ANSWER],
                 "status": full["status"],
                 "businessStatus": _business_status(full),
                 "intent": full["intent"],

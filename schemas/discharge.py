@@ -33,6 +33,8 @@ NeedKind = Literal[
     "identification",
     "phone",
 ]
+Priority = Literal["routine", "urgent", "asap", "stat"]
+"""FHIR request-priority."""
 Continuation = Literal["new-intake", "return-to-current-otp", "guest-dosing", "notice-only"]
 BridgeKind = Literal["dispensed", "prescribed", "take-home", "own-supply"]
 Filled = Literal["yes", "no", "unknown"]
@@ -229,7 +231,7 @@ class Need(Model):
     """One thing that the person needs from the community."""
 
     kind: NeedKind
-    priority: Literal["routine", "urgent", "asap", "stat"] | None = None
+    priority: Priority | None = None
     patient_choice: list[Text] = Field(default_factory=list)
     identifier: Identifier | None = None
     """The hospital's own number of the request, where it has one."""

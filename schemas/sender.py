@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from schemas.base import Model
-from schemas.discharge import Coding, Disposition, NeedKind, Text, Token, VisitClass
+from schemas.discharge import Coding, Disposition, NeedKind, Priority, Text, Token, VisitClass
+from schemas.fallback import Fallback
 
 UnitStatus = Literal["part2", "not-part2"]
 _URI = r"^(urn:[a-z0-9][a-z0-9-]+:\S+|https?://\S+)$"
@@ -115,6 +116,13 @@ class SenderFile(Model):
     minimum_offer: Literal["when-asked", "at-once"] = "when-asked"
     """A partner to whom no consent permits the packet is told the minimum that identifies nobody: when the hospital
     asks for it by setting the source Task to requested, or at once. Without it the referral waits for the consent."""
+    offers: Literal["automatic", "confirmed"] = "automatic"
+    """When a partner declines or is silent the next is asked, or a person is told and confirms each (``confirmed``)."""
+    answer_minutes: dict[Priority, Annotated[int, Field(gt=0, le=20_160)]] = Field(default_factory=dict)
+    """Priority to the minutes, of a partner's intake hours, within which one that promises nothing is to answer;
+    ``stat`` 60, ``asap`` 120, ``urgent`` 240 and ``routine`` 1440 where nothing is given."""
+    fallbacks: list[Fallback] = Field(default_factory=list, max_length=16)
+    """What the hospital offers itself when nobody has an intake before the cover ends, in its order."""
     control_id_reuse: Literal["accept", "quarantine"] = "accept"
     """What becomes of a message with the MSH-10 of an earlier one and other content."""
     ack: Literal["original", "enhanced", "always"] = "original"

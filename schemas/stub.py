@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.base import Instant, Model
 from schemas.facts import VisitRecord
+from schemas.fallback import FallbackKind
 
 
 class Held(Model):
@@ -39,6 +40,24 @@ class Child(Model):
     """What the partner may see."""
     back: Decided | None = None
     """What the hospital may see of what the partner reports."""
+    answer_by: Instant | None = None
+    """Until when its answer was asked for."""
+    reminded_at: Instant | None = None
+    together: bool = False
+    """It was told that others are asked at the same time."""
+
+
+class Chosen(Model):
+    """What a person of the hospital decided about a need: whom to ask, or which fallback to take."""
+
+    by: str
+    """Who, as it was given."""
+    at: Instant
+    partner: str | None = None
+    """Organisation to ask."""
+    fallback: FallbackKind | None = None
+    done: bool = False
+    """It was acted on, as far as consent permitted."""
 
 
 class NeedLink(Model):
@@ -48,6 +67,9 @@ class NeedLink(Model):
     service_request: str
     task: str
     children: list[Child] = Field(default_factory=list)
+    chosen: list[Chosen] = Field(default_factory=list)
+    by_hand: bool = False
+    """A person of the hospital had it requested: partners may be asked for room before anybody consents."""
 
 
 class ReferralLink(Model):
@@ -64,6 +86,12 @@ class ReferralLink(Model):
     """A source was taken back; the next one opens when the visit ends."""
     resources: dict[str, Held] = Field(default_factory=dict)
     """``Type|logical key`` -> what was written."""
+
+    def choose(self, task: str, chosen: Chosen) -> None:
+        """Note what a person decided about the need of a source Task; one that is over takes nothing any more."""
+        for need in self.needs:
+            if need.task == task:
+                need.chosen.append(chosen)
 
 
 class VisitContent(Model):

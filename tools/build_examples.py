@@ -25,7 +25,7 @@ _FILES: Final = (
     (re.compile(r"subscription.*"), "fhir/examples/Subscription"),
     (
         re.compile(
-            r"(?:search(?:ByPost)?|read|create|update|conditionalUpdate|patch|conditionalPatch|delete|history|version|packetOf|breakGlass)([A-Z]\w+)"
+            r"(?:search(?:ByPost)?|read|create|update|conditionalUpdate|patch|conditionalPatch|delete|history|version|packetOf|breakGlass|ask|chooseFallback)([A-Z]\w+)"
         ),
         "fhir/examples/{}",
     ),

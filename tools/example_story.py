@@ -72,6 +72,7 @@ async def tell(recorder: Recorder) -> None:
     task = await _poll(recorder, referral)
     await _refused_searches(recorder)
     await _refused_changes(recorder, task)
+    await _decided(recorder, task)
     await _accept_and_complete(recorder, task)
     await _decline(recorder)
     await _aftermath(recorder, task)
@@ -289,6 +290,25 @@ async def _refused_changes(recorder: Recorder, task: Json) -> None:
     await change("stale", "The Task has changed since", _status("accepted"), 412, headers={"If-Match": 'W/"7"'})
     await change("read-only", "A token that may only read", _status("accepted"), 403, who=READER)
     await change("xml", "Another media type", _status("accepted"), 415, media="application/xml")
+
+
+async def _decided(recorder: Recorder, task: Json) -> None:
+    """What a person of the hospital decides while the partner has not answered yet."""
+    source = {"id": task["partOf"][0]["reference"].rpartition("/")[2]}
+    said: Json = {"who": HOSPITAL, "path": source, "media": _FHIR}
+
+    def about(name: str, element: str, value: Any) -> Json:
+        by = {"name": "by", "valueString": "Case manager 4W"}
+        return {"resourceType": "Parameters", "parameter": [{"name": name, element: value}, by]}
+
+    partner = about("partner", "valueReference", {"reference": task["owner"]["reference"]})
+    await recorder.say("askTask", "The partner that the person chose", name="chosen", body=partner, **said)
+    nobody = about("partner", "valueReference", {"reference": f"Organization/{_UNKNOWN}"})
+    await recorder.say("askTask", "No such partner", name="unknown", body=nobody, status=422, **said)
+    fallback = about("fallback", "valueCode", "return-for-dosing")
+    await recorder.say("chooseFallbackTask", "A dose at the hospital", name="return", body=fallback, **said)
+    hope = about("fallback", "valueCode", "hope")
+    await recorder.say("chooseFallbackTask", "None that is known", name="none", body=hope, status=400, **said)
 
 
 async def _accept_and_complete(recorder: Recorder, task: Json) -> None:

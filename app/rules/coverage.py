@@ -18,9 +18,8 @@ from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.rules.verdict import Reason, Verdict
-from schemas.discharge import Bridge, Disposition
+from schemas.discharge import Bridge, Disposition, Priority
 
-Priority = Literal["routine", "urgent", "asap", "stat"]
 Confidence = Literal["verified", "reported", "assumed", "unknown"]
 OpenBetween = Callable[[datetime, datetime], bool]
 """Whether the partner (without one: any candidate) has a dosing or intake hour in the half-open time."""

@@ -8,13 +8,14 @@ and outputs, nobody else but the author anything).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from app.core.json_meaning import beyond, same
 from app.rules import labelling, returning
 from app.rules.task_elements import NAMED
 from app.rules.verdict import Reason, Verdict
-from schemas.codes.local import BUSINESS_STATUS, STATUS_REASON, concept
+from schemas.codes.local import BUSINESS_STATUS, FALLBACK, STATUS_REASON, concept
 
 Task = dict[str, Any]
 Role = Literal["owner", "requester", "hub"]
@@ -408,6 +409,21 @@ def on_asked(source: Task) -> SourceStep | None:
         after = _unmarked(after, code)
     reason = Reason("asked", "a partner is asked")
     return _step(source, {**after, "status": "requested"}, [], {}, reason, quiet=False)
+
+
+def on_passed_over(source: Task, child: Task) -> SourceStep | None:
+    """No answer came from this partner in its time and somebody else is asked: its request ends, the source stands."""
+    if child["status"] != "requested":
+        return None
+    reason = Reason("no-answer", "no answer came in time")
+    return _step(source, source, [_cancelled(child, "no-answer")], {}, reason, quiet=False)
+
+
+def on_fallback(source: Task, kind: str, by: str, at: datetime) -> Task:
+    """The source Task with what a person of the hospital chose to do while no partner can give the next dose."""
+    chosen = concept(FALLBACK, kind)
+    note = {"authorString": by, "time": at.isoformat(), "text": f"Fallback chosen: {chosen['text']}"}
+    return {**_marked(source, "fallback-chosen"), "note": [*source.get("note", ()), note]}
 
 
 def on_held(source: Task, code: Literal["needs-a-person", "consent-needed", "route-needed"]) -> SourceStep | None:

@@ -1,16 +1,29 @@
-"""Who is asked: a partner, where a human need not decide first, one is found and consent permits."""
+"""Who is asked for a need, reminded, passed over, and when a person must decide.
 
-from typing import Literal
+``rules.deadlines`` decides when; who comes next is found here: the hospital's route, then whoever else can do it, as
+far as consent permits. A person of the hospital may say who; that goes before everything else.
+"""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from app.core.clock import micros
 from app.core.ids import uuid7
-from app.rules import lifecycle, routing
-from app.services.referral_facts import choices
+from app.rules import deadlines, lifecycle, routing
+from app.rules.deadlines import Answering, Asked, Next
+from app.services.due_looks import look_job
+from app.services.referral_facts import choices, intake_calendar
 from app.services.referral_work import MOUD, Work
 from app.services.sharing import told_of
 from app.services.situation import Reason
+from schemas.discharge import Priority
+from schemas.fallback import Fallback
 from schemas.stub import Child, NeedLink
 
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
+ANSWER_MINUTES: Final[dict[Priority, int]] = {"stat": 60, "asap": 120, "urgent": 240, "routine": 1440}
+"""Within how many minutes of its intake hours a partner is to answer that promises nothing. The hub's own numbers."""
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "custody": ("custody", "The person goes to court or law enforcement: a human decides, nothing is sent."),
     "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
@@ -18,44 +31,106 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
 }
 
 
+class Candidates(NamedTuple):
+    """Who can be asked, the best first; and where that is nobody, what is in the way."""
+
+    open: list[str]
+    waits: Waits
+    reasons: list[Reason]
+
+
 class Asking:
-    """Asks partners for the needs of one visit."""
+    """Follows the needs of one visit."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def request(self, need: NeedLink) -> None:
-        """Ask a partner, where a human need not decide first, a route is known and consent permits."""
+    def follow(self, need: NeedLink) -> None:
+        """Do for one need what is due now, and note when to look again."""
         held = _NOT_OURS_TO_SEND.get(self._work.record.visit.disposition or "")
-        if held or self._work.doubted():
+        if not need.children and (held or self._work.doubted()):
             self._hold(need, "needs-a-person", [held] if held else [])
             return
-        product = self._work.now.triage.product
-        route = routing.choose(
-            need=need.need,
-            product=routing.drug_of(product.drug) if product and need.need == MOUD else None,
-            routes=self._work.now.sender.routes,
-            partners=choices(self._work.now.directory),
+        if not need.children:
+            need.by_hand = self._work.task(need.task)["status"] == "requested"
+        self._as_chosen(need)
+        candidates = self._candidates(need)
+        plan = deadlines.plan(
+            [self._asked(need, child) for child in need.children],
+            [Next(one, self._answering(need, one)) for one in candidates.open],
+            gap=self._gap(need),
+            now=self._work.now.now,
+            confirmed=self._work.now.sender.offers == "confirmed",
         )
-        if route.partner is None:
-            self._hold(need, "route-needed", [(reason.code, reason.text) for reason in route.reasons])
+        self._carry_out(need, plan)
+        settled = {"no-slot-before-gap"} if any(one.fallback for one in need.chosen) else set()
+        told: list[Reason] = [(one.code, one.text) for one in plan.reasons if one.code not in settled]
+        if not need.children:
+            self._hold(need, candidates.waits, candidates.reasons or told)
+        elif told:
+            self._tell(need, told, candidates)
+        if plan.look_at is not None:
+            self._work.result.jobs.append(look_job(self._work.now.file.id, micros(plan.look_at)))
+
+    # ---- what a person decided
+
+    def _as_chosen(self, need: NeedLink) -> None:
+        """Ask whom a person chose, beside whoever waits, as far as consent permits; note a fallback."""
+        for chosen in need.chosen:
+            if chosen.done:
+                continue
+            chosen.done = True
+            if chosen.fallback is not None:
+                self._work.put(lifecycle.on_fallback(self._work.task(need.task), chosen.fallback, chosen.by, chosen.at))
+            if chosen.partner is not None and not self._waits(need, chosen.partner):
+                self._ask_chosen(need, chosen.partner)
+
+    def _ask_chosen(self, need: NeedLink, partner: str) -> None:
+        need.by_hand = True
+        verdict = self._work.sharing.verdict(partner, need.need)
+        if verdict.level == "nothing":
+            self._work.result.attention += told_of(verdict)
             return
-        verdict = self._work.sharing.verdict(route.partner.organization, need.need)
-        if verdict.level == "packet" or (verdict.level == "offer" and self._may_offer(need)):
-            self._ask(need, route.partner.organization)
-        else:
-            self._hold(need, "consent-needed", told_of(verdict))
+        waiting = [one for one in need.children if self._status(one) == "requested"]
+        self._ask(need, partner, together=bool(waiting))
+        for child in waiting:
+            child.together = True
+            self._work.put_child(need, child)
 
-    def _may_offer(self, need: NeedLink) -> bool:
-        """Whether a partner may be asked for room before anybody consents: a person asks, or the sender says so."""
-        by_hand = self._work.task(need.task)["status"] == "requested"
-        return by_hand or self._work.now.sender.minimum_offer == "at-once"
+    def _waits(self, need: NeedLink, partner: str) -> bool:
+        return any(one.partner == partner and self._status(one) not in lifecycle.TERMINAL for one in need.children)
 
-    def _ask(self, need: NeedLink, partner: str) -> None:
+    # ---- what is done
+
+    def _carry_out(self, need: NeedLink, plan: deadlines.Plan) -> None:
+        waiting = [child for child in need.children if self._status(child) == "requested"]
+        for child in waiting:
+            if child.partner in plan.withdraw:
+                self._pass_over(need, child)
+        for partner in plan.ask:
+            self._ask(need, partner, together=plan.together)
+        for child in waiting:
+            remind = child.partner in plan.remind
+            beside = plan.together and not child.together
+            if (remind or beside) and self._status(child) == "requested":
+                child.reminded_at = self._work.now.now if remind else child.reminded_at
+                child.together = child.together or beside
+                self._work.put_child(need, child)
+
+    def _pass_over(self, need: NeedLink, child: Child) -> None:
+        step = lifecycle.on_passed_over(self._work.task(need.task), self._work.task(child.task))
+        if step is not None:
+            self._work.apply(need, step)
+
+    def _ask(self, need: NeedLink, partner: str, *, together: bool) -> None:
         asked = lifecycle.on_asked(self._work.task(need.task))
         if asked is not None:
             self._work.apply(need, asked)
-        child = Child(partner=partner, service_request=uuid7(), task=uuid7())
+        now = self._work.now.now
+        due = self._answering(need, partner).due(now)
+        # A person reads minutes; none is taken away from it.
+        answer_by = due.replace(second=0, microsecond=0) + (timedelta(minutes=1) if due.second else timedelta())
+        child = Child(partner=partner, service_request=uuid7(), task=uuid7(), answer_by=answer_by, together=together)
         need.children.append(child)
         outcome = self._work.showing.decide(need, child)
         self._work.put_child(need, child)
@@ -68,3 +143,90 @@ class Asking:
         step = lifecycle.on_held(self._work.task(need.task), code)
         if step is not None:
             self._work.apply(need, step)
+
+    def _tell(self, need: NeedLink, told: list[Reason], candidates: Candidates) -> None:
+        """A person must decide: the visit's row says why, and where nobody can be asked, what is in the way."""
+        codes = {code for code, _ in told}
+        stuck = not codes.isdisjoint({"nobody-left", "no-answer"})
+        late = not codes.isdisjoint({"no-slot-before-gap", "not-seen-before-gap"})
+        self._work.result.attention += [*told, *(candidates.reasons if stuck else ())]
+        self._work.result.attention += self._fallbacks() if late else []
+        step = lifecycle.on_held(self._work.task(need.task), "needs-a-person")
+        if step is not None and stuck:
+            self._work.apply(need, step)
+
+    def _fallbacks(self) -> list[Reason]:
+        """What the hospital has at hand itself, in its order; a person chooses."""
+        return [("fallback", described(one)) for one in self._work.now.sender.fallbacks]
+
+    # ---- what is known
+
+    def _status(self, child: Child) -> str:
+        return str(self._work.task(child.task)["status"])
+
+    def _gap(self, need: NeedLink) -> datetime | None:
+        """When the person's cover ends; none while they are in the bed, where the hospital gives the doses."""
+        covered = self._work.coverage
+        return covered.covered_until if covered and need.need == MOUD and self._work.record.ended_at else None
+
+    def _asked(self, need: NeedLink, child: Child) -> Asked:
+        task = self._work.task(child.task)
+        asked_at = datetime.fromisoformat(task["authoredOn"])
+        answering = self._answering(need, child.partner)
+        return Asked(child.partner, task["status"], asked_at, answering, reminded=child.reminded_at is not None)
+
+    def _answering(self, need: NeedLink, partner: str) -> Answering:
+        """What the partner promised, or what the hospital asks for at this priority."""
+        profile = self._work.now.directory.partners.get(partner)
+        promised = profile.response_minutes if profile else None
+        priority: Priority = self._work.task(need.task).get("priority", "routine")
+        wanted = self._work.now.sender.answer_minutes.get(priority, ANSWER_MINUTES[priority])
+        return Answering(timedelta(minutes=promised or wanted), intake_calendar(profile) if profile else None)
+
+    def _candidates(self, need: NeedLink) -> Candidates:
+        """Who can be asked yet: found by route or profile, asked once, and as far as consent permits."""
+        found: list[str] = []
+        refused: list[Reason] = []
+        for partner in self._found(need):
+            verdict = self._work.sharing.verdict(partner, need.need)
+            if verdict.level == "packet" or (verdict.level == "offer" and self._may_offer(need)):
+                found.append(partner)
+            else:
+                refused += told_of(verdict)
+        if found or refused:
+            return Candidates(found, "consent-needed", [] if found else refused)
+        route = self._route(need, self._asked_before(need))
+        return Candidates([], "route-needed", [(reason.code, reason.text) for reason in route.reasons])
+
+    def _found(self, need: NeedLink) -> Iterator[str]:
+        """The partner that follows from routes and profiles, then the one that would without it."""
+        gone = self._asked_before(need)
+        while (route := self._route(need, gone)).partner is not None:
+            yield route.partner.organization
+            gone |= {route.partner.organization}
+
+    def _route(self, need: NeedLink, gone: set[str]) -> routing.RouteVerdict:
+        product = self._work.now.triage.product
+        names = self._work.now.directory.names
+        sender = self._work.now.sender
+        lost = {names.get(one) for one in gone}
+        return routing.choose(
+            need=need.need,
+            product=routing.drug_of(product.drug) if product and need.need == MOUD else None,
+            routes={kind: name for kind, name in sender.routes.items() if name not in lost},
+            partners=[one for one in choices(self._work.now.directory) if one.organization not in gone],
+        )
+
+    def _asked_before(self, need: NeedLink) -> set[str]:
+        return {child.partner for child in need.children}
+
+    def _may_offer(self, need: NeedLink) -> bool:
+        """Whether a partner may be asked for room before anybody consents: a person asks, or the sender says so."""
+        return need.by_hand or self._work.now.sender.minimum_offer == "at-once"
+
+
+def described(fallback: Fallback) -> str:
+    """A fallback in one line: ``own-bridge-clinic: Mercy Bridge, 555-0100, mon-fri 08:00-16:00``."""
+    hours = [f"{' '.join(one.days)} {one.opens}-{one.closes}" for one in fallback.hours]
+    parts = [part for part in (fallback.name, fallback.phone, "; ".join(hours)) if part]
+    return f"{fallback.kind}: {', '.join(parts)}" if parts else fallback.kind

@@ -5,21 +5,21 @@ incident that is reviewed afterwards and the disclosure are durable in one commi
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros
-from app.core.errors import BadRequest, Conflict, Forbidden, Issue, Unavailable
+from app.core.errors import BadRequest, Conflict, Forbidden, Unavailable
 from app.core.ids import uuid7
 from app.rules import consent
+from app.services import operation_parameters
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.incidents import incident
 from app.services.packets import document, reachable, with_author
 from app.services.parties import party_of
 from app.services.reads import not_found
-from app.services.resource_requests import conforming
 from app.services.scopes import require
 from app.services.writing import Disclosed
 from app.store.accounts import Directory
@@ -43,26 +43,10 @@ _LEFT_OUT: Final = frozenset({"Provenance", "Consent"})
 
 def fields_of(body: object) -> dict[str, str]:
     """The four fields of a Parameters resource. Raises BadRequest with each one that is missing or unknown."""
-    given: dict[str, Any] = {}
-    for one in conforming("Parameters", body).get("parameter", []):
-        element, _ = FIELDS.get(one["name"], ("", ""))
-        if one["name"] in given or not isinstance(one.get(element), str):
-            raise BadRequest(f"Parameters are {', '.join(FIELDS)}, each once.", path="Parameters.parameter")
-        given[one["name"]] = one[element].strip()
-    if "T" not in given.get("at", "T") or date_range(given.get("at", "2026")) is None:
-        raise BadRequest(
-            "A date with its time is expected.", path="Parameters.parameter.where(name='at').valueDateTime"
-        )
-    missing = [name for name in FIELDS if not given.get(name)]
-    if missing:
-        issues = (_missing(name) for name in missing)
-        raise BadRequest(f"42 CFR 2.51(c) asks for {', '.join(missing)} too.", issues=tuple(issues))
+    given = operation_parameters.fields_of(body, FIELDS, source=" (42 CFR 2.51(c))")
+    if "T" not in given["at"] or date_range(given["at"]) is None:
+        raise BadRequest("A date with its time is expected.", path=operation_parameters.path_of("at", FIELDS["at"][0]))
     return given
-
-
-def _missing(name: str) -> Issue:
-    element, text = FIELDS[name]
-    return Issue("required", f"{name}: {text} (42 CFR 2.51(c))", f"Parameters.parameter.where(name='{name}').{element}")
 
 
 class BreakGlass:

@@ -18,6 +18,8 @@ _PROCESS_MESSAGE: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader
 _VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 _PACKET: Final = "https://throughline.org/fhir/OperationDefinition/packet"
 _BREAK_GLASS: Final = "https://throughline.org/fhir/OperationDefinition/break-glass"
+_ASK: Final = "https://throughline.org/fhir/OperationDefinition/ask"
+_CHOOSE_FALLBACK: Final = "https://throughline.org/fhir/OperationDefinition/choose-fallback"
 _TRANSACTION: Final = (
     "All or nothing, with urn:uuid and conditional references. A transaction that tells of a stay (Patient, Encounter, "
     "medication and so on) is intake, with the scope ingest: its entries are read, not kept as sent; one person and "
@@ -152,6 +154,8 @@ def _operations(resource_type: str) -> list[dict[str, str]]:
         "Task": [
             {"name": "packet", "definition": _PACKET},
             {"name": "break-glass", "definition": _BREAK_GLASS},
+            {"name": "ask", "definition": _ASK},
+            {"name": "choose-fallback", "definition": _CHOOSE_FALLBACK},
         ],
         "Subscription": [
             {"name": "status", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-status"},

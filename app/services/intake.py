@@ -7,7 +7,7 @@ commit; what is not durable is not acknowledged at all.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,9 +19,10 @@ from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
 from app.core.ids import uuid7
 from app.services import intake_reading
 from app.services.hub import Hub
-from app.services.intake_deciding import Decision, Known, WaitingFacts, decide, gated, indexed, refused
+from app.services.intake_deciding import Known, WaitingFacts, decide, gated, indexed
 from app.services.intake_finding import needs_the_person
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
+from app.services.intake_recording import Decision, refused
 from app.services.sender_counts import SenderCounts
 from app.services.situation import Stored
 from app.services.visit_file import VisitFile
@@ -104,11 +105,15 @@ class Intake:
         reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
         return await self.receive(reread(inbound, self._hub.keys))
 
-    async def settle_again(self, service_request: str) -> None:
-        """Look once more at the visit of a referral, because its source Task was changed by hand."""
+    async def settle_again(self, service_request: str) -> bool:
+        """Decide the message again that opened a referral, because its source Task was changed by hand.
+
+        False where no message is kept that did: a further need of a visit, or a request by name.
+        """
         opener = await self._hub.store.intake(_SYSTEM).opener(service_request)
         if opener is not None:
             await self.replay(opener)
+        return opener is not None
 
     # ---- one batch
 
@@ -205,7 +210,8 @@ class Intake:
             persons=[p for part in live if needs_the_person(part.facts, part.numbers) for p in part.persons],
             waiting=[p for part in live for p in part.persons],
         )
-        files = [self._opened(r, found) for r in batch]
+        pinned = {a.visit: await reader.visit(a.visit) for a in arrivals if a.visit is not None}
+        files = [self._opened(r, found, pinned) for r in batch]
         rows = await self._referral_rows([file for numbered, of_person in files for file in (*numbered, *of_person)])
         return [
             Known(
@@ -222,12 +228,15 @@ class Intake:
             for r, (numbered, of_person) in zip(batch, files, strict=True)
         ]
 
-    def _opened(self, reading: Reading, found: Found) -> tuple[tuple[VisitFile, ...], tuple[VisitFile, ...]]:
+    def _opened(
+        self, reading: Reading, found: Found, pinned: Mapping[str, StoredVisit | None]
+    ) -> tuple[tuple[VisitFile, ...], tuple[VisitFile, ...]]:
         """The visits of one message, by its visit identifiers and by its person."""
         if isinstance(reading, Refusal):
             return (), ()
         numbers = {mac for part in reading.parts for mac in part.numbers}
-        numbered = [v for v in found.by_number if v.mac in numbers]
+        one = pinned.get(reading.visit) if reading.visit is not None else None
+        numbered = [one] if one is not None else [v for v in found.by_number if v.mac in numbers]
         persons = {mac for part in reading.parts if needs_the_person(part.facts, part.numbers) for mac in part.persons}
         known = {visit.id for visit in numbered}
         of_person = [v for v in found.by_person if v.mac in persons and v.id not in known]

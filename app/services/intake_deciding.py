@@ -7,25 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
 from app.services.intake_finding import Candidates, Joined, NoVisit, find, fused, joined, of_the_person_alone
-from app.services.intake_reading import AckCode, Arrival, Part, Refusal, identity_macs
+from app.services.intake_reading import Arrival, Part, Refusal, identity_macs
+from app.services.intake_recording import Decision, plain, recorded, refused, row
 from app.services.referrals import settle
 from app.services.review_rows import item_of, review_row
 from app.services.situation import NotConforming, Origin, Reason, Settlement, Situation, Stored
 from app.services.visit_file import VisitFile, is_open_at, reasons_json
-from app.services.writing import Draft
 from app.store.accounts import Directory
 from app.store.changes import (
     Changes,
     Job,
     LedgerMove,
-    LedgerRow,
     LedgerState,
-    Receipt,
     ReviewItem,
     VisitAbsorbed,
     VisitMoves,
@@ -65,47 +63,12 @@ class Known:
     rows: Mapping[str, Stored] = field(default_factory=dict)
 
 
-class Decision(NamedTuple):
-    """What is written for one message, and how it is answered."""
-
-    changes: Changes
-    state: LedgerState
-    reasons: tuple[Reason, ...]
-    code: AckCode = "AA"
-    visit: str | None = None
-    referral: str | None = None
-    notes: tuple[Reason, ...] = ()
-    """What is said of the message whatever becomes of it."""
-    drafts: tuple[Draft, ...] = ()
-    """Resources that it writes as well, once they have passed the gate."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """A state with its reasons."""
 
     state: LedgerState
     reasons: tuple[Reason, ...]
-
-
-def refused(refusal: Refusal, keys: Keys) -> Decision:
-    """A refused message is kept, so that it can be looked into and decided again."""
-    inbound = refusal.inbound
-    reasons = ((refusal.reason, refusal.text),)
-    if inbound.replay_of:
-        move = LedgerMove(refusal.ledger, inbound.received_at, "rejected", reasons_json(reasons))
-        return Decision(Changes(moves=(move,)), "rejected", reasons, code=refusal.code)
-    row = LedgerRow(
-        id=refusal.ledger,
-        sender=refusal.sender,
-        control_id=refusal.header.control_id if refusal.header else None,
-        message_type=refusal.message_type,
-        received_at=inbound.received_at,
-        state="rejected",
-        reasons=reasons_json(reasons),
-        raw=keys.seal_raw(refusal.ledger, inbound.data),
-    )
-    return Decision(Changes(ledger=(row,)), "rejected", reasons, code=refusal.code)
 
 
 def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> Decision:
@@ -118,14 +81,14 @@ def decide(arrival: Arrival, known: Known, directory: Directory, keys: Keys) -> 
     notes: tuple[Reason, ...] = ()
     if others and arrival.source != "hl7v2":
         reasons = (("identity-conflict", "This identifier was already used for other content."),)
-        return _plain(arrival, "rejected", reasons, keys, code="AE")
+        return plain(arrival, "rejected", reasons, keys, code="AE")
     if others:
         if arrival.sender.control_id_reuse == "quarantine":
             reasons = (("control-id-conflict", "This MSH-10 was already used for other content."),)
-            return _plain(arrival, "rejected", reasons, keys, code="AE")
+            return plain(arrival, "rejected", reasons, keys, code="AE")
         notes = (("control-id-reused", "This MSH-10 was used before, for other content."),)
     if arrival.test:
-        return _plain(arrival, "not-ours", (*notes, _TEST_MESSAGE), keys)
+        return plain(arrival, "not-ours", (*notes, _TEST_MESSAGE), keys)
     try:
         return _Filing(arrival, known, directory, keys, notes).decide()
     except NotConforming as error:
@@ -156,70 +119,13 @@ def indexed(decision: Decision) -> Decision:
 
 def _unfit(arrival: Arrival, notes: tuple[Reason, ...], problems: Sequence[tuple[str, str]], keys: Keys) -> Decision:
     reasons = [("not-conforming", f"{path}: {rule}") for path, rule in problems]
-    return _plain(arrival, "review", (*notes, *reasons), keys)
+    return plain(arrival, "review", (*notes, *reasons), keys)
 
 
 def _duplicate(arrival: Arrival, same: Received) -> Decision:
     reasons = (("duplicate", "The same message was already accounted for."),)
-    row = _row(arrival, "duplicate", reasons, visit=same.visit, referral=same.referral)
-    return Decision(Changes(ledger=(row,)), "duplicate", reasons, visit=same.visit, referral=same.referral)
-
-
-def _plain(
-    arrival: Arrival, state: LedgerState, reasons: Sequence[Reason], keys: Keys, *, code: AckCode = "AA"
-) -> Decision:
-    """A message that touches no visit."""
-    raw = None if state == "not-ours" else arrival.inbound.data
-    changes = _recorded(arrival, state, reasons, keys, raw=raw, receipt=code == "AA")
-    return Decision(changes, state, tuple(reasons), code=code)
-
-
-def _row(
-    arrival: Arrival,
-    state: LedgerState,
-    reasons: Sequence[Reason],
-    *,
-    visit: str | None = None,
-    referral: str | None = None,
-    person: str | None = None,
-    raw: bytes | None = None,
-) -> LedgerRow:
-    return LedgerRow(
-        id=arrival.ledger,
-        sender=arrival.sender.id,
-        control_id=arrival.key,
-        message_type=arrival.message_type,
-        received_at=arrival.inbound.received_at,
-        state=state,
-        reasons=reasons_json(reasons),
-        visit=visit,
-        referral=referral,
-        person=person,
-        raw=raw,
-    )
-
-
-def _recorded(
-    arrival: Arrival,
-    state: LedgerState,
-    reasons: Sequence[Reason],
-    keys: Keys,
-    *,
-    visit: str | None = None,
-    referral: str | None = None,
-    person: str | None = None,
-    raw: bytes | None = None,
-    receipt: bool = True,
-) -> Changes:
-    """The message's own entry: a new row with its receipt, or, decided again, a move of the old row."""
-    if arrival.inbound.replay_of:
-        at = arrival.inbound.received_at
-        move = LedgerMove(arrival.ledger, at, state, reasons_json(reasons), referral, visit)
-        return Changes(moves=(move,))
-    sealed = keys.seal_raw(arrival.ledger, raw) if raw is not None else None
-    row = _row(arrival, state, reasons, visit=visit, referral=referral, person=person, raw=sealed)
-    receipts = (Receipt(arrival.scope, arrival.key, arrival.mac, arrival.ledger),) if receipt else ()
-    return Changes(ledger=(row,), receipts=receipts)
+    entry = row(arrival, "duplicate", reasons, visit=same.visit, referral=same.referral)
+    return Decision(Changes(ledger=(entry,)), "duplicate", reasons, visit=same.visit, referral=same.referral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,11 +225,11 @@ class _Filing:
     def _without_visit(self, code: str, text: str) -> Decision:
         arrival = self.arrival
         if not arrival.signal:
-            return _plain(arrival, "not-ours", (*self.notes, ("no-signal", triage.REASONS["no-signal"])), self.keys)
+            return plain(arrival, "not-ours", (*self.notes, ("no-signal", triage.REASONS["no-signal"])), self.keys)
         reasons = (*self.notes, (code, text))
         person = arrival.persons[0] if arrival.persons else None
         raw = arrival.inbound.data
-        changes = _recorded(arrival, "waiting", reasons, self.keys, person=person, raw=raw)
+        changes = recorded(arrival, "waiting", reasons, self.keys, person=person, raw=raw)
         due = micros(self.now + timedelta(days=arrival.sender.stub_days))
         jobs = (
             Job(f"again:{arrival.ledger}", "look-again", arrival.ledger, micros(self.now + _LOOK_AGAIN)),
@@ -340,6 +246,8 @@ class _Filing:
         had_referral = content.referral is not None
         for other in one.absorbed:
             file.absorb(other)
+        if self.arrival.chosen is not None and content.referral is not None:
+            content.referral.choose(*self.arrival.chosen)
         verdict = triage.judge(content.record)
         settlement = settle(self._situation(one, verdict))
         standing = self._standing(file, verdict, settlement)
@@ -404,6 +312,7 @@ class _Filing:
             scope=frozenset({file.id, *(other.id for other in stored)}),
             visits=(change,),
             absorbed=tuple(VisitAbsorbed(other.id, other.version, file.id, at, referral) for other in stored),
+            referrals=tuple(settlement.referrals),
             jobs=(*lapses, *settlement.jobs),
             grants=tuple(settlement.grants),
             revocations=tuple(settlement.revocations),
@@ -416,7 +325,7 @@ class _Filing:
 
     def _own_part(self, chief: "_Filed") -> Changes:
         standing, keep = chief.standing, chief.standing.state != "not-ours"
-        return _recorded(
+        return recorded(
             self.arrival,
             standing.state,
             standing.reasons,
@@ -461,9 +370,10 @@ class _Filing:
         """The visit's row in the review queue as it is now; closed where nothing waits for a human any more."""
         record, sender, at = file.content.record, self.arrival.sender, self.arrival.inbound.received_at
         ended = record.ended_at is not None
-        held = bool(settlement.review) and (ended or standing.state == "review")
+        waits = [*settlement.review, *settlement.attention]
+        held = bool(settlement.attention) or (bool(settlement.review) and (ended or standing.state == "review"))
         if held or (verdict.outcome == "review" and (ended or _at_once(verdict, record))):
-            row = review_row(record, verdict, settlement.review, sender)
+            row = review_row(record, verdict, waits, sender)
             return (item_of(file.id, row, sender.id, at, settlement.referral),)
         may_be_open = ended or record.cancelled or record.unhandled_signal or record.unlinked
         if may_be_open and file.version > 0:

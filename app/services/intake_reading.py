@@ -20,6 +20,7 @@ from fhir_mappings.dialects.base import Unmapped
 from fhir_mappings.dialects.event_json.dialect import Refused, parse, to_facts
 from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender
+from schemas.stub import Chosen
 
 AckCode = Literal["AA", "AE", "AR"]
 _PROCESSING = frozenset({"", "P", "T", "D"})
@@ -100,6 +101,10 @@ class Arrival(NamedTuple):
     """What it says of further persons (A40 repeats its groups)."""
     unmapped: tuple[Unmapped, ...] = ()
     sent_at: datetime | None = None
+    visit: str | None = None
+    """Id of its visit, where that is known beforehand."""
+    chosen: tuple[str, Chosen] | None = None
+    """What a person decided about a need: id of its source Task, and what."""
 
     @property
     def parts(self) -> tuple[Part, ...]:

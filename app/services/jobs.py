@@ -7,9 +7,10 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services import reviews
-from app.services.consent_ends import consent_ends
+from app.services.due_looks import FOLLOW, LOOK
 from app.services.hub import Hub
 from app.services.intake import Intake
+from app.services.looking import follow_referral, look_at_visit
 from app.services.sharing import CONSENT_ENDS
 from app.services.visit_file import reasons_json
 from app.store.changes import Changes, LedgerMove, ReviewItem
@@ -78,7 +79,9 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "look-again": look_again,
     "review-waiting": review_waiting,
     reviews.SETTLE: reviews.settle_visit,
-    CONSENT_ENDS: consent_ends,
+    CONSENT_ENDS: look_at_visit,
+    LOOK: look_at_visit,
+    FOLLOW: follow_referral,
 }
 """Kind of job to what does it."""
 

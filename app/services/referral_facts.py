@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Final, cast
 
 from app.rules import coverage, routing
+from app.rules.hours import Calendar
 from app.services.situation import Situation
 from app.services.writing import Resource
 from app.store.accounts import Directory
 from fhir_mappings import build, offer, visit
 from schemas.discharge import DischargeEvent, NeedKind
+from schemas.partner import PartnerProfile
 
 _PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 _COMPLETE: Final = frozenset({"Condition", "Coverage", "MedicationAdministration", "MedicationRequest"})
@@ -22,6 +24,13 @@ def choices(directory: Directory) -> list[routing.PartnerChoice]:
         routing.PartnerChoice(p.name, organization, p.active, frozenset(p.needs), frozenset(p.products))
         for organization, p in directory.partners.items()
     ]
+
+
+def intake_calendar(profile: PartnerProfile) -> Calendar | None:
+    """When a person may come to a partner for an intake; None where hours or zone are not said."""
+    if profile.zone is None or profile.intake_hours is None:
+        return None
+    return Calendar.of(profile.intake_hours, profile.zone, profile.closed_on)
 
 
 def coverage_of(situation: Situation, event: DischargeEvent, *, engaged: bool) -> build.CoverageView | None:

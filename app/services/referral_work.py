@@ -114,7 +114,8 @@ class Work:
 
         name = self.now.directory.names.get(child.partner, "")
         source = self.task(need.service_request), self.task(need.task)
-        whole = build.child(*source, partner=child.partner, partner_name=name, ids=ids, now=self.now.now)
+        answer = build.AnswerView(child.answer_by, child.reminded_at, child.together) if child.answer_by else None
+        whole = build.child(*source, partner=child.partner, partner_name=name, ids=ids, now=self.now.now, answer=answer)
         packet = self.showing.packet(need.need, child.decided)
         for resource in packet_content.cut(*whole, need.need, packet):
             known = self.tasks.get(resource["id"]) or _resource(self.now.rows, resource["id"])

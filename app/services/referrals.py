@@ -6,7 +6,7 @@ is to be written. It decides nothing by itself: triage, consent, routing, covera
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle
@@ -18,13 +18,14 @@ from app.services.showing import Outcome
 from app.services.situation import Reason, Settlement, Situation
 from app.services.visit_file import VisitFile
 from app.services.writing import Resource
-from app.store.changes import Revocation
+from app.store.changes import ReferralVisit, Revocation
 from fhir_mappings import triage, visit
 from fhir_mappings.labels import security
 from schemas.facts import VisitRecord
 from schemas.stub import Child, Decided, NeedLink
 
 _UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
+_ASKED_OR_TAKEN: Final = lifecycle.ENGAGED | {"requested"}
 _TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 
 
@@ -129,9 +130,10 @@ class _Course:
         self._work.refresh(clinical)
         for need in self._work.link.needs:
             # The case manager offers early, or a clinician asked by name: requested while the person is in the bed.
-            early = self._work.task(need.task)["status"] == "requested" or self._work.record.asked_for
-            if early and not need.children:
-                self._asking.request(need)
+            chosen = any(not one.done for one in need.chosen)
+            early = chosen or self._work.task(need.task)["status"] in _ASKED_OR_TAKEN or self._work.record.asked_for
+            if early:
+                self._asking.follow(need)
 
     def _taken_back_by(self) -> StepOf | None:
         """What took back that a partner was asked, while the visit is open."""
@@ -151,8 +153,8 @@ class _Course:
         self._work.apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
         self._work.refresh(clinical)
         for need in self._work.link.needs:
-            if self._work.task(need.task)["status"] in lifecycle.ASKED and not need.children:
-                self._asking.request(need)
+            if self._work.task(need.task)["status"] not in lifecycle.TERMINAL:
+                self._asking.follow(need)
 
     def _open(self, clinical: list[Resource]) -> None:
         """A source for each need that has none; one that is stated later joins the others of its group."""
@@ -162,6 +164,7 @@ class _Course:
         for need in (one for one in wanted if one.kind not in linked):
             opened = NeedLink(need=need.kind, service_request=uuid7(), task=uuid7())
             self._work.link.needs.append(opened)
+            self._work.result.referrals.append(ReferralVisit(opened.service_request, self._work.now.file.id))
             request, task = self._work.source(opened, clinical, "draft")
             self._work.put(request)
             self._work.put(task)

@@ -15,6 +15,7 @@ from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.interactions import Done, Edit, Plan, Planned, Wanted, carried_out
+from app.services.looking import look_of
 from app.services.resource_plans import Known, known_to, unchanged, with_local_references
 from app.services.resource_requests import admit_interaction, conforming, said_version
 from app.services.scopes import require
@@ -222,7 +223,8 @@ class ResourceWrites:
     async def _afterwards(self, actor: Actor, planned: Planned, done: Done) -> Done:
         row = planned.row
         if planned.offered is not None:
-            await self._intake.settle_again(planned.offered)
+            if not await self._intake.settle_again(planned.offered):
+                await look_of(self._hub, planned.offered)
             row = await self._hub.store.reader(actor).read(planned.type, planned.id)
             if row is not None:
                 done = Done(done.status, done.type, done.id, row.version, Rendition.of(row))

@@ -19,6 +19,7 @@ from app.core.ids import uuid7
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_reading import Arrival, Inbound, read_event, read_hl7
+from app.services.looking import nothing_new
 from app.services.review_rows import Reason, ReviewRow, answered, review_row
 from app.services.visit_file import VisitFile, reasons_json
 from app.store.accounts import Directory
@@ -26,7 +27,7 @@ from app.store.changes import Changes, Job, ReviewAnswer
 from app.store.jobs import DueJob, Jobs
 from app.store.reviews import Reviews, StoredReview
 from fhir_mappings import triage, visit
-from schemas.facts import Facts, VisitRecord
+from schemas.facts import VisitRecord
 from schemas.sender import Sender
 
 Answer = Literal["refer", "not-ours", "later"]
@@ -259,27 +260,6 @@ async def _decide_again(hub: Hub, file: VisitFile, item: StoredReview) -> None:
     # The bytes went when a person said "not ours"; what the visit knows is enough to say otherwise.
     sender = (await hub.registry.current()).senders[item.sender]
     await Intake(hub).receive(nothing_new(file, sender, hub))
-
-
-def nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
-    """A message that says nothing, about this visit; it has no ledger entry."""
-    now = hub.clock.now_us()
-    ledger = uuid7()
-    facts = Facts(trigger="review", kind="other", at=file.content.record.ended_at or from_micros(now))
-    return Arrival(
-        ledger=ledger,
-        inbound=Inbound(b"", (sender,), now, replay_of=ledger),
-        sender=sender,
-        source="hl7v2",
-        facts=facts,
-        signal=False,
-        test=False,
-        key=f"review:{ledger}",
-        mac=hub.keys.mac(f"content:{sender.id}", ledger),
-        numbers=tuple(file.content.numbers),
-        persons=tuple(file.content.persons),
-        message_type="review",
-    )
 
 
 async def settle_waiting(hub: Hub, sender: str | None = None) -> int:

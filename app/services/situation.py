@@ -7,7 +7,7 @@ from datetime import datetime
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource
 from app.store.accounts import Directory
-from app.store.changes import Decision, Grant, Job, Revocation
+from app.store.changes import Decision, Grant, Job, ReferralVisit, Revocation
 from fhir_mappings import gate
 from fhir_mappings.triage import Triage
 from schemas.sender import Sender
@@ -65,10 +65,14 @@ class Settlement:
     referral: str | None = None
     """Id of the source ServiceRequest that holds (the first one)."""
     review: list[Reason] = field(default_factory=list)
+    """Why a person must decide before anybody is asked, or may be shown more."""
+    attention: list[Reason] = field(default_factory=list)
+    """Why a person must look at a referral that is under way."""
     drafts: list[Draft] = field(default_factory=list)
     """New versions of resources; each has yet to pass the gate."""
     grants: list[Grant] = field(default_factory=list)
     revocations: list[Revocation] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
-    """What falls due when a permit ends by itself."""
+    """What falls due by time alone: a permit ends, an answer is due, the cover ends."""
+    referrals: list[ReferralVisit] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import Final
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import labelling, lifecycle
+from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
 from app.services.packets import reachable
@@ -25,7 +26,7 @@ from app.services.resource_plans import (
 )
 from app.services.resource_requests import conforming
 from app.services.writing import Resource, change_of, decoded, last_modified, without_server_meta
-from app.store.changes import Changes, Grant, ResourceChange, Revocation
+from app.store.changes import Changes, Grant, Job, ResourceChange, Revocation
 from app.store.decisions import Standing
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
@@ -86,13 +87,22 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     family = replace(family, way_back=await _way_back(hub, family, current), offers=await _offers(hub, family))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
     changes = await _revocations(hub, changes, family)
-    changes = changes._replace(grants=await _reports(hub, actor, changes, family, new or {}))
+    grants = await _reports(hub, actor, changes, family, new or {})
+    changes = changes._replace(grants=grants, jobs=_followed(current, merged, family, hub.clock.now_us()))
     written = next(change for change in changes.resources if change.id == row.id)
     offered = "partOf" not in current and (current["status"], merged["status"]) == ("draft", "requested")
     request = current["focus"]["reference"].rpartition("/")[2] if offered else None
     content = written.content if written.offer is None else written.offer
     planned = Planned(200, "Task", row.id, written.version, content, changes, offered=request)
     return disclosing(actor, planned, row)
+
+
+def _followed(current: Resource, merged: Resource, family: _Referral, now: int) -> tuple[Job, ...]:
+    """Whoever was asked has answered: what that means for who is asked next is looked at, at once."""
+    if current["status"] == merged["status"] or family.source is None or "partOf" not in current:
+        return ()
+    request = family.source["focus"]["reference"].rpartition("/")[2]
+    return (follow_job(request, f"{current['id']}:{family.rows[current['id']].version}", now),)
 
 
 async def _check_outputs(

@@ -152,6 +152,13 @@ class VisitAbsorbed(NamedTuple):
     """The referral that its messages belong to now."""
 
 
+class ReferralVisit(NamedTuple):
+    """The visit that the referral of a source ServiceRequest grew from; it may be known already."""
+
+    request: str
+    visit: str
+
+
 class LedgerRow(NamedTuple):
     """Where one received message went."""
 
@@ -299,6 +306,7 @@ class Changes(NamedTuple):
     claims: tuple[Claim, ...] = ()
     visits: tuple[VisitChange, ...] = ()
     absorbed: tuple[VisitAbsorbed, ...] = ()
+    referrals: tuple[ReferralVisit, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     moves: tuple[LedgerMove, ...] = ()
     visit_moves: tuple[VisitMoves, ...] = ()

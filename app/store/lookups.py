@@ -147,6 +147,11 @@ class IntakeReader:
         )
         return StoredVisit(*rows[0]) if rows else None
 
+    async def visit_of(self, referral: str) -> str | None:
+        """The visit that the referral of a source ServiceRequest grew from."""
+        rows = await self._database.fetch("select visit from referral_visit where request = $1", referral)
+        return rows[0][0] if rows else None
+
     async def entry(self, ledger_id: str) -> LedgerEntry | None:
         """One ledger entry."""
         rows = await self._database.fetch(f"select {_ENTRY} from ledger where id = $1", ledger_id)

@@ -12,8 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.store.schema import metadata
 from app.store.sqlite import private_file
-from app.store.tables import metadata
 
 T = TypeVar("T")
 

@@ -63,7 +63,8 @@ class Statement:
         return self.template.format(rows=f"unnest({arrays}) as u({names})", names=names)
 
 
-def _insert(table: str, *columns: tuple[str, str], suffix: str = "", after: tuple[Statement, ...] = ()) -> Statement:
+def insert(table: str, *columns: tuple[str, str], suffix: str = "", after: tuple[Statement, ...] = ()) -> Statement:
+    """Rows of one table, as they come."""
     names = ", ".join(name for name, _ in columns)
     marks = ", ".join(f"?{i}" for i in range(1, len(columns) + 1))
     return Statement(
@@ -75,8 +76,8 @@ def _insert(table: str, *columns: tuple[str, str], suffix: str = "", after: tupl
     )
 
 
-RECEIPTS = _insert("receipt", ("scope", "text"), ("key", "text"), ("mac", "text"), ("ledger", "text"))
-VISITS_NEW = _insert(
+RECEIPTS = insert("receipt", ("scope", "text"), ("key", "text"), ("mac", "text"), ("ledger", "text"))
+VISITS_NEW = insert(
     "visit",
     ("id", "text"),
     ("organization", "text"),
@@ -97,8 +98,8 @@ VISITS_CHANGED = Statement(
     ),
     guarded=True,
 )
-VISIT_NUMBERS = _insert("visit_number", ("mac", "text"), ("visit", "text"))
-VISIT_PERSONS = _insert("visit_person", ("mac", "text"), ("visit", "text"), suffix="on conflict do nothing")
+VISIT_NUMBERS = insert("visit_number", ("mac", "text"), ("visit", "text"))
+VISIT_PERSONS = insert("visit_person", ("mac", "text"), ("visit", "text"), suffix="on conflict do nothing")
 LOST_NUMBERS = Statement(
     name="visit_number",
     columns=(("mac", "text"), ("visit", "text")),
@@ -150,7 +151,7 @@ ABSORBED_REVIEWS = Statement(
     template="delete from review where visit in (select visit from {rows})",
     sqlite="delete from review where visit = ?1",
 )
-LEDGER = _insert(
+LEDGER = insert(
     "ledger",
     ("id", "text"),
     ("sender", "text"),
@@ -244,7 +245,7 @@ VISIT_MOVES = Statement(
     ),
     after=(MOVES, ABSORBED_HISTORY, ABSORBED_LEDGER),
 )
-REVIEWS = _insert(
+REVIEWS = insert(
     "review",
     ("visit", "text"),
     ("sender", "text"),
@@ -270,7 +271,7 @@ REVIEWS_CLOSED = Statement(
     template="update review set closed_at = u.at from {rows} where review.visit = u.visit and closed_at is null",
     sqlite="update review set closed_at = ?2 where visit = ?1 and closed_at is null",
 )
-ANSWERS = _insert(
+ANSWERS = insert(
     "review_answer",
     ("id", "text"),
     ("visit", "text"),
@@ -291,7 +292,7 @@ ANSWERED = Statement(
     guarded=True,
     after=(REVIEWS, REVIEWS_CLOSED),
 )
-JOBS = _insert(
+JOBS = insert(
     "job",
     ("id", "text"),
     ("kind", "text"),
@@ -301,7 +302,7 @@ JOBS = _insert(
     ("claimed_until", "big"),
     suffix="on conflict do nothing",
 )
-BODIES = _insert("body", ("id", "text"), ("version", "int"), ("rendition", "text"), ("content", "bytes"))
+BODIES = insert("body", ("id", "text"), ("version", "int"), ("rendition", "text"), ("content", "bytes"))
 INDEX_CLEARED = Statement(
     name="search_index",
     columns=(("id", "text"),),
@@ -309,7 +310,7 @@ INDEX_CLEARED = Statement(
     sqlite="delete from search_index where id = ?1",
 )
 """May stand beside INDEX in one statement: it sees the rows of before only, and the table takes a row twice."""
-INDEX = _insert(
+INDEX = insert(
     "search_index",
     ("id", "text"),
     ("name", "text"),
@@ -324,7 +325,7 @@ REVOCATIONS = Statement(
     ),
     sqlite="delete from visibility where organization = ?1 and id = ?2",
 )
-GRANTS = _insert(
+GRANTS = insert(
     "visibility",
     ("organization", "text"),
     ("id", "text"),
@@ -342,7 +343,7 @@ GRANTS = _insert(
     ),
     after=(REVOCATIONS,),
 )
-DECISIONS = _insert(
+DECISIONS = insert(
     "decision",
     ("id", "text"),
     ("at", "big"),
@@ -363,8 +364,8 @@ DECISIONS = _insert(
     ("reasons", "text"),
     ("cure", "text"),
 )
-AUTHORS = _insert("author", ("id", "text"), ("organization", "text"))
-CLAIMS = _insert("claim", ("key", "text"), ("id", "text"))
+AUTHORS = insert("author", ("id", "text"), ("organization", "text"))
+CLAIMS = insert("claim", ("key", "text"), ("id", "text"))
 CLAIMS_MOVED = Statement(
     name="claim",
     columns=(("key", "text"), ("id", "text"), ("instead_of", "text")),
@@ -372,7 +373,7 @@ CLAIMS_MOVED = Statement(
     sqlite="update claim set id = ?2 where key = ?1 and id = ?3",
     guarded=True,
 )
-DISCLOSURES = _insert(
+DISCLOSURES = insert(
     "disclosure",
     ("id", "text"),
     ("at", "big"),
@@ -382,8 +383,8 @@ DISCLOSURES = _insert(
     ("entries", "text"),
     ("user_id", "text"),
 )
-DISCLOSURE_DECISIONS = _insert("disclosure_decision", ("decision", "text"), ("disclosure", "text"))
-INCIDENTS = _insert(
+DISCLOSURE_DECISIONS = insert("disclosure_decision", ("decision", "text"), ("disclosure", "text"))
+INCIDENTS = insert(
     "incident",
     ("id", "text"),
     ("kind", "text"),

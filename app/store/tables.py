@@ -12,23 +12,12 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     text,
 )
-from sqlalchemy import Text as _Text
 
-Text = _Text().with_variant(_Text(collation="C"), "postgresql")
-"""Text compared byte by byte on both databases."""
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+from app.store.table_base import Text, metadata
 
 # ---- who takes part
 party = Table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.store import statements as sql
+from app.store import statements_following as following
 from app.store.changes import Changes, ResourceChange
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 from app.store.subscription_writes import LANES, SUBSCRIPTIONS, SUBSCRIPTIONS_GONE
@@ -93,6 +94,8 @@ def _absorbed_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable
         (sql.ABSORBED_PERSONS, ((one.id, one.into) for one in absorbed)),
         (sql.ABSORBED_PERSONS_GONE, ((one.id,) for one in absorbed)),
         (sql.ABSORBED_REVIEWS, ((one.id,) for one in absorbed)),
+        (following.ABSORBED_REFERRALS, ((one.id, one.into) for one in absorbed)),
+        (following.REFERRAL_VISITS, (tuple(one) for member in members for one in member.referrals)),
     ]
 
 

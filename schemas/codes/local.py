@@ -15,6 +15,7 @@ STATUS_REASON: Final = f"{BASE}/CodeSystem/status-reason"
 NEED: Final = f"{BASE}/CodeSystem/need"
 FLAG: Final = f"{BASE}/CodeSystem/flag"
 FACT: Final = f"{BASE}/CodeSystem/fact"
+FALLBACK: Final = f"{BASE}/CodeSystem/fallback"
 OFFER: Final = f"{BASE}/CodeSystem/offer"
 
 
@@ -41,6 +42,10 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
     "closed": Meaning(
         "Closed", "The referral is over; no consent covers the way back, so what came of it is not told."
     ),
+    "fallback-chosen": Meaning(
+        "Fallback chosen",
+        "A person of the hospital chose how the next dose is given while no partner can; see the note.",
+    ),
     "route-needed": Meaning(
         "Route needed", "No single partner follows from the sender's routes and the partners' profiles."
     ),
@@ -64,6 +69,7 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
 
 _STATUS_REASON: Final[Mapping[str, Meaning]] = {
     "not-selected": Meaning("Not selected", "This request is no longer needed."),
+    "no-answer": Meaning("No answer", "No answer came in the time that was asked for; the request is withdrawn."),
     "discharge-cancelled": Meaning("Discharge cancelled", "The hospital took the discharge back (HL7 A13)."),
     "visit-cancelled": Meaning("Visit cancelled", "The hospital took the whole visit back (HL7 A11)."),
     "admitted": Meaning("Admitted", "The emergency visit went on as an admission."),
@@ -112,6 +118,18 @@ _NEED: Final[Mapping[str, Meaning]] = {
     "transport": Meaning("Transport", "A way to get to the next dose or appointment."),
     "identification": Meaning("Identification document", "Help to obtain an identification document."),
     "phone": Meaning("Phone", "A phone on which the person can be reached."),
+}
+
+_FALLBACK: Final[Mapping[str, Meaning]] = {
+    "own-bridge-clinic": Meaning("Own bridge clinic", "The hospital's own clinic gives the next dose."),
+    "return-for-dosing": Meaning(
+        "Return for dosing", "The person comes back and is given the dose at the hospital (21 CFR 1306.07(b))."
+    ),
+    "guest-dosing": Meaning("Guest dosing", "A program gives doses for a time to somebody who is not enrolled there."),
+    "telehealth-buprenorphine": Meaning("Buprenorphine by telehealth", "A clinician prescribes it after a call."),
+    "injection-before-leaving": Meaning(
+        "Injection before leaving", "A long-acting injection is given before the person leaves."
+    ),
 }
 
 _FLAG: Final[Mapping[str, Meaning]] = {
@@ -207,6 +225,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
         STATUS_REASON: MappingProxyType(_STATUS_REASON),
         NEED: MappingProxyType(_NEED),
+        FALLBACK: MappingProxyType(_FALLBACK),
         FLAG: MappingProxyType(_FLAG),
         FACT: MappingProxyType(_FACT),
         OFFER: MappingProxyType(_OFFER),

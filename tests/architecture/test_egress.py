@@ -34,6 +34,8 @@ ROUTES_OUT: Final = {
     "/fhir/R4/AuditEvent/_search": ON_RECORD,
     "/fhir/R4/AuditEvent/{id:fhir_id}": ON_RECORD,
     "/fhir/R4/Task/{id:fhir_id}/$break-glass": EMERGENCY,
+    "/fhir/R4/Task/{id:fhir_id}/$ask": SEEN,
+    "/fhir/R4/Task/{id:fhir_id}/$choose-fallback": SEEN,
     "/fhir/R4/{type}": SEEN,
     "/fhir/R4/{type}/_search": SEEN,
     "/fhir/R4/{type}/$validate": OWN,
@@ -59,6 +61,8 @@ JOBS_OUT: Final = {
     "look-again": AGAIN,
     "review-waiting": NOBODY,
     "settle-visit": AGAIN,
+    "look-at-visit": AGAIN,
+    "follow-referral": AGAIN,
 }
 CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY}
 COMMANDS_OUT: Final = {

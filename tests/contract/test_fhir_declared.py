@@ -108,6 +108,8 @@ async def test_every_operation_that_is_declared_answers(
         "validate",
         "packet",
         "break-glass",
+        "ask",
+        "choose-fallback",
         "status",
         "events",
     }

@@ -15,8 +15,8 @@ from app.store.changes import Author, Changes, Claim, Disclosure, Grant, Resourc
 from app.store.database import Unfenced
 from app.store.queries import ColumnIn, Follow, IndexIn, Query
 from app.store.reader import Reader
+from app.store.schema import metadata
 from app.store.store import Store
-from app.store.tables import metadata
 from app.store.together import ReadsTogether
 from tests.contract.fhir_callers import Caller, caller, discharge, peers
 from tests.hub_fixtures import World

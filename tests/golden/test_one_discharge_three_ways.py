@@ -69,9 +69,17 @@ async def seen(world: World, web: httpx.AsyncClient, organization: str) -> list[
     return list(told_apart(found))
 
 
+def of_the_discharge(resource: Resource) -> Resource:
+    """The resource without what the hub's own clock says."""
+    own = {name: value for name, value in resource.items() if name not in _NOT_OF_THE_DISCHARGE}
+    if "extension" in own:
+        own["extension"] = [one for one in own["extension"] if not one["url"].endswith("/answer")]
+    return own
+
+
 def told_apart(resources: list[Resource]) -> Iterator[Resource]:
     """The resources without what each telling has of its own, with names in the place of ids."""
-    plain = {one["id"]: {k: v for k, v in one.items() if k not in _NOT_OF_THE_DISCHARGE} for one in resources}
+    plain = {one["id"]: of_the_discharge(one) for one in resources}
     ordered = sorted(plain, key=lambda one: _ID.sub("", json.dumps(plain[one], sort_keys=True)))
     names = {one: f"{plain[one]['resourceType'].lower()}-{number}" for number, one in enumerate(ordered, 1)}
     for one in ordered:

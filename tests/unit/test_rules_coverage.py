@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.rules.coverage import LEVELS, CoverageInput, Priority, compute
+from app.rules.coverage import LEVELS, CoverageInput, compute
 from schemas.codes.local import CODES, FLAG
-from schemas.discharge import Bridge, Disposition
+from schemas.discharge import Bridge, Disposition, Priority
 
 VISITS = Path(__file__).parents[2].parent / "shared" / "visits"
 NEW_YORK = ZoneInfo("America/New_York")

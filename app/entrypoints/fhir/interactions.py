@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from app.entrypoints.fhir.audit import read_event, search_events
 from app.entrypoints.fhir.break_glass import break_glass
+from app.entrypoints.fhir.choosing import ask, choose_fallback
 from app.entrypoints.fhir.create import create
 from app.entrypoints.fhir.delete import delete
 from app.entrypoints.fhir.history import history
@@ -62,6 +63,8 @@ routes: list[Route] = [
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", delete, methods=["DELETE"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$packet", packet, methods=["GET"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$break-glass", break_glass, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$ask", ask, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$choose-fallback", choose_fallback, methods=["POST"]),
     Route(f"{BASE}/Subscription/$status", status, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$status", status_of, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$events", events, methods=["GET", "POST"]),

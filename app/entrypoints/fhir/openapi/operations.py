@@ -64,6 +64,37 @@ def _break_glass() -> Json:
     )
 
 
+def _by_a_person(name: str, summary: str, text: str) -> Json:
+    return operation(
+        name,
+        ALL["Task"],
+        "u",
+        summary,
+        f"{text} For the hospital that made the referral. The answer is the source Task as it then is. An operation of "
+        f"this server, as {SPEC}/operations.html has them.",
+        parameters=[ID],
+        requestBody={"required": True, "content": {FHIR: {"schema": {"$ref": "#/components/schemas/Parameters"}}}},
+        responses={
+            "200": body("The source Task.", "Task", "ETag", NOTICE),
+            **refusals("400", "401", "403", "404", "406", "413", "415", "422", "503"),
+        },
+    )
+
+
+_ASK: Final = _by_a_person(
+    "ask",
+    "Ask the partner that a person chose",
+    "Parameters are `partner` (valueReference, an Organization) and `by` (valueString, who decided). The partner is "
+    "asked beside whoever waits, whoever would be next; consent is asked as for everybody, and 422 says what is in "
+    "the way and what would cure it.",
+)
+_CHOOSE_FALLBACK: Final = _by_a_person(
+    "chooseFallback",
+    "Record the fallback that a person chose",
+    "Parameters are `fallback` (valueCode, a code of https://throughline.org/fhir/CodeSystem/fallback) and `by` "
+    "(valueString, who decided). It is noted on the Task; the coverage clock goes on until a dose is told.",
+)
+
 # ---- $validate
 
 _VALIDATE: Final = (
@@ -105,6 +136,8 @@ PATHS: Final[dict[str, Json]] = {
     f"{BASE}/metadata": {"get": _metadata()},
     f"{BASE}/Task/{{id}}/$packet": {"get": _packet()},
     f"{BASE}/Task/{{id}}/$break-glass": {"post": _break_glass()},
+    f"{BASE}/Task/{{id}}/$ask": {"post": _ASK},
+    f"{BASE}/Task/{{id}}/$choose-fallback": {"post": _CHOOSE_FALLBACK},
     f"{BASE}/{{type}}/$validate": {
         "post": _validating(
             "validate",

@@ -1,0 +1,77 @@
+"""A visit is looked at again although no message came: time has passed, somebody has answered, a person has decided.
+
+All that is known is decided anew, as with every message: consent, the clock, who is asked next. A look that finds
+nothing to do leaves nothing behind.
+"""
+
+from typing import Final
+
+from app.core.actor import Actor
+from app.core.clock import from_micros
+from app.core.ids import uuid7
+from app.services.hub import Hub
+from app.services.intake import Intake
+from app.services.intake_reading import Arrival, Inbound
+from app.services.visit_file import VisitFile
+from app.store.jobs import DueJob, Jobs
+from schemas.facts import Facts
+from schemas.sender import Sender
+from schemas.stub import Chosen
+
+_SYSTEM: Final = Actor.system("look-again")
+
+
+def nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
+    """A message that says nothing, about this visit; it has no ledger entry."""
+    now = hub.clock.now_us()
+    ledger = uuid7()
+    facts = Facts(trigger="review", kind="other", at=file.content.record.ended_at or from_micros(now))
+    return Arrival(
+        ledger=ledger,
+        inbound=Inbound(b"", (sender,), now, replay_of=ledger),
+        sender=sender,
+        source="hl7v2",
+        facts=facts,
+        signal=False,
+        test=False,
+        key=f"review:{ledger}",
+        mac=hub.keys.mac(f"content:{sender.id}", ledger),
+        numbers=tuple(file.content.numbers),
+        persons=tuple(file.content.persons),
+        message_type="review",
+        visit=file.id,
+    )
+
+
+async def look(hub: Hub, visit_id: str, chosen: tuple[str, Chosen] | None = None) -> bool:
+    """Decide about a visit anew, with what a person has ``chosen``: id of a source Task, and what.
+
+    False where nothing can be decided any more: its key was destroyed, or its sender is gone.
+    """
+    stored = await hub.store.intake(_SYSTEM).visit(visit_id)
+    senders = (await hub.registry.current()).senders
+    opened = VisitFile.opened(hub.keys, "", stored) if stored else None
+    sender = senders.get(opened.content.sender) if opened else None
+    if opened is not None and sender is not None:
+        opened.organization = sender.organization
+        await Intake(hub).receive(nothing_new(opened, sender, hub)._replace(chosen=chosen))
+        return True
+    return False
+
+
+async def look_of(hub: Hub, request: str, chosen: tuple[str, Chosen] | None = None) -> bool:
+    """Decide anew about the visit of a source ServiceRequest, see ``look``."""
+    visit_id = await hub.store.intake(_SYSTEM).visit_of(request)
+    return visit_id is not None and await look(hub, visit_id, chosen)
+
+
+async def look_at_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:
+    """The job that is due at an instant. May be run twice."""
+    await look(hub, job.subject)
+    await jobs.finish(job, "decided", hub.clock.now_us())
+
+
+async def follow_referral(hub: Hub, jobs: Jobs, job: DueJob) -> None:
+    """The job that an answer makes. May be run twice."""
+    await look_of(hub, job.subject)
+    await jobs.finish(job, "decided", hub.clock.now_us())
