@@ -1,6 +1,7 @@
 """A hub whose clock is moved by the test: due jobs run at the moment at which they fall due, one after another."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import orjson
 import pytest_asyncio
 
 from app.core.actor import Actor
-from app.core.clock import Clock, from_micros, micros
+from app.core.clock import Clock, from_micros
 from app.core.crypto import Keys
 from app.main import attach, create_app
 from app.services import registration
@@ -60,7 +61,7 @@ class Course:
 
     async def until(self, to: datetime) -> None:
         """Let time pass: every job runs when it is due."""
-        while (due := await self._due()) is not None and due <= to:
+        while (due := await self.due()) is not None and due <= to:
             self.move(max(due, self.hub.clock.now()))
             await DueWork(self.hub).run()
         self.move(max(to, self.hub.clock.now()))
@@ -70,7 +71,8 @@ class Course:
         while await DueWork(self.hub).run():
             pass
 
-    async def _due(self) -> datetime | None:
+    async def due(self) -> datetime | None:
+        """When the next job is due."""
         rows = await self.hub.store.database.fetch("select min(due_at) from job")
         return from_micros(rows[0][0]) if rows[0][0] is not None else None
 
@@ -121,10 +123,10 @@ class Course:
         return [code for code in codes if code not in triage.REASONS]
 
 
-@pytest_asyncio.fixture
-async def course(database_url: str) -> AsyncIterator[Course]:
-    """A hub on a Friday at six in the evening."""
-    clock = Clock.starting_at(FRIDAY)
+@asynccontextmanager
+async def opened(database_url: str, at: datetime) -> AsyncIterator[Course]:
+    """A hub over a migrated database, with one hospital, whose clock shows ``at``."""
+    clock = Clock.starting_at(at)
     store: Store = connect(database_url, clock)
     hub = Hub(FAST, store, Keys(b"HTEST" * 8), clock, Registry(store))
     await registration.found_hub(hub)
@@ -140,11 +142,13 @@ async def course(database_url: str) -> AsyncIterator[Course]:
     await store.close()
 
 
+@pytest_asyncio.fixture
+async def course(database_url: str) -> AsyncIterator[Course]:
+    """A hub on a Friday at six in the evening."""
+    async with opened(database_url, FRIDAY) as course:
+        yield course
+
+
 def on(day: str, time: str) -> datetime:
     """A moment of June 2026 in New York: ``on("06", "07:00")`` is Saturday at seven."""
     return datetime.fromisoformat(f"2026-06-{day}T{time}").replace(tzinfo=NEW_YORK)
-
-
-def day_of(course: Course) -> str:
-    """The hub's present day and time in New York, for a message of a failing test."""
-    return from_micros(micros(course.hub.clock.now())).astimezone(NEW_YORK).isoformat(timespec="minutes")
