@@ -200,12 +200,12 @@ def phones(*numbers: str | None) -> list[Resource]:
 
 def language(value: str) -> Resource:
     """A language: BCP 47 where the text is a tag or an ISO 639-2 code (``spa`` is ``es``), else the text alone."""
-    tag = _language_tag(value)
+    tag = language_tag(value)
     return {"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]} if tag else {"text": value}
 
 
 @lru_cache(maxsize=512)
-def _language_tag(text: str) -> str | None:
+def language_tag(text: str) -> str | None:
     """The tag in its shortest form; None where it is none that is registered.
 
     Three capitals without a code of two letters are None too: more often a word of the hospital's own (``UNK``,

@@ -128,8 +128,13 @@ def age_band(born: date | None, today: date) -> AgeBand | None:
     """The band of an age; None where no birth date is known, or it is to come."""
     if born is None or born > today:
         return None
-    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    years = years_old(born, today)
     return next((band for end, band in _AGES if years < end), "65-and-over")
+
+
+def years_old(born: date, today: date) -> int:
+    """Completed years of life."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def widened(facts: OfferFacts) -> OfferFacts:

@@ -1,12 +1,22 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ConfigDict, Field, field_validator
 
 from schemas.base import Day, Model
-from schemas.discharge import NeedKind
+from schemas.discharge import Address, NeedKind, Text, Token
+from schemas.facets import Capacity, Facets, ReceivesBy
 from schemas.hours import OpenHours
+
+
+class ContactPerson(Model):
+    """Whom a case manager may ask for by name."""
+
+    name: Text
+    role: Text | None = None
+    phone: Token
 
 
 class PartnerProfile(Model):
@@ -37,11 +47,20 @@ class PartnerProfile(Model):
     """Local days on which neither holds: holidays, closures."""
     response_minutes: int | None = Field(default=None, gt=0, le=20_160)
     """Within how many minutes of its own intake hours it answers a request. None: not promised."""
+    receives_by: list[ReceivesBy] = Field(default_factory=list, max_length=8)
+    """How it learns of a referral, its first choice first; empty = not said."""
+    address: Address | None = None
+    """Where people go."""
+    contact: ContactPerson | None = None
+    facets: Facets = Field(default_factory=dict)
+    """Whom and what it takes: ``schemas.facets``. What is not here is unknown."""
+    capacity: Capacity | None = None
+    """Intakes left today; None or lapsed: unknown."""
 
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone not in available_timezones():
+        if zone is not None and zone not in _zones():
             raise ValueError("an IANA time zone, such as America/New_York")
         return zone
 
@@ -49,3 +68,9 @@ class PartnerProfile(Model):
     def zone(self) -> ZoneInfo | None:
         """The zone of its hours; None where it is not said."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """All that there are; to find them is to read a folder."""
+    return frozenset(available_timezones())

@@ -4,16 +4,17 @@
 far as consent permits. A person of the hospital may say who; that goes before everything else.
 """
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from app.core.clock import micros
 from app.core.ids import uuid7
-from app.rules import deadlines, lifecycle, routing
+from app.rules import deadlines, lifecycle
 from app.rules.deadlines import Answering, Asked, Next
+from app.rules.matching import choose_next
+from app.services import matching
 from app.services.due_looks import look_job
-from app.services.referral_facts import choices, intake_calendar
+from app.services.referral_facts import intake_calendar
 from app.services.referral_work import MOUD, Work
 from app.services.sharing import told_of
 from app.services.situation import Reason
@@ -184,41 +185,23 @@ class Asking:
         return Answering(timedelta(minutes=promised or wanted), intake_calendar(profile) if profile else None)
 
     def _candidates(self, need: NeedLink) -> Candidates:
-        """Who can be asked yet: found by route or profile, asked once, and as far as consent permits."""
+        """Who can be asked yet, as matching ranks them, each once, and as far as consent permits."""
+        work = self._work
+        ranking = matching.ranked(work.now, need.need, work.event, work.coverage)
+        gone = {child.partner for child in need.children}
         found: list[str] = []
         refused: list[Reason] = []
-        for partner in self._found(need):
-            verdict = self._work.sharing.verdict(partner, need.need)
+        while (choice := choose_next(ranking, gone)).ranked is not None:
+            partner = choice.ranked.candidate.organization
+            gone.add(partner)
+            verdict = work.sharing.verdict(partner, need.need)
             if verdict.level == "packet" or (verdict.level == "offer" and self._may_offer(need)):
                 found.append(partner)
             else:
                 refused += told_of(verdict)
         if found or refused:
             return Candidates(found, "consent-needed", [] if found else refused)
-        route = self._route(need, self._asked_before(need))
-        return Candidates([], "route-needed", [(reason.code, reason.text) for reason in route.reasons])
-
-    def _found(self, need: NeedLink) -> Iterator[str]:
-        """The partner that follows from routes and profiles, then the one that would without it."""
-        gone = self._asked_before(need)
-        while (route := self._route(need, gone)).partner is not None:
-            yield route.partner.organization
-            gone |= {route.partner.organization}
-
-    def _route(self, need: NeedLink, gone: set[str]) -> routing.RouteVerdict:
-        product = self._work.now.triage.product
-        names = self._work.now.directory.names
-        sender = self._work.now.sender
-        lost = {names.get(one) for one in gone}
-        return routing.choose(
-            need=need.need,
-            product=routing.drug_of(product.drug) if product and need.need == MOUD else None,
-            routes={kind: name for kind, name in sender.routes.items() if name not in lost},
-            partners=[one for one in choices(self._work.now.directory) if one.organization not in gone],
-        )
-
-    def _asked_before(self, need: NeedLink) -> set[str]:
-        return {child.partner for child in need.children}
+        return Candidates([], "route-needed", [(reason.code, reason.text) for reason in choice.reasons])
 
     def _may_offer(self, need: NeedLink) -> bool:
         """Whether a partner may be asked for room before anybody consents: a person asks, or the sender says so."""

@@ -6,6 +6,7 @@ from typing import Final, cast
 
 from app.rules import coverage, routing
 from app.rules.hours import Calendar
+from app.services.matching import policies_of
 from app.services.situation import Situation
 from app.services.writing import Resource
 from app.store.accounts import Directory
@@ -16,14 +17,6 @@ from schemas.partner import PartnerProfile
 _PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 _COMPLETE: Final = frozenset({"Condition", "Coverage", "MedicationAdministration", "MedicationRequest"})
 """What an intake asks for first: diagnosis, insurance, the last dose and the order."""
-
-
-def choices(directory: Directory) -> list[routing.PartnerChoice]:
-    """Every partner, as routing must know it."""
-    return [
-        routing.PartnerChoice(p.name, organization, p.active, frozenset(p.needs), frozenset(p.products))
-        for organization, p in directory.partners.items()
-    ]
 
 
 def intake_calendar(profile: PartnerProfile) -> Calendar | None:
@@ -73,8 +66,10 @@ def offer_facts(
     need: str,
     clinical: Sequence[Resource],
     covered: build.CoverageView | None,
+    *,
+    partner: str | None = None,
 ) -> offer.OfferFacts:
-    """What a partner may be told before anybody has consented; what its own policies say is not known yet."""
+    """What a partner may be told before anybody has consented; ``partner`` is the organisation whose policies count."""
     product = situation.triage.product
     drug = routing.drug_of(product.drug) if product else None
     zone = situation.sender.zone(situation.file.content.record.facility)
@@ -86,6 +81,6 @@ def offer_facts(
         due=covered.next_due if covered else None,
         now=situation.now.astimezone(zone),
         gendered=False,
-        policies="conflict-unknown",
+        policies=policies_of(situation, need, event, covered, partner) if partner else "conflict-unknown",
         complete=types >= _COMPLETE,
     )

@@ -12,7 +12,7 @@ TERMS = (
     "deadline", "notice", "ledger",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPEN_FOLDERS = ("app/channels", "fhir_mappings/dialects", "schemas/resources")
+OPEN_FOLDERS = ("app/channels", "app/rules/policies", "fhir_mappings/dialects", "schemas/resources")
 
 
 def relative(path: Path) -> str:

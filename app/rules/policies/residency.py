@@ -1,0 +1,34 @@
+"""Whether somebody from this state is taken."""
+
+from app.rules.policies.base import NOT_ASKED, PLACES, Case, Clause, Finding, Held, Person, said
+
+_FACET = "any-residency"
+
+
+def _judge(person: Person, held: Held) -> Finding:
+    if _FACET not in held:
+        return NOT_ASKED
+    facet = held[_FACET]
+    if facet.value == "yes":
+        return Finding("fits", "It takes people wherever they live.", _FACET)
+    listed = {state.upper() for state in facet.listed}
+    if person.state is None or not listed or facet.condition:
+        return Finding("unknown", "It takes people of some places only; whether of this one is not known.", _FACET)
+    if person.state.upper() in listed:
+        return Finding("fits", "It takes people of this state.", _FACET)
+    return Finding("conflict", "It does not take people of this state.", _FACET)
+
+
+CLAUSE = Clause(
+    name="residency",
+    facets=(_FACET,),
+    reads=("state",),
+    judge=_judge,
+    needs=PLACES,
+    reason="residency",
+    cases=(
+        Case({_FACET: said("no", listed=["NY"])}, Person(state="NJ"), "conflict"),
+        Case({_FACET: said("no", listed=["NY", "NJ"])}, Person(state="NJ"), "fits"),
+        Case({_FACET: said("no", listed=["NY"])}, Person(), "unknown"),
+    ),
+)

@@ -1,0 +1,29 @@
+"""Whether somebody is dosed whose supply ends on a Saturday or Sunday.
+
+A no lowers and does not exclude: a program that is closed on the weekend may still be the right one from Monday on.
+"""
+
+from app.rules.policies.base import MOUD, Case, Clause, Finding, Held, Person, accepts, said
+
+_SATURDAY = 5
+
+
+def _judge(person: Person, held: Held) -> Finding:
+    weekend = None if person.runs_out_on is None else person.runs_out_on >= _SATURDAY
+    return accepts(held, "weekend-dosing", weekend, "dose on Saturdays and Sundays")
+
+
+CLAUSE = Clause(
+    name="weekend",
+    facets=("weekend-dosing",),
+    reads=("runs_out_on",),
+    judge=_judge,
+    needs=MOUD,
+    weight="lowers",
+    reason="no-intake-slot-before-gap",
+    cases=(
+        Case({"weekend-dosing": said("no")}, Person(runs_out_on=6), "conflict"),
+        Case({"weekend-dosing": said("yes")}, Person(runs_out_on=5), "fits"),
+        Case({"weekend-dosing": said("no")}, Person(runs_out_on=4), "not-asked"),
+    ),
+)
