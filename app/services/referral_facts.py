@@ -9,7 +9,6 @@ from app.rules.hours import Calendar
 from app.services.matching import policies_of
 from app.services.situation import Situation
 from app.services.writing import Resource
-from app.store.accounts import Directory
 from fhir_mappings import build, offer, visit
 from schemas.discharge import DischargeEvent, NeedKind
 from schemas.partner import PartnerProfile

@@ -14,8 +14,21 @@ NO = {"statusReason": {"text": "No place is free."}}
 
 
 async def test_the_friday_evening_discharge_finds_the_clinic_that_doses_on_saturday(course: Course) -> None:
-    """The hospital's usual partner is closed until Monday, the cover ends on Saturday: both are asked, and told so."""
+    """The hospital's usual partner is closed until Monday and the cover ends on Saturday: it is not asked first."""
     await course.register(partner(HARBOR), partner(DAWN, days=ALL_DAYS), **ROUTE)
+    await course.discharged()
+    assert await course.asked() == {DAWN: "requested"}
+    await course.until(on("06", "06:20"))
+    assert (await course.answers(DAWN, "accepted")).status_code == 200
+    await course.until(on("06", "09:00"))
+    assert await course.asked() == {DAWN: "accepted"}
+    assert (await course.source())["status"] == "accepted"
+    assert await course.told() == []
+
+
+async def test_several_are_asked_at_once_where_one_after_another_would_be_too_late(course: Course) -> None:
+    slow = {"days": ALL_DAYS, "response_minutes": 360}
+    await course.register(partner(HARBOR, **slow), partner(DAWN, days=ALL_DAYS), **ROUTE)
     await course.discharged()
     assert await course.asked() == {HARBOR: "requested", DAWN: "requested"}
     for name in (HARBOR, DAWN):
@@ -24,8 +37,9 @@ async def test_the_friday_evening_discharge_finds_the_clinic_that_doses_on_satur
     await course.until(on("06", "06:20"))
     assert (await course.answers(DAWN, "accepted")).status_code == 200
     assert await course.asked() == {HARBOR: "cancelled", DAWN: "accepted"}
-    assert (await course.source())["status"] == "accepted"
-    assert await course.told() == []
+    lost = await course.task_of(HARBOR)
+    assert lost["statusReason"]["coding"][0]["code"] == "not-selected"
+    assert (await course.answers(HARBOR, "accepted")).status_code == 422
 
 
 async def test_a_silent_partner_is_reminded_then_passed_over(course: Course) -> None:
@@ -46,7 +60,7 @@ async def test_a_silent_partner_is_reminded_then_passed_over(course: Course) -> 
     assert await course.told() == []
     await course.until(on("06", "08:02"))
     assert await course.asked() == {HARBOR: "cancelled", DAWN: "requested"}, "the last one may still say yes"
-    assert await course.told() == ["no-answer", "no-route", "no-candidate"]
+    assert await course.told() == ["no-answer", "no-route", "all-asked"]
     assert (await course.source())["businessStatus"]["coding"][0]["code"] == "needs-a-person"
     assert (await course.answers(DAWN, "accepted")).status_code == 200
     await course.settled()
@@ -64,7 +78,7 @@ async def test_a_refusal_leads_to_the_next_within_a_moment(course: Course) -> No
     assert "businessStatus" not in await course.source()
     assert (await course.answers(DAWN, "rejected", **NO)).status_code == 200
     await course.settled()
-    assert await course.told() == ["nobody-left", "no-route", "no-candidate"]
+    assert await course.told() == ["nobody-left", "no-route", "all-asked"]
     assert (await course.source())["status"] == "requested"
 
 

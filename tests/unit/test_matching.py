@@ -183,12 +183,18 @@ def test_nobody_for_the_need_or_nobody_who_can_is_for_a_person() -> None:
 
 def test_the_route_of_the_hospital_stands_before_the_rank() -> None:
     wanted = replace(WANTED, routes={MOUD: "Late"})
-    assert chosen(partner("Saturday", SATURDAY, facets=YES), partner("Late", WEEKDAYS), wanted=wanted) == (
+    assert chosen(partner("Open", facets=YES), partner("Late", WEEKDAYS), wanted=wanted) == (
         "Late",
         ["route-configured"],
     )
     peers = partner("Late", needs=["peer-support"], products=["naltrexone"])
     assert chosen(peers, partner("Other"), wanted=wanted) == ("Late", ["route-configured"])
+
+
+def test_a_route_to_who_is_closed_until_too_late_gives_way_to_who_is_open_before() -> None:
+    wanted = replace(WANTED, routes={MOUD: "Late"})
+    name, codes = chosen(partner("Saturday", SATURDAY, facets=YES), partner("Late", WEEKDAYS), wanted=wanted)
+    assert (name, "intake-before-gap" in codes) == ("Saturday", True)
 
 
 def test_a_route_to_who_says_no_is_passed_over_and_told() -> None:
