@@ -14,6 +14,8 @@ from app.rules.hours import Calendar
 from app.rules.lifecycle import ENGAGED
 from app.rules.verdict import Reason, Verdict
 
+PERSONAL: Final = frozenset({"patient-declined", "already-enrolled-elsewhere"})
+"""Refusals that tell of the person, not of the place: to ask the next is no answer to them."""
 AT_ONCE: Final = 3
 """So many partners wait for each other at most."""
 
@@ -22,6 +24,9 @@ _TEXTS: Final = {
     "no-answer": "The time to answer has passed and nobody else can be asked: call, or choose somebody.",
     "no-slot-before-gap": "Nobody who is or can be asked has an intake hour before the cover ends: choose a fallback.",
     "not-seen-before-gap": "A place was accepted, the cover has ended, and nobody has said that the person was seen.",
+    "patient-declined": "A partner says that the person does not want this: somebody must ask the person first.",
+    "already-enrolled-elsewhere": "A partner says that the person is enrolled in another program: find out in which.",
+    "partner-closed": "The partner that has accepted has closed since: call it, or choose another.",
     "confirm-next": "The next partner is proposed and waits for a person to confirm it.",
 }
 
@@ -32,7 +37,7 @@ class Answering:
 
     Attributes:
         within: time of its intake hours.
-        intake: those hours; None = not known, and then all time counts.
+        intake: those hours, of dosing for who is enrolled there; None = not known, and then all time counts.
     """
 
     within: timedelta
@@ -73,6 +78,14 @@ class Asked:
     asked_at: datetime
     answering: Answering
     reminded: bool = False
+    reason: str = ""
+    """Code of its refusal, where it gave one of ours."""
+    closed: bool = False
+    """It takes no part any more."""
+
+    def waits(self, now: datetime) -> bool:
+        """Whether its answer may still come in time."""
+        return self.status == "requested" and not self.closed and self.answering.due(self.asked_at) > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +129,11 @@ def plan(
     """
     if any(one.status == "completed" or one.status in ENGAGED for one in asked):
         return _accepted(asked, gap, now)
+    personal = next((one.reason for one in asked if one.reason in PERSONAL), None)
+    if personal is not None:
+        return Plan((Reason(personal, _TEXTS[personal]),))
     unanswered = [one for one in asked if one.status == "requested"]
-    waiting = [one for one in unanswered if one.answering.due(one.asked_at) > now]
+    waiting = [one for one in unanswered if one.waits(now)]
     ask, together = _to_ask(waiting, candidates, gap, now)
     open_to_us = [one.answering for one in unanswered] + [one.answering for one in candidates]
     told = [*_stuck(unanswered, waiting, candidates), *_closed(open_to_us, gap, now)]
@@ -129,7 +145,7 @@ def plan(
         ask=tuple(one.organization for one in ask),
         together=together,
         remind=tuple(one.organization for one in waiting if _reminder_due(one, now)),
-        withdraw=tuple(one.organization for one in silent) if ask and not together else (),
+        withdraw=tuple(one.organization for one in silent if one.closed or (ask and not together)),
         look_at=_look_at([*waiting, *_asked_now(ask, now)], candidates, gap, now),
     )
 
@@ -137,12 +153,13 @@ def plan(
 def _accepted(asked: Sequence[Asked], gap: datetime | None, now: datetime) -> Plan:
     """Somebody has accepted: until the person is seen, the gap is watched."""
     expecting = [one for one in asked if one.status in {"accepted", "on-hold"}]
-    if gap is None or not expecting:
-        return Plan(())
-    codes = ["not-seen-before-gap"] if gap <= now else [*_closed([one.answering for one in expecting], gap, now)]
-    ends = [one.answering.last_slot(now, gap) for one in expecting]
-    moments = [moment for moment in (gap, *ends) if moment is not None and moment > now]
-    return Plan(tuple(Reason(code, _TEXTS[code]) for code in codes), look_at=min(moments, default=None))
+    codes = ["partner-closed"] if any(one.closed for one in expecting) else []
+    moments: list[datetime] = []
+    if gap is not None and expecting:
+        codes += ["not-seen-before-gap"] if gap <= now else _closed([one.answering for one in expecting], gap, now)
+        moments = [gap, *(end for one in expecting if (end := one.answering.last_slot(now, gap)) is not None)]
+    look_at = min((moment for moment in moments if moment > now), default=None)
+    return Plan(tuple(Reason(code, _TEXTS[code]) for code in codes), look_at=look_at)
 
 
 def _to_ask(

@@ -4,20 +4,24 @@
 far as consent permits. A person of the hospital may say who; that goes before everything else.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from app.core.clock import micros
 from app.core.ids import uuid7
 from app.rules import deadlines, lifecycle
+from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
 from app.services import matching
 from app.services.due_looks import look_job
-from app.services.referral_facts import intake_calendar
+from app.services.referral_facts import dosing_calendar, intake_calendar
 from app.services.referral_work import MOUD, Work
 from app.services.sharing import told_of
 from app.services.situation import Reason
+from app.services.writing import Resource
+from schemas.codes.local import STATUS_REASON
 from schemas.discharge import Priority
 from schemas.fallback import Fallback
 from schemas.stub import Child, NeedLink
@@ -30,6 +34,8 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
     "psy": ("transferred", "The person goes to another facility that may dose: a human decides."),
 }
+_UNKNOWN_OTP: Reason = ("current-otp-unknown", "The program to which the person goes back takes no part here: call it.")
+_NOTICE_ONLY: Reason = ("notice-only", "Only the person's program is told; nobody else is asked.")
 
 
 class Candidates(NamedTuple):
@@ -51,6 +57,9 @@ class Asking:
         held = _NOT_OURS_TO_SEND.get(self._work.record.visit.disposition or "")
         if not need.children and (held or self._work.doubted()):
             self._hold(need, "needs-a-person", [held] if held else [])
+            return
+        if held:
+            self._work.result.attention.append(held)
             return
         if not need.children:
             need.by_hand = self._work.task(need.task)["status"] == "requested"
@@ -172,9 +181,16 @@ class Asking:
 
     def _asked(self, need: NeedLink, child: Child) -> Asked:
         task = self._work.task(child.task)
-        asked_at = datetime.fromisoformat(task["authoredOn"])
-        answering = self._answering(need, child.partner)
-        return Asked(child.partner, task["status"], asked_at, answering, reminded=child.reminded_at is not None)
+        profile = self._work.now.directory.partners.get(child.partner)
+        return Asked(
+            child.partner,
+            task["status"],
+            datetime.fromisoformat(task["authoredOn"]),
+            self._answering(need, child.partner),
+            reminded=child.reminded_at is not None,
+            reason=_reason_of(task) if task["status"] == "rejected" else "",
+            closed=profile is None or not profile.active,
+        )
 
     def _answering(self, need: NeedLink, partner: str) -> Answering:
         """What the partner promised, or what the hospital asks for at this priority."""
@@ -182,30 +198,71 @@ class Asking:
         promised = profile.response_minutes if profile else None
         priority: Priority = self._work.task(need.task).get("priority", "routine")
         wanted = self._work.now.sender.answer_minutes.get(priority, ANSWER_MINUTES[priority])
-        return Answering(timedelta(minutes=promised or wanted), intake_calendar(profile) if profile else None)
+        within = timedelta(minutes=promised or wanted)
+        if profile is None:
+            return Answering(within)
+        dosing = dosing_calendar(profile) if self._returns(need) and partner == self._home() else None
+        return Answering(within, dosing or intake_calendar(profile))
+
+    # ---- who comes next
+
+    def _returns(self, need: NeedLink) -> bool:
+        """Whether the person goes back to the program where they are enrolled, or it is only told of them."""
+        return need.need == MOUD and self._work.event.continuation in {"return-to-current-otp", "notice-only"}
+
+    def _home(self) -> str | None:
+        """The partner that is the person's program; None where it isn't registered, or takes no part any more."""
+        otp = self._work.event.current_otp
+        partners = self._work.now.directory.partners.items()
+        return next((one for one, p in partners if otp and p.active and plain(p.name) == plain(otp.name)), None)
 
     def _candidates(self, need: NeedLink) -> Candidates:
-        """Who can be asked yet, as matching ranks them, each once, and as far as consent permits."""
+        """Who can be asked yet: the person's own program, then as matching ranks them; each once."""
+        gone = {child.partner for child in need.children}
+        if not self._returns(need):
+            return self._ranked(need, gone)
+        home = self._home()
+        if home is None and not gone:
+            return Candidates([], "route-needed", [_UNKNOWN_OTP])
+        own = self._permitted(need, [] if home is None or home in gone else [home])
+        if own.reasons:
+            return own
+        if self._work.event.continuation == "notice-only":
+            return own._replace(reasons=[_NOTICE_ONLY])
+        others = self._ranked(need, {*gone, *own.open})
+        return others._replace(open=[*own.open, *others.open], reasons=[] if own.open else others.reasons)
+
+    def _ranked(self, need: NeedLink, gone: set[str]) -> Candidates:
         work = self._work
         ranking = matching.ranked(work.now, need.need, work.event, work.coverage)
-        gone = {child.partner for child in need.children}
+        found: list[str] = []
+        while (choice := choose_next(ranking, {*gone, *found})).ranked is not None:
+            found.append(choice.ranked.candidate.organization)
+        if not found:
+            return Candidates([], "route-needed", [(reason.code, reason.text) for reason in choice.reasons])
+        return self._permitted(need, found)
+
+    def _permitted(self, need: NeedLink, partners: Sequence[str]) -> Candidates:
+        """Those whom consent lets be asked; where it is none of them, what is in the way."""
         found: list[str] = []
         refused: list[Reason] = []
-        while (choice := choose_next(ranking, gone)).ranked is not None:
-            partner = choice.ranked.candidate.organization
-            gone.add(partner)
-            verdict = work.sharing.verdict(partner, need.need)
+        for partner in partners:
+            verdict = self._work.sharing.verdict(partner, need.need)
             if verdict.level == "packet" or (verdict.level == "offer" and self._may_offer(need)):
                 found.append(partner)
             else:
                 refused += told_of(verdict)
-        if found or refused:
-            return Candidates(found, "consent-needed", [] if found else refused)
-        return Candidates([], "route-needed", [(reason.code, reason.text) for reason in choice.reasons])
+        return Candidates(found, "consent-needed", [] if found else refused)
 
     def _may_offer(self, need: NeedLink) -> bool:
         """Whether a partner may be asked for room before anybody consents: a person asks, or the sender says so."""
         return need.by_hand or self._work.now.sender.minimum_offer == "at-once"
+
+
+def _reason_of(task: Resource) -> str:
+    """Code of the reason for a status, where it is one of ours."""
+    codings = task.get("statusReason", {}).get("coding", [])
+    return next((str(one.get("code", "")) for one in codings if one.get("system") == STATUS_REASON), "")
 
 
 def described(fallback: Fallback) -> str:

@@ -25,6 +25,13 @@ def intake_calendar(profile: PartnerProfile) -> Calendar | None:
     return Calendar.of(profile.intake_hours, profile.zone, profile.closed_on)
 
 
+def dosing_calendar(profile: PartnerProfile) -> Calendar | None:
+    """When somebody who is enrolled is given a dose there; None where hours or zone are not said."""
+    if profile.zone is None or profile.dosing_hours is None:
+        return None
+    return Calendar.of(profile.dosing_hours, profile.zone, profile.closed_on)
+
+
 def coverage_of(situation: Situation, event: DischargeEvent, *, engaged: bool) -> build.CoverageView | None:
     """Until when the person is covered; None while they are in the bed and nobody has accepted, or without a drug."""
     if situation.triage.product is None or (situation.file.content.record.ended_at is None and not engaged):

@@ -15,6 +15,7 @@ from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Issue, Unavailable
 from app.services import reviews, sender_files
 from app.services.hub import Hub
+from app.services.looking import follow_partner
 from app.services.writing import Resource, change_of
 from app.store.accounts import Directory
 from app.store.changes import Changes, Grant
@@ -90,6 +91,9 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
         added.append(Partner(profile.name, organization))
     hub.registry.forget()
     await reviews.settle_waiting(hub)
+    for profile, partner in zip(profiles, added, strict=True):
+        if not profile.active:
+            await follow_partner(hub, partner.organization)
     return added
 
 
