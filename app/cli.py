@@ -22,6 +22,7 @@ GROUPS: Final = (
     "mapping",
     "ledger",
     "review",
+    "clock",
     "consents",
     "health",
     "database",

@@ -14,7 +14,8 @@ from fhir_mappings import build_clinical, build_consents, build_medications, bui
 from fhir_mappings.build_consents import consent_keys
 from fhir_mappings.build_elements import Frame, frame, reference
 from fhir_mappings.build_observations import observations
-from fhir_mappings.build_orders import AnswerView, CoverageView, Status, child, provenance, renewed
+from fhir_mappings.build_orders import AnswerView, Status, child, provenance, renewed
+from fhir_mappings.coverage_view import CoverageView
 from fhir_mappings.labels import Ids, Labels, Parties, Resource
 from schemas.discharge import DischargeEvent, Identifier, Need
 

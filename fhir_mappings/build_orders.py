@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from fhir_mappings import coverage_view
 from fhir_mappings.build_elements import (
     SNOMED,
     US_CORE,
@@ -20,9 +21,9 @@ from fhir_mappings.build_elements import (
     phones,
     present,
     reference,
-    when,
 )
 from fhir_mappings.build_medications import moment
+from fhir_mappings.coverage_view import CoverageView
 from fhir_mappings.labels import Ids, Labels, Parties, Resource, security
 from schemas.codes import local
 from schemas.discharge import Identifier, Need
@@ -104,7 +105,6 @@ _CHILD_REQUEST: Final = (
     "supportingInfo",
 )
 _CHILD_TASK: Final = ("intent", "priority", "code", "for", "encounter", "requester", "input")
-_COVERAGE: Final = f"{local.BASE}/StructureDefinition/coverage"
 ANSWER: Final = f"{local.BASE}/StructureDefinition/answer"
 """Extension of a partner's Task: until when its answer is asked for."""
 _PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -141,22 +141,6 @@ class AnswerView:
     together: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageView:
-    """What a reader of the Task needs to know of the medication coverage clock.
-
-    ``covered_until`` is the instant when the first dose without a known source falls due, ``next_due``
-    the next dose of the schedule (it differs for long-acting products), ``confidence`` one of
-    verified, reported, assumed, unknown; ``priority`` a FHIR request-priority.
-    """
-
-    covered_until: datetime | None
-    confidence: str
-    priority: str | None = None
-    flags: tuple[str, ...] = ()
-    next_due: datetime | None = None
-
-
 def source(
     frame: Frame,
     *,
@@ -187,7 +171,7 @@ def source(
         **frame.new("Task", f"source|{need.kind}", *_task_profiles(need)),
         **present(
             {
-                "extension": [_coverage_extension(coverage)] if coverage else None,
+                "extension": [coverage_view.extension(coverage)] if coverage else None,
                 "identifier": [_placer(placer)] if placer else None,
                 "groupIdentifier": {"system": GROUP, "value": group},
                 "status": status,
@@ -201,7 +185,7 @@ def source(
                 "lastModified": stamp,
                 "requester": frame.hospital,
                 "owner": organization_reference(frame.parties.hub, frame.parties.hub_name),
-                "restriction": _restriction(coverage),
+                "restriction": coverage_view.restriction(coverage),
                 "input": _inputs(frame, resources),
             }
         ),
@@ -288,23 +272,6 @@ def more_urgent(*priorities: str | None) -> str | None:
     return max((one for one in priorities if one), key=_URGENCY.index, default=None)
 
 
-def _restriction(coverage: CoverageView | None) -> Resource | None:
-    if coverage is None or coverage.covered_until is None:
-        return None
-    return {"period": {"end": coverage.covered_until.isoformat()}}
-
-
-def _coverage_extension(coverage: CoverageView) -> Resource:
-    parts: list[Resource] = []
-    if coverage.covered_until:
-        parts.append({"url": "coveredUntil", "valueDateTime": when(coverage.covered_until)})
-    if coverage.next_due:
-        parts.append({"url": "nextDue", "valueDateTime": when(coverage.next_due)})
-    parts.append({"url": "confidence", "valueCode": coverage.confidence})
-    parts.extend({"url": "flag", "valueCode": flag} for flag in coverage.flags)
-    return {"url": _COVERAGE, "extension": parts}
-
-
 def _answer_extension(answer: AnswerView) -> Resource:
     parts: list[Resource] = [{"url": "answerBy", "valueDateTime": answer.answer_by.isoformat()}]
     if answer.reminded_at:
@@ -352,7 +319,7 @@ def child(
         "authoredOn": stamp,
         "performer": [asked],
     }
-    told = [one for one in source_task.get("extension", ()) if one["url"] == _COVERAGE]
+    told = [one for one in source_task.get("extension", ()) if one["url"] == coverage_view.URL]
     told += [_answer_extension(answer)] if answer else []
     deadline = source_task.get("restriction", {}).get("period")
     task = {

@@ -4,6 +4,7 @@
 the ``DischargeEvent`` from it; ``identity`` gives the keys by which a message finds its visit.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from re import compile as regex
@@ -20,6 +21,7 @@ from schemas.discharge import (
     Diagnosis,
     DischargeEvent,
     Dose,
+    Filled,
     Kind,
     Medication,
     Need,
@@ -28,7 +30,7 @@ from schemas.discharge import (
     Schedule,
     VisitDetails,
 )
-from schemas.facts import GivenDose, Order, Supply, VisitRecord
+from schemas.facts import GivenDose, Order, PickUp, Supply, VisitRecord
 
 __all__ = [
     "ADMISSION",
@@ -39,6 +41,7 @@ __all__ = [
     "key_of",
     "last_dose",
     "merge",
+    "moud_doses",
     "product_key",
     "request_withdrawn",
 ]
@@ -63,11 +66,7 @@ def interval_hours(interval: str | None) -> float | None:
 def last_dose(source: VisitRecord | DischargeEvent) -> Dose | None:
     """The latest dose that was really given of a product for opioid use disorder, if any is known."""
     if isinstance(source, VisitRecord):
-        charted = [
-            (triage.moment(dose, dose.charted_at), key, dose)
-            for key, dose in source.doses.items()
-            if triage.is_given(dose) and _is_moud(dose.product)
-        ]
+        charted = [(triage.moment(dose, dose.charted_at), dose.key, dose) for dose in moud_doses(source)]
         return max(charted, key=lambda entry: entry[:2])[2] if charted else None
     doses = [
         (triage.moment(dose, source.occurred_at), dose)
@@ -77,6 +76,11 @@ def last_dose(source: VisitRecord | DischargeEvent) -> Dose | None:
         if triage.is_given(dose)
     ]
     return max(doses, key=lambda entry: entry[0])[1] if doses else None
+
+
+def moud_doses(record: VisitRecord) -> Iterator[GivenDose]:
+    """Every dose that was really given of a product for opioid use disorder."""
+    return (dose for dose in record.doses.values() if triage.is_given(dose) and _is_moud(dose.product))
 
 
 def _is_moud(product: Product) -> bool:
@@ -199,11 +203,11 @@ def _medications(record: VisitRecord) -> list[Medication]:
         if _ours(supply.product):
             groups.setdefault(product_key(supply.product), _Group()).supplies.append(supply)
     filled = {key for supply in supplies for key in (supply.order, supply.key) if key is not None}
-    found = (_medication(groups[key], filled) for key in sorted(groups))
+    found = (_medication(groups[key], filled, record.pick_up) for key in sorted(groups))
     return [medication for medication in found if medication is not None]
 
 
-def _medication(group: _Group, filled: set[str]) -> Medication | None:
+def _medication(group: _Group, filled: set[str], answer: PickUp | None) -> Medication | None:
     """One medication; None where nothing stands but withdrawn orders."""
     orders = sorted(
         group.orders, key=lambda order: (order.withdrawn, order.discharge, -order.at.timestamp(), order.key)
@@ -218,8 +222,14 @@ def _medication(group: _Group, filled: set[str]) -> Medication | None:
     stated += [supply.interval for supply in reversed(supplies)]
     stated += [dose.interval for dose in reversed(doses)]
     interval = next((value for value in stated if value), None)
-    bridges = [_bridge(supply, supply.interval or interval) for supply in supplies]
-    bridges += [_prescribed(order, order.interval or interval) for order in standing if _takes_home(order, filled)]
+    prescriptions = [order for order in standing if _takes_home(order, filled)]
+    told = [supply for supply in supplies if supply.kind == "prescribed"]
+    if told:
+        # Who tells of the prescription itself (whether it was filled) tells of the one that was ordered.
+        supplies = [_sized(supply, prescriptions) if supply in told else supply for supply in supplies]
+        prescriptions = []
+    bridges = [_bridge(supply, supply.interval or interval, answer) for supply in supplies]
+    bridges += [_prescribed(order, order.interval or interval, answer) for order in prescriptions]
     products = [dose.product for dose in reversed(doses)]
     products += [order.product for order in standing]
     products += [supply.product for supply in reversed(supplies)]
@@ -242,14 +252,31 @@ def _dose(dose: GivenDose) -> Dose:
     return Dose.model_construct(**{name: getattr(dose, name) for name in Dose.model_fields})
 
 
-def _bridge(supply: Supply, interval: str | None) -> Bridge:
+def _bridge(supply: Supply, interval: str | None, answer: PickUp | None) -> Bridge:
     days, doses = _counted(supply.days, supply.doses, interval)
-    return Bridge(kind=supply.kind, days=days, doses=doses, start=supply.start, filled=supply.filled)
+    filled = supply.filled
+    if supply.kind == "prescribed" and filled == "unknown":
+        filled = _filled(supply.at, answer)
+    return Bridge(kind=supply.kind, days=days, doses=doses, start=supply.start, filled=filled)
 
 
-def _prescribed(order: Order, interval: str | None) -> Bridge:
+def _prescribed(order: Order, interval: str | None, answer: PickUp | None) -> Bridge:
     days, doses = _counted(order.days, order.doses, interval)
-    return Bridge(kind="prescribed", days=days, doses=doses, start=order.start, filled="unknown")
+    filled = _filled(order.at, answer)
+    return Bridge(kind="prescribed", days=days, doses=doses, start=order.start, filled=filled)
+
+
+def _sized(supply: Supply, prescriptions: Sequence[Order]) -> Supply:
+    """A prescription of which only is told whether it was filled is as large as it was ordered."""
+    ordered = next((one for one in prescriptions if one.days is not None or one.doses is not None), None)
+    if ordered is None or supply.days is not None or supply.doses is not None:
+        return supply
+    return supply.model_copy(update={"days": ordered.days, "doses": ordered.doses})
+
+
+def _filled(stated_at: datetime, answer: PickUp | None) -> Filled:
+    """What the hospital answered of a prescription that was stated before."""
+    return answer.filled if answer is not None and stated_at <= answer.at else "unknown"
 
 
 def _counted(days: int | None, doses: int | None, interval: str | None) -> tuple[int | None, int | None]:

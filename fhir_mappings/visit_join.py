@@ -28,10 +28,11 @@ from fhir_mappings.visit_merge import (
 from fhir_mappings.visit_step import canonical
 from schemas.base import M, changed
 from schemas.discharge import Circumstances, Diagnosis, DrugScreen, Identifier, Patient
-from schemas.facts import GivenDose, Order, Supply, VisitRecord
+from schemas.facts import DosesMeanwhile, GivenDose, Order, PickUp, Supply, VisitRecord
 
 T = TypeVar("T", Order, GivenDose, Supply)
 V = TypeVar("V")
+Said = TypeVar("Said", PickUp, DosesMeanwhile)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INPATIENT: Final = frozenset({"IMP", "OBSENC"})
@@ -193,6 +194,8 @@ class _Fusion:
                 "circumstances_at": _later(one.circumstances_at, other.circumstances_at),
                 "asked_for": stamps.get("referral", -1) > stamps.get("cancel-referral", -1),
                 "answer": self.later("answer", one.answer, other.answer),
+                "pick_up": _newer(one.pick_up, other.pick_up),
+                "doses_meanwhile": _newer(one.doses_meanwhile, other.doses_meanwhile),
                 "unlinked": one.unlinked or other.unlinked,
                 "unhandled_signal": one.unhandled_signal or other.unhandled_signal,
                 "stamps": stamps,
@@ -242,3 +245,8 @@ class _Fusion:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((at for at in (one, other) if at is not None), default=None)
+
+
+def _newer(one: Said | None, other: Said | None) -> Said | None:
+    said = [answer for answer in (one, other) if answer is not None]
+    return max(said, key=lambda answer: (answer.at, answer.model_dump_json()), default=None)

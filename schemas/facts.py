@@ -97,6 +97,8 @@ class GivenDose(Dose):
     interval: str | None = None
     order: str | None = None
     """Key of the order under which it was given, where the message says."""
+    source: str | None = None
+    """Interface and kind of message that told it: ``mercy-adt|hl7v2``."""
 
 
 class Supply(Model):
@@ -115,6 +117,24 @@ class Supply(Model):
     start: When | None = None
     kind: Literal["dispensed", "prescribed", "take-home", "own-supply"] = "dispensed"
     filled: Literal["yes", "no", "unknown"] = "unknown"
+
+
+class PickUp(Model):
+    """The hospital's one answer: whether the prescription to take home was filled."""
+
+    filled: Literal["yes", "no"]
+    at: Instant
+    """Of a prescription that was stated later it says nothing."""
+    by: str
+    """Who said it."""
+
+
+class DosesMeanwhile(Model):
+    """Who gives the doses while the person is where nobody of the referral does."""
+
+    who: str
+    at: Instant
+    by: str
 
 
 class Facts(Model):
@@ -182,6 +202,8 @@ class VisitRecord(Model):
     """A clinician asked for the referral by name (REF^I12) and has not taken it back."""
     answer: Literal["refer", "not-ours"] | None = None
     """What a person said of it in the review queue."""
+    pick_up: PickUp | None = None
+    doses_meanwhile: DosesMeanwhile | None = None
     unlinked: bool = False
     """Two persons were taken for one (A37): a human must look."""
     unhandled_signal: bool = False

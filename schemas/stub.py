@@ -1,6 +1,6 @@
 """What the encrypted visit stub holds: the record of the visit and the referral that grew from it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -72,6 +72,19 @@ class NeedLink(Model):
     """A person of the hospital had it requested: partners may be asked for room before anybody consents."""
 
 
+class ClockState(Model):
+    """The coverage clock as it was last told: what it read and what it showed, as ``rules.coverage_changes`` has it."""
+
+    at: Instant
+    """When something of it changed last."""
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    hours: int | None = None
+    """Whole hours without medication at that moment."""
+    job: str | None = None
+    """Id of the job by which it is looked at again."""
+
+
 class ReferralLink(Model):
     """The referral of a visit: every source of one transition shares the group."""
 
@@ -84,6 +97,7 @@ class ReferralLink(Model):
     """A partner was asked because the person had left, not because somebody offered early."""
     awaits_discharge: bool = False
     """A source was taken back; the next one opens when the visit ends."""
+    clock: ClockState | None = None
     resources: dict[str, Held] = Field(default_factory=dict)
     """``Type|logical key`` -> what was written."""
 

@@ -3,91 +3,42 @@
 Scheduling support, never a dosing recommendation: no amount is read or computed here, only times and
 counts. The rules R1 to R9 are those of the project's clinical facts (sections 4.3, 4.5 and, where
 they differ, 4.6); sources of law: 21 CFR 1306.07(a) and (b); of the windows of long-acting products:
-their labels.
+their labels (``coverage_windows``).
 
-A day is a calendar day in the zone of the facility that gave the dose, at the same time on the wall
-clock (R1): 24 hours are wrong twice a year. A wall-clock time that a change of the clocks repeats is
-the earlier one; one that it skips moves on by the hour that is skipped. Intervals that are no whole
-number of days are true elapsed time (R2). Everything is pure: same inputs, same outputs (R9).
+Where facts contradict each other (``CoverageInput.others``) the cover ends by the reading that ends first, and
+``covered_until_if_unverified`` by the one that ends last: never silently one of them. Everything is pure: same
+inputs, same outputs (R9).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
 
-from app.rules.verdict import Reason, Verdict
-from schemas.discharge import Bridge, Disposition, Priority
+from app.rules.coverage_gap import Ask, DueBand, Ends, Gap, asks, due_band, gap_at, hold_until
+from app.rules.coverage_inputs import FUTURE, METHADONE, Confidence, CoverageInput, after, instant, schedule, wall
+from app.rules.coverage_reasons import TIMED, reasons
+from app.rules.coverage_supply import alarms, supplied
+from app.rules.coverage_windows import LONG_ACTING
+from app.rules.verdict import Verdict
+from schemas.discharge import Priority
 
-Confidence = Literal["verified", "reported", "assumed", "unknown"]
+__all__ = ["LEVELS", "Coverage", "CoverageInput", "OpenBetween", "compute"]
+
 OpenBetween = Callable[[datetime, datetime], bool]
 """Whether the partner (without one: any candidate) has a dosing or intake hour in the half-open time."""
 
 LEVELS: Final[tuple[Priority, ...]] = ("routine", "urgent", "asap", "stat")
 """FHIR request-priority, rising."""
+SAFETY: Final = "Scheduling support, never a dosing recommendation: whoever doses decides what is given, and when."
+"""Goes with whatever of the clock is shown to people."""
 
-
-class Window(NamedTuple):
-    """Days after an injection: when the next may be given, is due, and how long a delay is tolerated."""
-
-    earliest: int | None
-    due: int
-    tolerance: int
-
-
-LONG_ACTING: Final[Mapping[str, Window]] = {
-    "bup-lai-monthly-sublocade": Window(26, 28, 14),
-    "bup-lai-weekly-brixadi": Window(5, 7, 2),
-    "bup-lai-monthly-brixadi": Window(21, 28, 7),
-    "xr-ntx": Window(None, 28, 0),
-}
-"""``clock_class`` of rxnorm.csv to the window of its label (facts 4.3). A Brixadi that is not known to be
-monthly is to be passed as weekly (R5). Every other class is a daily medication."""
-
-METHADONE: Final = "methadone-daily"
-
-_DAY: Final = timedelta(days=1)
-_METHADONE_DAYS: Final = 3
-_FUTURE: Final = timedelta(minutes=15)
 _OLD: Final = timedelta(days=45)
 _REASSESS: Final = timedelta(hours=72)
 _THRESHOLDS: Final = (timedelta(hours=168), timedelta(hours=72), timedelta(hours=24))
 """Time to go, at most: urgent, asap, stat (R7)."""
-_YEARS: Final = (1900, 9000)
-"""Outside of them a zone can't be applied."""
-_MAX_SUPPLY: Final = timedelta(days=366)
 _TICK: Final = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class CoverageInput:
-    """What the clock reads.
-
-    Attributes:
-        zone: of the facility that gave the dose.
-        product_class: ``clock_class`` of rxnorm.csv.
-        last_dose: the last dose that was given, not held, not refused; a date where only the day is
-            known (counts from 00:00 local), a time without offset is in ``zone``.
-        verified: the dose is charted or confirmed, not only told.
-        interval: of the schedule of a daily product; None = once a day. Long-acting products have their own.
-        bridges: what the person has in hand.
-        disposition: FHIR discharge-disposition or ``custody``.
-        pregnant, overdose_this_visit, no_phone: known to be so; unknown is False.
-        homeless: shown as a flag; raises nothing.
-    """
-
-    zone: ZoneInfo
-    product_class: str
-    last_dose: datetime | date | None
-    verified: bool = True
-    interval: timedelta | None = None
-    bridges: Sequence[Bridge] = ()
-    disposition: Disposition | None = None
-    pregnant: bool = False
-    overdose_this_visit: bool = False
-    no_phone: bool = False
-    homeless: bool = False
+_MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +50,22 @@ class Coverage(Verdict):
         earliest, latest: the window around it; ``earliest`` only where a label gives one.
         covered_until: when the first dose with no known source falls due; for a long-acting product
             the end of the tolerated delay.
-        covered_until_if_unverified: the same, prescriptions counted whose fill is unknown.
+        covered_until_if_unverified: the same, prescriptions counted whose fill is unknown, and by the reading of
+            contradictory facts that ends last.
         confidence: of the last dose: verified, reported, assumed (the day only), unknown.
         priority: FHIR request-priority.
         flags: codes of the flag code system, in a fixed order.
         without_medication: time since the cover ended; None while it lasts.
-        recompute_at: when priority or flags change if nothing else happens; None if never.
+        recompute_at: when anything here changes if nothing else happens; None if never.
+        gap: what is known of a gap within 24 hours.
+        possible_gap_at: from when a gap is possible; None where that is when it is confirmed.
+        confirmed_gap_at: from when there is one whatever is true.
+        hold_partner_until: until then a partner is not pressed: the hospital is asked first whether it was filled.
+        asks: what the hospital is asked.
+        dosing_owner_unknown: somebody else must give the doses, and nobody is named: the case manager is told.
+        falls_due: when the first dose without a known source falls due: of an injection its own due time.
+        band: how soon that is.
+        label: month of the label whose window was used; None where none was.
     """
 
     next_due: datetime | None
@@ -117,14 +78,36 @@ class Coverage(Verdict):
     flags: tuple[str, ...]
     without_medication: timedelta | None
     recompute_at: datetime | None
+    gap: Gap
+    possible_gap_at: datetime | None
+    confirmed_gap_at: datetime | None
+    hold_partner_until: datetime | None
+    asks: tuple[Ask, ...]
+    falls_due: datetime | None
+    band: DueBand
+    label: str | None
+
+    @property
+    def dosing_owner_unknown(self) -> bool:
+        """Whether somebody must be named who gives the doses, and nobody is."""
+        return "name-who-doses" in self.asks
 
 
-class _Clock(NamedTuple):
+class _Course(NamedTuple):
+    """One reading of what is known: the last dose that counts, and what follows from it."""
+
+    last: datetime
+    confidence: Confidence
     next_due: datetime
     earliest: datetime | None
     latest: datetime
+    sure: datetime
     covered: datetime
-    unverified: datetime
+    hoped: datetime
+    falls_due: datetime
+    why: tuple[str, ...] = ()
+    late: bool = False
+    label: str | None = None
 
 
 def compute(
@@ -139,37 +122,83 @@ def compute(
             nor ``no-slot-before-gap`` (R8) can hold: no hours are invented.
         floor: the priority so far, which is not undercut; None on a new verified fact (R7).
     """
-    last, confidence = _last_dose(inputs)
-    future = last is not None and last - now > _FUTURE
-    if last is None or future:
-        return _unknown(inputs, floor)
-    clock = _clock(inputs, last)
-    closed = _closed(clock.covered, now, open_between)
-    flags = [*_escalators(inputs), *(["no-slot-before-gap"] if closed else []), *_lapse(clock.covered, now)]
-    if inputs.product_class not in LONG_ACTING and now - last > _OLD:
-        flags.append("implausible-last-dose")
-    level = _level(clock.covered - now)
+    courses = _courses(inputs, now)
+    shown = _face(inputs, now, courses, open_between, floor)
+    moments = sorted({at for at in _moments(inputs, courses, now, shown, open_between) if at > now})
+    # Which dose counts changes only where one can't have been given yet.
+    fixed = courses if not any(True for _ in _usable_later(inputs, now)) else None
+    for at in moments:
+        if _differs(shown, _face(inputs, at, fixed or _courses(inputs, at), open_between, floor)):
+            return replace(shown, recompute_at=at)
+    return shown
+
+
+def _courses(inputs: CoverageInput, now: datetime) -> list[_Course]:
+    return [found for one in (inputs, *inputs.others) if (found := _course(one, now)) is not None]
+
+
+def _differs(one: Coverage, other: Coverage) -> bool:
+    """Whether something else is shown; time that passes without consequence is no change."""
+    return replace(one, without_medication=None) != replace(other, without_medication=None)
+
+
+def _face(
+    inputs: CoverageInput,
+    now: datetime,
+    courses: Sequence[_Course],
+    open_between: OpenBetween | None,
+    floor: Priority | None,
+) -> Coverage:
+    """All that is shown at ``now`` but when it changes."""
+    if not courses:
+        return _unknown(inputs, now, floor)
+    course = min(courses, key=lambda one: (one.covered, one.sure))
+    ends = Ends(min(one.sure for one in courses), course.covered, max(one.hoped for one in courses))
+    closed = _closed(ends.covered, now, open_between)
+    raised = any(_escalators(inputs))
+    level = _level(ends.covered - now)
     return Coverage(
-        reasons=_reasons(inputs, _TIMED[level], closed=closed),
-        next_due=clock.next_due,
-        earliest=clock.earliest,
-        latest=clock.latest,
-        covered_until=clock.covered,
-        covered_until_if_unverified=clock.unverified,
-        confidence=confidence,
+        reasons=reasons(
+            inputs,
+            TIMED[level],
+            closed=closed,
+            raised=raised,
+            late=course.late,
+            more=(*course.why, *_owner(asked := asks(inputs, ends, now))),
+        ),
+        next_due=course.next_due,
+        earliest=course.earliest,
+        latest=course.latest,
+        covered_until=ends.covered,
+        covered_until_if_unverified=ends.hoped,
+        confidence=course.confidence,
         priority=_priority(level, inputs, floor, closed=closed),
-        flags=(*flags, *_facts(inputs)),
-        without_medication=now - clock.covered if now > clock.covered else None,
-        recompute_at=_recompute_at(clock, last, inputs, now, watch=open_between is not None and not closed),
+        flags=tuple(_flags(inputs, course, now, closed=closed)),
+        without_medication=now - ends.covered if now > ends.covered else None,
+        recompute_at=None,
+        gap=gap_at(ends, now),
+        possible_gap_at=ends.sure if ends.sure < ends.hoped else None,
+        confirmed_gap_at=ends.hoped,
+        hold_partner_until=hold_until(inputs, ends, now, raised=raised or closed),
+        asks=asked,
+        falls_due=course.falls_due,
+        band=due_band(course.falls_due, now),
+        label=course.label,
     )
 
 
-def _unknown(inputs: CoverageInput, floor: Priority | None) -> Coverage:
+def _owner(asked: tuple[Ask, ...]) -> tuple[str, ...]:
+    return ("dosing-owner-unknown",) if "name-who-doses" in asked else ()
+
+
+def _unknown(inputs: CoverageInput, now: datetime, floor: Priority | None) -> Coverage:
     """R6: without a usable last dose at least asap, stat for methadone; one that was told is implausible."""
     level = LEVELS.index("stat" if inputs.product_class == METHADONE else "asap")
+    asked = asks(inputs, None, now)
     flags = (*_escalators(inputs), *(["implausible-last-dose"] if inputs.last_dose else []), *_facts(inputs))
+    raised = any(_escalators(inputs))
     return Coverage(
-        reasons=_reasons(inputs, "no-last-dose", closed=False),
+        reasons=reasons(inputs, "no-last-dose", closed=False, raised=raised, late=False, more=_owner(asked)),
         next_due=None,
         earliest=None,
         latest=None,
@@ -180,83 +209,80 @@ def _unknown(inputs: CoverageInput, floor: Priority | None) -> Coverage:
         flags=flags,
         without_medication=None,
         recompute_at=None,
+        gap="possible",
+        possible_gap_at=None,
+        confirmed_gap_at=None,
+        hold_partner_until=None,
+        asks=asked,
+        falls_due=None,
+        band="not-known",
+        label=None,
     )
 
 
-def _last_dose(inputs: CoverageInput) -> tuple[datetime | None, Confidence]:
-    """The last dose as UTC instant and how sure it is; a day alone counts from its first moment (R6)."""
-    dose = inputs.last_dose
-    if dose is None or not _YEARS[0] <= dose.year <= _YEARS[1]:
-        return None, "unknown"
+# ---- one reading
+
+
+def _course(inputs: CoverageInput, now: datetime) -> _Course | None:
+    """What follows from the newest dose that can have been given; None where none can (R6)."""
+    for dose in _told(inputs):
+        last = instant(dose, inputs.zone)
+        if last is not None and last - now <= FUTURE:
+            skipped = () if dose is inputs.last_dose else ("earlier-dose-used",)
+            confidence = _confidence(inputs, dose)
+            found = _daily(inputs, last, confidence) if inputs.daily else _injected(inputs, last, confidence)
+            return found._replace(why=(*skipped, *found.why))
+    return None
+
+
+def _told(inputs: CoverageInput) -> tuple[datetime | date, ...]:
+    return (inputs.last_dose, *inputs.earlier_doses) if inputs.last_dose is not None else ()
+
+
+def _confidence(inputs: CoverageInput, dose: datetime | date) -> Confidence:
     if not isinstance(dose, datetime):
-        return datetime.combine(dose, time(), inputs.zone).astimezone(UTC), "assumed"
-    if dose.tzinfo is None:
-        dose = dose.replace(tzinfo=inputs.zone, fold=0)
-    return dose.astimezone(UTC), "verified" if inputs.verified else "reported"
+        return "assumed"
+    return "verified" if inputs.verified else "reported"
 
 
-def _wall(last: datetime, days: int, zone: ZoneInfo) -> datetime:
-    """The same wall-clock time ``days`` later, UTC. Adding to a local time drops its fold: the earlier hour."""
-    local = last.astimezone(zone).replace(tzinfo=None) + timedelta(days=days)
-    return local.replace(tzinfo=zone).astimezone(UTC)
+def _daily(inputs: CoverageInput, last: datetime, confidence: Confidence) -> _Course:
+    due = after(last, 1, schedule(inputs), inputs.zone)
+    covered, hoped, late = supplied(inputs, last)
+    return _Course(last, confidence, due, None, due, covered, covered, hoped, covered, late=late)
 
 
-def _clock(inputs: CoverageInput, last: datetime) -> _Clock:
-    window = LONG_ACTING.get(inputs.product_class)
-    if window is not None:
-        due, latest = (_wall(last, days, inputs.zone) for days in (window.due, window.due + window.tolerance))
-        earliest = None if window.earliest is None else _wall(last, window.earliest, inputs.zone)
-        return _Clock(due, earliest, latest, latest, latest)
-    interval = _interval(inputs)
-    sure = _doses(inputs, interval, _counts)
-    hoped = _doses(inputs, interval, _may_count)
-    due, covered, unverified = (_after(last, steps, interval, inputs.zone) for steps in (1, 1 + sure, 1 + hoped))
-    return _Clock(due, None, due, covered, unverified)
+def _injected(inputs: CoverageInput, last: datetime, confidence: Confidence) -> _Course:
+    """R5: the prescriber's date where one is ordered, else the window of the label.
+
+    The label's tolerance is for a person who is in treatment with it: after a first injection none is added. Where
+    nobody says which injection it was, it is counted, and not relied on: a gap is possible from the due date on.
+    """
+    ordered = _ordered(inputs, last)
+    if ordered is not None:
+        ends = (ordered, ordered, ordered, ordered)
+        return _Course(last, confidence, ordered, None, ordered, *ends, why=("ordered-date",))
+    window = LONG_ACTING[inputs.product_class]
+    due = wall(last, window.due, inputs.zone)
+    earliest = None if window.earliest is None else wall(last, window.earliest, inputs.zone)
+    tolerated = wall(last, window.due + (0 if inputs.dose_number == 1 else window.tolerance), inputs.zone)
+    unsure = inputs.dose_number is None and window.tolerance
+    why = ("tolerance-not-relied-on",) if unsure else ("first-dose",) if inputs.dose_number == 1 else ()
+    sure = due if unsure else tolerated
+    return _Course(
+        last, confidence, due, earliest, tolerated, sure, tolerated, tolerated, due, why=why, label=window.label
+    )
 
 
-def _interval(inputs: CoverageInput) -> timedelta:
-    """Of the schedule; none, or one that can't be, is once a day."""
-    return inputs.interval if inputs.interval and inputs.interval >= timedelta(hours=1) else _DAY
+def _ordered(inputs: CoverageInput, last: datetime) -> datetime | None:
+    """The next date that is ordered; one on the day of the last dose or before it is of that dose."""
+    ordered = instant(inputs.next_due_ordered, inputs.zone) if inputs.next_due_ordered is not None else None
+    if ordered is None:
+        return None
+    day, given = (at.astimezone(inputs.zone).date() for at in (ordered, last))
+    return ordered if day > given else None
 
 
-def _after(last: datetime, steps: int, interval: timedelta, zone: ZoneInfo) -> datetime:
-    if interval % _DAY:
-        return last + steps * interval
-    return _wall(last, steps * interval.days, zone)
-
-
-def _doses(inputs: CoverageInput, interval: timedelta, counts: Callable[[CoverageInput, Bridge], bool]) -> int:
-    """How many doses the person has in hand; what is dispensed of methadone is capped at three days (R3)."""
-    dispensed = other = 0
-    for bridge in inputs.bridges:
-        if counts(inputs, bridge):
-            doses = _size(bridge, interval)
-            dispensed += doses if bridge.kind == "dispensed" else 0
-            other += doses if bridge.kind != "dispensed" else 0
-    if inputs.product_class == METHADONE:
-        dispensed = min(dispensed, _METHADONE_DAYS * _DAY // interval)
-    return min(dispensed + other, _MAX_SUPPLY // interval)
-
-
-def _size(bridge: Bridge, interval: timedelta) -> int:
-    """A bridge in doses of this schedule: counted in doses when split, else in days (R1, R2); of unknown size none."""
-    if bridge.doses is not None and (interval % _DAY or bridge.days is None):
-        return bridge.doses
-    return (bridge.days or 0) * _DAY // interval
-
-
-def _counts(inputs: CoverageInput, bridge: Bridge) -> bool:
-    """R3, R4: of methadone what was dispensed or an OTP's take-homes; else also a filled prescription, own supply."""
-    if bridge.kind in {"dispensed", "take-home"}:
-        return True
-    if inputs.product_class == METHADONE:
-        return False
-    return bridge.kind == "own-supply" or bridge.filled == "yes"
-
-
-def _may_count(inputs: CoverageInput, bridge: Bridge) -> bool:
-    unfilled = bridge.kind == "prescribed" and bridge.filled == "unknown" and inputs.product_class != METHADONE
-    return unfilled or _counts(inputs, bridge)
+# ---- urgency
 
 
 def _level(to_go: timedelta) -> int:
@@ -291,6 +317,19 @@ def _priority(level: int, inputs: CoverageInput, floor: Priority | None, *, clos
     return LEVELS[max(lowest, min(level + raised, len(LEVELS) - 1))]
 
 
+# ---- flags
+
+
+def _flags(inputs: CoverageInput, course: _Course, now: datetime, *, closed: bool) -> Iterator[str]:
+    yield from _escalators(inputs)
+    if closed:
+        yield "no-slot-before-gap"
+    yield from _lapse(course.covered, now)
+    if (inputs.daily and now - course.last > _OLD) or "earlier-dose-used" in course.why:
+        yield "implausible-last-dose"
+    yield from _facts(inputs)
+
+
 def _lapse(covered: datetime, now: datetime) -> Iterator[str]:
     if now > covered:
         yield "lapsed"
@@ -300,13 +339,8 @@ def _lapse(covered: datetime, now: datetime) -> Iterator[str]:
 
 def _facts(inputs: CoverageInput) -> Iterator[str]:
     """Flags that raise nothing: what a human must see beside the clock."""
-    if inputs.product_class == METHADONE:
-        if any(bridge.kind == "prescribed" for bridge in inputs.bridges):
-            yield "methadone-rx-at-discharge"
-        interval = _interval(inputs)
-        dispensed = sum(_size(bridge, interval) for bridge in inputs.bridges if bridge.kind == "dispensed")
-        if dispensed > _METHADONE_DAYS * _DAY // interval:
-            yield "methadone-over-three-days"
+    yield from alarms(inputs)
+    yield from inputs.doubts
     if inputs.homeless:
         yield "homeless"
     ending = _DISPOSITION_FLAGS.get(inputs.disposition or "")
@@ -317,59 +351,50 @@ def _facts(inputs: CoverageInput) -> Iterator[str]:
 _DISPOSITION_FLAGS: Final[Mapping[str, str]] = {"snf": "snf", "custody": "custody", "exp": "died"}
 
 
-def _recompute_at(
-    clock: _Clock, last: datetime, inputs: CoverageInput, now: datetime, *, watch: bool
-) -> datetime | None:
-    """The next moment at which a threshold is crossed; hourly while the partner's hours could run out."""
-    moments = [clock.covered - threshold for threshold in _THRESHOLDS]
-    moments += [clock.covered + _TICK, clock.covered + _REASSESS + _TICK]
-    if inputs.product_class not in LONG_ACTING:
-        moments.append(last + _OLD + _TICK)
-    if watch and now < clock.covered <= now + _THRESHOLDS[0]:
-        moments.append(now + timedelta(hours=1))
-    return min((moment for moment in moments if moment > now), default=None)
+# ---- when it changes by time alone
 
 
-_TIMED: Final = ("more-than-7-days", "within-7-days", "within-72-hours", "within-24-hours")
-_TEXTS: Final[Mapping[str, str]] = {
-    "no-last-dose": "no usable last dose: at least asap, stat for methadone",
-    "more-than-7-days": "covered for more than 7 days",
-    "within-7-days": "the cover ends within 7 days",
-    "within-72-hours": "the cover ends within 72 hours",
-    "within-24-hours": "the cover ends within 24 hours or has ended",
-    "escalated": "raised by one level by the flags that escalate",
-    "left-against-advice": "left against advice is stat",
-    "date-only": "only the day of the last dose is known: counted from 00:00 local",
-    "unverified-dose": "the last dose is told, not confirmed",
-    "unfilled-prescription": "a prescription that is not known to be filled counts as no supply",
-    "bridge-size-unknown": "a supply of unknown size counts as none",
-    "methadone-not-prescribable": "methadone for opioid use disorder can't be prescribed (21 CFR 1306.07(a))",
-}
+def _moments(
+    inputs: CoverageInput,
+    courses: Sequence[_Course],
+    now: datetime,
+    shown: Coverage,
+    open_between: OpenBetween | None,
+) -> Iterator[datetime]:
+    """Moments at which something of what is shown may change, if nothing else happens."""
+    yield from _usable_later(inputs, now)
+    for course in courses:
+        for end in {course.sure, course.covered, course.hoped, course.falls_due}:
+            yield from (end - threshold for threshold in _THRESHOLDS)
+            yield end + _TICK
+        yield course.covered + _REASSESS + _TICK
+        yield course.last + _OLD + _TICK
+    if shown.hold_partner_until is not None:
+        yield shown.hold_partner_until
+    covered = shown.covered_until
+    if open_between is None or covered is None or "no-slot-before-gap" in shown.flags:
+        return
+    if now < covered <= now + _THRESHOLDS[0]:
+        yield _closes(now, covered, open_between)
 
 
-def _reasons(inputs: CoverageInput, first: str, *, closed: bool) -> tuple[Reason, ...]:
-    codes = (first, *_circumstances(inputs, closed=closed), *_supply_reasons(inputs))
-    return tuple(Reason(code, _TEXTS[code]) for code in codes)
+def _usable_later(inputs: CoverageInput, now: datetime) -> Iterable[datetime]:
+    """When doses that can't have been given yet become plausible."""
+    for one in (inputs, *inputs.others):
+        for dose in _told(one):
+            at = instant(dose, one.zone)
+            if at is not None and at - FUTURE > now:
+                yield at - FUTURE
 
 
-def _circumstances(inputs: CoverageInput, *, closed: bool) -> Iterator[str]:
-    if inputs.disposition == "aadvice":
-        yield "left-against-advice"
-    elif closed or any(_escalators(inputs)):
-        yield "escalated"
-    if inputs.last_dose is not None and not isinstance(inputs.last_dose, datetime):
-        yield "date-only"
-    elif inputs.last_dose is not None and not inputs.verified:
-        yield "unverified-dose"
-
-
-def _supply_reasons(inputs: CoverageInput) -> Iterable[str]:
-    if inputs.product_class in LONG_ACTING:
-        return ()
-    methadone = inputs.product_class == METHADONE
-    found = []
-    if any(bridge.kind == "prescribed" and (methadone or bridge.filled != "yes") for bridge in inputs.bridges):
-        found.append("methadone-not-prescribable" if methadone else "unfilled-prescription")
-    if any(bridge.days is None and bridge.doses is None for bridge in inputs.bridges):
-        found.append("bridge-size-unknown")
-    return found
+def _closes(now: datetime, covered: datetime, open_between: OpenBetween) -> datetime:
+    """The first whole minute from which no open hour is left before ``covered``; hours are in whole minutes."""
+    begin = now.replace(second=0, microsecond=0)
+    open_still, closed = 0, -(-(covered - begin) // _MINUTE)
+    while closed - open_still > 1:
+        middle = (open_still + closed) // 2
+        if open_between(begin + middle * _MINUTE, covered):
+            open_still = middle
+        else:
+            closed = middle
+    return min(begin + closed * _MINUTE, covered)

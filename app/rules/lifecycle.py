@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from app.core.json_meaning import beyond, same
 from app.rules import labelling, returning
+from app.rules.task_answers import answer_in
 from app.rules.task_elements import NAMED
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS, FALLBACK, STATUS_REASON, concept
@@ -89,10 +90,14 @@ activity can follow from its order.
 APPENDED: Final = ("output", "note")
 CHANGEABLE: Final[Mapping[Role, frozenset[str]]] = {
     "owner": frozenset({"status", "statusReason", "businessStatus", "output", "note"}),
-    "requester": frozenset({"status", "statusReason", "note"}),
+    "requester": frozenset({"status", "statusReason", "note", "output"}),
 }
-"""Elements of Task that a role may change; output and note grow only. The hub may change all."""
+"""Elements of Task that a role may change; output and note grow only. The hub may change all.
 
+A requester's outputs are answers to what the coverage clock asks, and nothing else.
+"""
+
+_ANSWERS_ONLY: Final = "the requester may append answers to the coverage clock: pick-up, doses-meanwhile"
 _IGNORED: Final = frozenset({"id", "meta", "text", "lastModified"})
 
 
@@ -179,7 +184,14 @@ def _forbidden_elements(before: Task, effect: Mapping[str, Any], role: Role) -> 
         for name in APPENDED
         if name in effect and name in may and not _appends(effect[name], before.get(name, []))
     ]
+    if role == "requester" and any(answer_in(one) is None for one in _new_outputs(before, effect)):
+        reasons.append(Reason("element-forbidden", _ANSWERS_ONLY, "Task.output"))
     return reasons
+
+
+def _new_outputs(before: Task, effect: Mapping[str, Any]) -> list[Any]:
+    wanted = effect.get("output")
+    return beyond(wanted, before.get("output", [])) or [] if isinstance(wanted, list) else []
 
 
 def _appends(wanted: Any, held: list[Any]) -> bool:

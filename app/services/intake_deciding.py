@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
+from app.services import coverage_clock
 from app.services.intake_finding import Candidates, Joined, NoVisit, find, fused, joined, of_the_person_alone
 from app.services.intake_reading import Arrival, Part, Refusal, identity_macs
 from app.services.intake_recording import Decision, plain, recorded, refused, row
@@ -255,6 +256,7 @@ class _Filing:
         parts = [
             self._visit_part(one, settlement),
             self._moves(file, verdict, standing, settlement, adopted, had_referral=had_referral),
+            coverage_clock.written(settlement, file, self.keys),
         ]
         return _Filed(file, standing, settlement, _joined(parts))
 
@@ -269,7 +271,7 @@ class _Filing:
 
     def _situation(self, one: Joined, verdict: triage.Triage) -> Situation:
         arrival = self.arrival
-        origin = Origin(arrival.ledger, arrival.key, arrival.mac, arrival.facts.at)
+        origin = Origin(arrival.ledger, arrival.key, arrival.mac, arrival.facts.at, arrival.cause or "")
         rows, now = self.known.rows, self.now
         return Situation(one.file, arrival.sender, verdict, self.directory, rows, now, origin, one.absorbed)
 

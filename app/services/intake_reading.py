@@ -18,6 +18,7 @@ from fhir_mappings import acks, fhir_bundle, fhir_identity, hl7v2, triage, visit
 from fhir_mappings.dialects import find
 from fhir_mappings.dialects.base import Unmapped
 from fhir_mappings.dialects.event_json.dialect import Refused, parse, to_facts
+from schemas.base import changed
 from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender
 from schemas.stub import Chosen
@@ -105,6 +106,8 @@ class Arrival(NamedTuple):
     """Id of its visit, where that is known beforehand."""
     chosen: tuple[str, Chosen] | None = None
     """What a person decided about a need: id of its source Task, and what."""
+    cause: str | None = None
+    """Why the visit is looked at again, where no message came."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -172,7 +175,7 @@ def _filed(
         inbound=inbound,
         sender=sender,
         source="hl7v2",
-        facts=reading.facts,
+        facts=_with_source(reading.facts, f"hl7v2:{sender.id}"),
         signal=triage.message_signal(reading.facts),
         test=processing in {"T", "D"} and sender.mode == "production",
         key=key,
@@ -215,6 +218,13 @@ def _unreadable(inbound: Inbound, error: hl7v2.Unreadable) -> Refusal:
         return _refused(inbound, _Fault("AR", "not-hl7", acks.AckError("207", text, "MSH", 1, 1)), None)
     fault = acks.AckError("207", text, error.segment or "MSH", 1, error.field or 1)
     return _refused(inbound, _Fault("AE", error.reason, fault), header)
+
+
+def _with_source(facts: Facts, source: str) -> Facts:
+    """The facts, their doses marked with who told them: two who tell the last dose differently contradict."""
+    if not facts.doses:
+        return facts
+    return changed(facts, {"doses": [changed(dose, {"source": source}) for dose in facts.doses]})
 
 
 def _refused(
@@ -269,7 +279,7 @@ def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None)
         inbound=inbound,
         sender=sender,
         source="json",
-        facts=facts,
+        facts=_with_source(facts, f"json:{sender.id}"),
         signal=triage.message_signal(facts),
         test=event.test and sender.mode == "production",
         key=idempotency_key or event.event_id,
@@ -324,7 +334,7 @@ def _filed_fhir(inbound: Inbound, document: dict[str, Any], kind: fhir_bundle.Ki
         inbound=inbound,
         sender=sender,
         source="fhir",
-        facts=facts,
+        facts=_with_source(facts, f"fhir:{sender.id}"),
         signal=triage.message_signal(facts),
         test=facts.test and sender.mode == "production",
         key=key or mac,

@@ -7,6 +7,7 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services import reviews
+from app.services.clock_answers import DUE
 from app.services.due_looks import FOLLOW, LOOK
 from app.services.hub import Hub
 from app.services.intake import Intake
@@ -80,6 +81,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "review-waiting": review_waiting,
     reviews.SETTLE: reviews.settle_visit,
     CONSENT_ENDS: look_at_visit,
+    DUE: look_at_visit,
     LOOK: look_at_visit,
     FOLLOW: follow_referral,
 }

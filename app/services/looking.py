@@ -8,6 +8,7 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.clock import from_micros
+from app.core.errors import Unavailable
 from app.core.ids import uuid7
 from app.services.due_looks import follow_job
 from app.services.hub import Hub
@@ -29,8 +30,8 @@ _REGISTRY: Final = 2_000_000
 """Microseconds, longer than a process takes to notice that a partner was registered anew."""
 
 
-def nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
-    """A message that says nothing, about this visit; it has no ledger entry."""
+def nothing_new(file: VisitFile, sender: Sender, hub: Hub, cause: str | None = None) -> Arrival:
+    """A message that says nothing, about this visit; it has no ledger entry. ``cause``: why it is looked at again."""
     now = hub.clock.now_us()
     ledger = uuid7()
     facts = Facts(trigger="review", kind="other", at=file.content.record.ended_at or from_micros(now))
@@ -48,29 +49,34 @@ def nothing_new(file: VisitFile, sender: Sender, hub: Hub) -> Arrival:
         persons=tuple(file.content.persons),
         message_type="review",
         visit=file.id,
+        cause=cause or "look",
     )
 
 
-async def look(hub: Hub, visit_id: str, chosen: tuple[str, Chosen] | None = None) -> bool:
+async def look(hub: Hub, visit_id: str, chosen: tuple[str, Chosen] | None = None, cause: str | None = None) -> bool:
     """Decide about a visit anew, with what a person has ``chosen``: id of a source Task, and what.
 
-    False where nothing can be decided any more: its key was destroyed, or its sender is gone.
+    ``cause`` is kept with what changes of its clock by it, see ``CoverageEvent.cause``. False where nothing can be
+    decided any more: its key was destroyed. Raises Unavailable while the registration of its sender can't be read: a
+    job is tried again.
     """
     stored = await hub.store.intake(_SYSTEM).visit(visit_id)
     senders = (await hub.registry.current()).senders
     opened = VisitFile.opened(hub.keys, "", stored) if stored else None
     sender = senders.get(opened.content.sender) if opened else None
-    if opened is not None and sender is not None:
-        opened.organization = sender.organization
-        await Intake(hub).receive(nothing_new(opened, sender, hub)._replace(chosen=chosen))
-        return True
-    return False
+    if opened is None:
+        return False
+    if sender is None:
+        raise Unavailable("The registration of this visit's sender can't be read.")
+    opened.organization = sender.organization
+    await Intake(hub).receive(nothing_new(opened, sender, hub, cause)._replace(chosen=chosen))
+    return True
 
 
-async def look_of(hub: Hub, request: str, chosen: tuple[str, Chosen] | None = None) -> bool:
+async def look_of(hub: Hub, request: str, chosen: tuple[str, Chosen] | None = None, cause: str | None = None) -> bool:
     """Decide anew about the visit of a source ServiceRequest, see ``look``."""
     visit_id = await hub.store.intake(_SYSTEM).visit_of(request)
-    return visit_id is not None and await look(hub, visit_id, chosen)
+    return visit_id is not None and await look(hub, visit_id, chosen, cause)
 
 
 async def follow_partner(hub: Hub, organization: str) -> None:
@@ -88,11 +94,11 @@ async def follow_partner(hub: Hub, organization: str) -> None:
 
 async def look_at_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     """The job that is due at an instant. May be run twice."""
-    await look(hub, job.subject)
+    await look(hub, job.subject, cause=f"job:{job.id}")
     await jobs.finish(job, "decided", hub.clock.now_us())
 
 
 async def follow_referral(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     """The job that an answer makes. May be run twice."""
-    await look_of(hub, job.subject)
+    await look_of(hub, job.subject, cause=f"job:{job.id}")
     await jobs.finish(job, "decided", hub.clock.now_us())

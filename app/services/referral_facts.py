@@ -1,15 +1,14 @@
-"""What decisions about a referral are fed with: the partners to choose from, and the coverage clock of the visit."""
+"""What decisions about a referral are fed with: the partners to choose from, and what an offer tells."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final, cast
 
-from app.rules import coverage, routing
+from app.rules import routing
 from app.rules.hours import Calendar
 from app.services.matching import policies_of
 from app.services.situation import Situation
 from app.services.writing import Resource
-from fhir_mappings import build, offer, visit
+from fhir_mappings import build, offer
 from schemas.discharge import DischargeEvent, NeedKind
 from schemas.partner import PartnerProfile
 
@@ -32,40 +31,6 @@ def dosing_calendar(profile: PartnerProfile) -> Calendar | None:
     return Calendar.of(profile.dosing_hours, profile.zone, profile.closed_on)
 
 
-def coverage_of(situation: Situation, event: DischargeEvent, *, engaged: bool) -> build.CoverageView | None:
-    """Until when the person is covered; None while they are in the bed and nobody has accepted, or without a drug."""
-    if situation.triage.product is None or (situation.file.content.record.ended_at is None and not engaged):
-        return None
-    clock = coverage.compute(_clock_input(event, situation), now=situation.now)
-    return build.CoverageView(
-        covered_until=clock.covered_until,
-        next_due=clock.next_due,
-        confidence=clock.confidence,
-        priority=clock.priority,
-        flags=clock.flags,
-    )
-
-
-def _clock_input(event: DischargeEvent, situation: Situation) -> coverage.CoverageInput:
-    record, product = situation.file.content.record, situation.triage.product
-    last = visit.last_dose(record)
-    medication = next((m for m in event.medications if product and m.product.code == product.product.code), None)
-    hours = visit.interval_hours(medication.schedule.interval if medication and medication.schedule else None)
-    clinical = event.clinical
-    return coverage.CoverageInput(
-        zone=situation.sender.zone(record.facility),
-        product_class=product.clock_class if product else "",
-        last_dose=last.at if last else None,
-        interval=timedelta(hours=hours) if hours else None,
-        bridges=[bridge for m in event.medications for bridge in m.bridges],
-        disposition=record.visit.disposition,
-        pregnant=clinical.pregnant is True,
-        overdose_this_visit=clinical.overdose_this_visit is True,
-        no_phone=not record.patient.phones,
-        homeless=event.patient.homeless is True,
-    )
-
-
 def offer_facts(
     situation: Situation,
     event: DischargeEvent,
@@ -84,7 +49,7 @@ def offer_facts(
         event,
         need=cast("NeedKind", need),
         product=cast("offer.Product", drug) if drug in _PRODUCTS else "no-product",
-        due=covered.next_due if covered else None,
+        due=covered.falls_due if covered else None,
         now=situation.now.astimezone(zone),
         gendered=False,
         policies=policies_of(situation, need, event, covered, partner) if partner else "conflict-unknown",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.core.ids import uuid7
 from app.rules import lifecycle
-from app.services.referral_facts import coverage_of
+from app.services import clock_answers, coverage_clock
 from app.services.sharing import Sharing
 from app.services.showing import Showing
 from app.services.situation import Settlement, Situation, Stored
@@ -23,6 +23,7 @@ class Work:
     """What all parts of one settlement share."""
 
     def __init__(self, situation: Situation) -> None:
+        clock_answers.take_over(situation)
         self.now = situation
         self.record = situation.file.content.record
         self.result = Settlement()
@@ -51,9 +52,8 @@ class Work:
         """Those of them that are written although nothing in them changes: in another rendition."""
         self.sharing = Sharing(situation, status, self.ids("Patient", ""), self.held)
         self.showing = Showing(situation, link, self.sharing, self.result, self.task)
-        # After a discharge that was cancelled when a partner had accepted already, the clock runs on.
-        engaged = any(self.task(need.task)["status"] in lifecycle.ENGAGED for need in link.needs)
-        self.coverage = coverage_of(situation, self.event, engaged=engaged)
+        self.clock = coverage_clock.read(situation, self.event, link, self.task)
+        self.coverage = self.clock.view if self.clock else None
 
     def doubted(self) -> bool:
         """Whether the record may hold facts of two persons (A37), and nobody has looked at it yet."""

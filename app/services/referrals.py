@@ -10,6 +10,7 @@ from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle
+from app.services import coverage_clock
 from app.services.asking import Asking
 from app.services.referral_work import StepOf, Work
 from app.services.referral_writing import Writing
@@ -84,6 +85,7 @@ class _Course:
         else:
             self._when_ended(clinical)
         self._share()
+        coverage_clock.keep(self._work.now, self._work.result, self._work.clock, self._work.task)
         self._writing.tasks()
         self._writing.provenance()
         current = self._work.link.needs or self._work.link.former[-1:]

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource
 from app.store.accounts import Directory
-from app.store.changes import Decision, Grant, Job, ReferralVisit, Revocation
+from app.store.changes import CoverageEvent, Decision, Grant, Job, ReferralVisit, Revocation
 from fhir_mappings import gate
 from fhir_mappings.triage import Triage
 from schemas.sender import Sender
@@ -39,6 +39,8 @@ class Origin:
     control_id: str
     content_hash: str
     occurred: datetime
+    cause: str = ""
+    """Where no message came: why the visit is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +77,8 @@ class Settlement:
     decisions: list[Decision] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     """What falls due by time alone: a permit ends, an answer is due, the cover ends."""
+    jobs_gone: list[str] = field(default_factory=list)
+    """Ids of those that are void."""
+    clock: CoverageEvent | None = None
+    """The coverage clock, where it changed; its inputs are not sealed yet."""
     referrals: list[ReferralVisit] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import Final
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import labelling, lifecycle
+from app.rules.task_answers import answer_in
 from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
@@ -98,8 +99,10 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
 
 
 def _followed(current: Resource, merged: Resource, family: _Referral, now: int) -> tuple[Job, ...]:
-    """Whoever was asked has answered: what that means for who is asked next is looked at, at once."""
-    if current["status"] == merged["status"] or family.source is None or "partOf" not in current:
+    """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at at once."""
+    moved = current["status"] != merged["status"] and "partOf" in current
+    said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
+    if family.source is None or not (moved or any(answer_in(entry) for entry in said)):
         return ()
     request = family.source["focus"]["reference"].rpartition("/")[2]
     return (follow_job(request, f"{current['id']}:{family.rows[current['id']].version}", now),)

@@ -267,6 +267,26 @@ class Job(NamedTuple):
     due_at: int
 
 
+class CoverageEvent(NamedTuple):
+    """The coverage clock of one referral as it was computed; rows are added when something changed, never changed."""
+
+    id: str
+    referral: str
+    """Id of the source ServiceRequest."""
+    visit: str
+    at: int
+    cause: str
+    """``message:<ledger id>``, ``job:<job id>`` or ``answer:<id>``."""
+    why: str
+    """JSON array: the inputs that changed, by name."""
+    digest: str
+    """Keyed hash of the inputs."""
+    inputs: bytes
+    """JSON, sealed under the key of the visit."""
+    outputs: str
+    """JSON object."""
+
+
 class Disclosure(NamedTuple):
     """First disclosures of one response: who got which versions, and why."""
 
@@ -314,6 +334,9 @@ class Changes(NamedTuple):
     reviews: tuple[ReviewItem, ...] = ()
     answers: tuple[ReviewAnswer, ...] = ()
     jobs: tuple[Job, ...] = ()
+    jobs_gone: tuple[str, ...] = ()
+    """Ids of jobs that are void: what they waited for falls due at another time, or not at all."""
+    coverage_events: tuple[CoverageEvent, ...] = ()
     subscriptions: tuple[SubscriptionChange, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
     incidents: tuple[Incident, ...] = ()

@@ -11,6 +11,7 @@ from app.store.audit_trail import AuditTrail
 from app.store.authorship import Authorship
 from app.store.changes import Changes, Committed
 from app.store.committer import Committer
+from app.store.coverage_events import CoverageEvents
 from app.store.database import Database
 from app.store.decisions import Decisions
 from app.store.incidents import Incidents
@@ -62,6 +63,10 @@ class Store:
     def decisions(self, actor: Actor) -> Decisions:
         """Reads decisions of consent; for the hub itself only."""
         return Decisions(actor, self.database)
+
+    def coverage_events(self, actor: Actor) -> CoverageEvents:
+        """Reads what coverage clocks have shown; for the hub itself only."""
+        return CoverageEvents(actor, self.database)
 
     async def commit(self, changes: Changes) -> Committed:
         """Write ``changes`` durably; see ``Committer.commit``."""

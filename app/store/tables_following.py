@@ -1,6 +1,6 @@
 """The tables of what follows a referral until the next dose is given."""
 
-from sqlalchemy import Column, Index, Table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table
 
 from app.store.table_base import Text, metadata
 
@@ -12,3 +12,18 @@ referral_visit = Table(
     Column("visit", Text, nullable=False),
 )
 Index("ix_referral_visit_visit", referral_visit.c.visit)
+coverage_event = Table(
+    "coverage_event",
+    metadata,
+    # What the coverage clock of a referral (a source ServiceRequest) has shown, and from what: added, never changed.
+    Column("id", Text, primary_key=True),
+    Column("referral", Text, nullable=False),
+    Column("visit", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("inputs", LargeBinary, nullable=False),
+    Column("outputs", Text, nullable=False),
+)
+Index("ix_coverage_event_referral", coverage_event.c.referral, coverage_event.c.id)

@@ -8,6 +8,7 @@ from typing import Any
 from app.store import statements as sql
 from app.store import statements_following as following
 from app.store.changes import Changes, ResourceChange
+from app.store.coverage_writes import COVERAGE_EVENTS, JOBS_GONE
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 from app.store.subscription_writes import LANES, SUBSCRIPTIONS, SUBSCRIPTIONS_GONE
 
@@ -54,6 +55,8 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         *_visit_rows(members),
         *_ledger_rows(members),
         *_review_rows(members),
+        (JOBS_GONE, ((one,) for m in members for one in m.jobs_gone)),
+        (COVERAGE_EVENTS, (tuple(one) for m in members for one in m.coverage_events)),
         (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
         *_resource_rows(resources),
         *_visibility_rows(members),

@@ -17,6 +17,7 @@ FLAG: Final = f"{BASE}/CodeSystem/flag"
 FACT: Final = f"{BASE}/CodeSystem/fact"
 FALLBACK: Final = f"{BASE}/CodeSystem/fallback"
 OFFER: Final = f"{BASE}/CodeSystem/offer"
+CLOCK: Final = f"{BASE}/CodeSystem/coverage-clock"
 
 
 class Meaning(NamedTuple):
@@ -160,6 +161,21 @@ _FLAG: Final[Mapping[str, Meaning]] = {
         "More than three days of methadone",
         "More than a three-day supply was dispensed (21 CFR 1306.07(b)); three days are counted.",
     ),
+    "conflicting-last-dose": Meaning(
+        "Conflicting last dose",
+        "Two sources tell different times of the last dose: the cover ends by the earlier one until a person decides.",
+    ),
+    "dose-after-discharge": Meaning(
+        "Dose after discharge",
+        "A dose is charted more than an hour after the discharge: the cover ends by the dose before it.",
+    ),
+    "interleaved-products": Meaning(
+        "Interleaved products",
+        "Doses of two products are charted in turn: the cover ends by the product that ends first.",
+    ),
+    "supply-contradicted": Meaning(
+        "Supply contradicted", "A supply was handed over and is said not to be in hand: it counts as none."
+    ),
     "homeless": Meaning("Homeless", "The person has no home."),
     "snf": Meaning("To a skilled nursing facility", "The person goes to a skilled nursing facility."),
     "custody": Meaning("To custody", "The person is discharged to court or law enforcement: a human decides."),
@@ -220,6 +236,31 @@ _OFFER: Final[Mapping[str, Meaning]] = {
     "incomplete": Meaning("Incomplete", "Something that is asked for is not there yet."),
 }
 
+_CLOCK: Final[Mapping[str, Meaning]] = {
+    "none": Meaning("No gap", "Every dose that falls due within 24 hours has a source, as far as is known."),
+    "possible": Meaning(
+        "Possible gap",
+        "A dose that falls due within 24 hours, or has fallen due, has a source only if something unverified is true.",
+    ),
+    "confirmed": Meaning(
+        "Confirmed gap", "A dose that falls due within 24 hours, or has fallen due, has no source whatever is true."
+    ),
+    "confirm-pick-up": Meaning("Confirm pick-up", "The hospital is asked whether the prescription was filled."),
+    "confirm-last-dose": Meaning(
+        "Confirm last dose", "The hospital is asked when the last dose was given: it is not known, or told in two ways."
+    ),
+    "name-who-doses": Meaning(
+        "Name who doses",
+        "Somebody else must dose, or the partner is holding: the hospital is asked who gives the next doses.",
+    ),
+    "pick-up": Meaning("Pick-up", "Type of an output: the hospital's answer whether the prescription was filled."),
+    "picked-up": Meaning("Picked up", "The prescription was filled."),
+    "not-picked-up": Meaning("Not picked up", "The prescription was not filled."),
+    "doses-meanwhile": Meaning(
+        "Doses meanwhile", "Type of an output: who gives the doses while the person is elsewhere or the partner holds."
+    ),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -229,6 +270,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         FLAG: MappingProxyType(_FLAG),
         FACT: MappingProxyType(_FACT),
         OFFER: MappingProxyType(_OFFER),
+        CLOCK: MappingProxyType(_CLOCK),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""

@@ -57,6 +57,7 @@ ROUTES_OUT: Final = {
 }
 JOBS_OUT: Final = {
     "consent-ends": AGAIN,
+    "coverage-due": AGAIN,
     "expire-visit": NOBODY,
     "look-again": AGAIN,
     "review-waiting": NOBODY,
@@ -78,6 +79,8 @@ COMMANDS_OUT: Final = {
     "review": MACHINE,
     "review answer": MACHINE,
     "review counts": NOBODY,
+    "clock": MACHINE,
+    "pickup": MACHINE,
     "health": NOBODY,
     "db upgrade": NOBODY,
     "db check": NOBODY,

@@ -190,7 +190,7 @@ def test_a_closed_partner_raises_by_one_level_and_says_that_no_slot_is_left() ->
     shown = compute(inputs, NOW, open_between=closed)
     assert (shown.priority, shown.flags) == ("asap", ("no-slot-before-gap",))
     assert "escalated" in shown.codes
-    assert asked == [(NOW, utc("2026-06-12 13:15"))]
+    assert asked[0] == (NOW, utc("2026-06-12 13:15"))
 
 
 def test_hours_of_the_partner_matter_only_within_seven_days_and_before_the_gap() -> None:
@@ -199,10 +199,18 @@ def test_hours_of_the_partner_matter_only_within_seven_days_and_before_the_gap()
         assert "no-slot-before-gap" not in compute(inputs, NOW, open_between=lambda *_: False).flags
 
 
-def test_an_open_partner_raises_nothing_and_is_asked_again_within_the_hour() -> None:
-    shown = compute(bup(local("2026-06-08 09:15"), dispensed(3)), NOW, open_between=lambda *_: True)
+def test_an_open_partner_raises_nothing_until_its_last_hour_before_the_gap_is_over() -> None:
+    last_hour = utc("2026-06-10 20:00")
+    shown = compute(bup(local("2026-06-08 09:15"), dispensed(3)), NOW, open_between=lambda start, _: start < last_hour)
     assert (shown.priority, shown.flags) == ("urgent", ())
-    assert shown.recompute_at == NOW + timedelta(hours=1)
+    # The cover ends on 2026-06-12 at 13:15: 72 hours before it comes first.
+    assert shown.recompute_at == utc("2026-06-09 13:15")
+    then = compute(
+        bup(local("2026-06-08 09:15"), dispensed(3)),
+        utc("2026-06-09 14:00"),
+        open_between=lambda start, _: start < last_hour,
+    )
+    assert then.recompute_at == last_hour
 
 
 def test_without_hours_of_the_partner_no_weekend_is_assumed() -> None:
