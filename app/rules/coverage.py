@@ -367,6 +367,7 @@ def _moments(
         for end in {course.sure, course.covered, course.hoped, course.falls_due}:
             yield from (end - threshold for threshold in _THRESHOLDS)
             yield end + _TICK
+        yield course.covered
         yield course.covered + _REASSESS + _TICK
         yield course.last + _OLD + _TICK
     if shown.hold_partner_until is not None:

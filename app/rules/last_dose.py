@@ -78,19 +78,16 @@ def last_dose(
 
     Args:
         doses: all that were given, of any product for opioid use disorder.
-        product_class: ``clock_class`` of the product that the referral is about; where no dose of it was given, the
-            product that was given last stands for it.
+        product_class: ``clock_class`` of the product that the referral is about.
         zone: of the facility that gave them.
         interval: of a daily schedule; None = once a day.
         left_at: when the person left, where they have.
     """
     given = sorted(_placed(doses, zone), key=lambda one: (one.at, one.dose.stated_at))
-    if not given:
-        return None
-    if not any(one.dose.product_class == product_class for one in given):
-        product_class = given[-1].dose.product_class
     half = _half(product_class, interval)
     own = _corrected([one for one in given if one.dose.product_class == product_class], half)
+    if not own:
+        return None
     kept = own
     readings, doubts = [_reading(own)], list[Doubt]()
     if (rival := _rival(own, half, zone)) is not None:
@@ -139,9 +136,11 @@ def _reading(given: Sequence[_Given]) -> LastDose:
 
 
 def _rival(own: Sequence[_Given], half: timedelta, zone: ZoneInfo) -> _Given | None:
-    """The earliest telling of the last dose by somebody else."""
+    """The last dose by the word of another source: of several, of the one that tells the earliest."""
     last = own[-1]
-    return next((one for one in own if last.at - one.at < half and _contradict(one, last, zone)), None)
+    newest = {one.dose.source: one for one in own}
+    told = (one for one in newest.values() if last.at - one.at < half and _contradict(one, last, zone))
+    return min(told, key=lambda one: one.at, default=None)
 
 
 def _contradict(one: _Given, other: _Given, zone: ZoneInfo) -> bool:

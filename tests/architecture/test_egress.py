@@ -51,6 +51,7 @@ ROUTES_OUT: Final = {
     "/health/ready": NOBODY,
     "/metrics": NOBODY,
     "/schemas/{name}.json": NOBODY,
+    "/schemas/structures/{name}.json": NOBODY,
     "/openapi.json": NOBODY,
     "/docs": NOBODY,
     "/redoc": NOBODY,

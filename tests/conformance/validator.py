@@ -17,6 +17,7 @@ PROJECT: Final = Path(__file__).parent / "validator"
 SHARED: Final = Path(__file__).parents[2].parent / "shared"
 PACKAGES: Final = SHARED / "packages"
 US_CORE: Final = "hl7.fhir.us.core-700.tgz"
+STRUCTURES: Final = Path(__file__).parents[2] / "schemas" / "structures"
 _TARGET: Final = PROJECT / "target"
 _CLASSPATH: Final = _TARGET / "classpath"
 _BUILD: Final = ("compile", "dependency:build-classpath", f"-Dmdep.outputFile={_CLASSPATH}")
@@ -104,10 +105,11 @@ class Validator:
 
 @contextmanager
 def running() -> Iterator[Validator]:
-    """A validator that knows FHIR R4 and US Core 7.0.0, built before it starts."""
+    """A validator that knows FHIR R4, US Core 7.0.0 and our own extensions, built before it starts."""
     build()
     classpath = f"{_TARGET / 'classes'}:{_CLASSPATH.read_text().strip()}:{PACKAGES}"
-    command = ["java", "-Xmx3g", "-cp", classpath, "throughline.Judge", US_CORE]
+    own = [str(path) for path in sorted(STRUCTURES.glob("*.json"))]
+    command = ["java", "-Xmx3g", "-cp", classpath, "throughline.Judge", US_CORE, *own]
     with (
         _log().open("w") as log,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process,

@@ -15,11 +15,14 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
 import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.NpmPackageValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
@@ -30,8 +33,8 @@ import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
  *
  * <p>A line of the input is {@code {"id", "text", "profile": [...]?}}; {@code text} is the JSON of a resource as text, so
  * that what is judged is what was served, byte by byte. A line of the output, in any order, is {@code {"id", "issues":
- * [{"severity", "location", "message", "messageId"}]}}. The arguments name implementation guides: packages that stand on the
- * class path.
+ * [{"severity", "location", "message", "messageId"}]}}. The arguments name implementation guides (packages that stand on the
+ * class path) and files of our own StructureDefinitions (``.json``).
  */
 public final class Judge {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -52,14 +55,20 @@ public final class Judge {
 
   private static IValidationSupport support(FhirContext context, String[] packages) throws IOException {
     NpmPackageValidationSupport guides = new NpmPackageValidationSupport(context);
+    PrePopulatedValidationSupport own = new PrePopulatedValidationSupport(context);
     for (String name : packages) {
-      guides.loadPackageFromClasspath(name);
+      if (name.endsWith(".json")) {
+        own.addStructureDefinition(context.newJsonParser().parseResource(Files.readString(Path.of(name))));
+      } else {
+        guides.loadPackageFromClasspath(name);
+      }
     }
     UnknownCodeSystemWarningValidationSupport unknown = new UnknownCodeSystemWarningValidationSupport(context);
     unknown.setNonExistentCodeSystemSeverity(IValidationSupport.IssueSeverity.WARNING);
     return new ValidationSupportChain(
         new DefaultProfileValidationSupport(context),
         guides,
+        own,
         new CommonCodeSystemsTerminologyService(context),
         new InMemoryTerminologyServerValidationSupport(context),
         new SnapshotGeneratingValidationSupport(context),
