@@ -7,7 +7,7 @@ Tasks, and a job at the next moment at which time alone changes something. Witho
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from app.core import json
@@ -26,7 +26,7 @@ from app.services.writing import Resource
 from app.store.changes import Changes, CoverageEvent, Job
 from fhir_mappings import build, triage, visit
 from schemas.discharge import DischargeEvent, Medication, Product
-from schemas.facts import VisitRecord
+from schemas.facts import GivenDose, VisitRecord
 from schemas.partner import PartnerProfile
 from schemas.stub import ClockState, NeedLink, ReferralLink
 
@@ -178,18 +178,33 @@ def _interval(medications: Sequence[Medication], code: str) -> timedelta | None:
 
 
 def _charted(record: VisitRecord, wanted: str) -> Iterator[Charted]:
-    """Every dose that was given of a product for opioid use disorder."""
+    """Every dose that was given of a product for opioid use disorder.
+
+    One from before the person came is told, not charted here: it is verified where somebody is named who verified it,
+    or the program where the person is enrolled confirmed it.
+    """
+    otp = record.circumstances.current_otp
+    confirmed = otp is not None and otp.dose_confirmed is True
     for dose in visit.moud_doses(record):
-        told = dose.source is not None and dose.source.startswith("json:")
-        vouched = dose.observed is True or dose.given_by is not None or dose.verified_by is not None
         yield Charted(
             at=dose.at,
             product_class=_class_of(dose.product) or wanted,
             stated_at=dose.charted_at,
             source=dose.source,
-            verified=vouched or not told,
+            verified=confirmed or dose.verified_by is not None or not _before_coming(record, dose),
             charts=dose.source is None or dose.source.startswith("hl7v2:"),
         )
+
+
+def _before_coming(record: VisitRecord, dose: GivenDose) -> bool:
+    came = record.came_at or record.visit.admitted_at
+    if isinstance(came, datetime) and isinstance(dose.at, datetime):
+        return dose.at < came
+    return came is not None and _day(dose.at) < _day(came)
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
 
 
 def _left_at(record: VisitRecord) -> datetime | None:

@@ -99,7 +99,7 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
 
 
 def _followed(current: Resource, merged: Resource, family: _Referral, now: int) -> tuple[Job, ...]:
-    """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at at once."""
+    """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at."""
     moved = current["status"] != merged["status"] and "partOf" in current
     said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
     if family.source is None or not (moved or any(answer_in(entry) for entry in said)):

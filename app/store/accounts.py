@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
+from app.core import log
 from app.core.clock import Clock
 from app.core.crypto import hash_secret
 from app.core.ids import uuid7
 from app.store.database import Database, Record
 from schemas.agreement import Agreement
+from schemas.base import M
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
@@ -136,13 +140,13 @@ class Accounts:
     async def directory(self) -> Directory:
         """Everyone who takes part now."""
         parties = await self._database.fetch("select organization, name, kind from party")
-        senders = await self._database.fetch("select body from sender")
+        senders = await self._database.fetch("select id, body from sender")
         partners = await self._database.fetch("select organization, body from partner")
         return Directory(
             hub=next((row[0] for row in parties if row[2] == "hub"), ""),
             names={row[0]: row[1] for row in parties},
-            senders={s.id: s for s in (Sender.model_validate_json(row[0]) for row in senders)},
-            partners={row[0]: PartnerProfile.model_validate_json(row[1]) for row in partners},
+            senders=dict(_readable(Sender, senders)),
+            partners=dict(_readable(PartnerProfile, partners)),
         )
 
     async def registrations_stamp(self) -> tuple[int, int, int]:
@@ -242,3 +246,18 @@ class Accounts:
             self._clock.now_us(),
         )
         return Granted(*rows[0]) if rows else None
+
+
+def _readable(shape: type[M], rows: Sequence[Any]) -> Iterator[tuple[str, M]]:
+    """What was registered, but for what can't be read here, such as a time zone that this machine does not know.
+
+    One that can't be is as if it were not registered: its messages are refused by name, its visits wait. The others
+    go on.
+    """
+    for name, body in rows:
+        try:
+            yield name, shape.model_validate_json(body)
+        except ValidationError as error:
+            fields = ",".join(sorted({str(one["loc"][0]) for one in error.errors(include_input=False) if one["loc"]}))
+            of = {"sender" if shape is Sender else "organization": name}
+            log.error("registration.unreadable", reason=fields, **of)
