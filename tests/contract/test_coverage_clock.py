@@ -35,7 +35,7 @@ async def test_the_clock_is_told_on_the_task_and_kept_with_its_inputs_in_one_com
     assert abs(at(told["coveredUntil"]) - last - timedelta(days=4)) <= timedelta(hours=1)
     assert (told["gap"], told["confidence"], told["ask"], source["priority"]) == ("none", "verified", [], "urgent")
     assert told["confirmedGapAt"] == told["coveredUntil"]
-    assert child["extension"] == source["extension"]
+    assert parts(child) == parts(source)
     assert source["restriction"]["period"]["end"] == told["coveredUntil"]
     (line,) = await scene.history()
     assert (line["why"], line["cause"].partition(":")[0]) == (["first"], "message")
@@ -100,7 +100,7 @@ async def test_time_alone_moves_priority_and_flags_on_source_and_child_once_at_e
     for hours in (to_go - 71, to_go - 23, to_go + 1, to_go + 73):
         await scene.due(hours=hours)
         source, child = await scene.source(), await scene.child()
-        assert child["extension"] == source["extension"]
+        assert parts(child) == parts(source)
         assert (child["priority"], child["restriction"]) == (source["priority"], source["restriction"])
         seen.append(source["priority"])
     assert seen == ["urgent", "asap", "stat", "stat", "stat"]
