@@ -223,7 +223,10 @@ def _dosed_by(record: VisitRecord, event: DischargeEvent) -> str | None:
 
 
 def _open_between(situation: Situation, need: NeedLink | None, task_of: TaskOf) -> coverage.OpenBetween | None:
-    """Whether the partner (without one, any candidate) has an open hour; None where somebody's hours are not known."""
+    """Whether the partner (without one, any candidate) has an open hour; None where somebody's hours are not known.
+
+    Somebody whose hours are not known may be open, so nothing is raised for it.
+    """
     partners = _partners(situation, need, task_of)
     calendars = [_calendar(one) for one in partners]
     known = [one for one in calendars if one is not None]
@@ -233,12 +236,11 @@ def _open_between(situation: Situation, need: NeedLink | None, task_of: TaskOf) 
 
 
 def _partners(situation: Situation, need: NeedLink | None, task_of: TaskOf) -> list[PartnerProfile]:
+    """The partner that accepted; until one has, every candidate: who of them is asked tells nothing to the others."""
     known = situation.directory.partners
-    asked = {child.partner: task_of(child.task)["status"] for child in need.children} if need else {}
-    for statuses in (lifecycle.ENGAGED, lifecycle.ASKED):
-        chosen = [known[one] for one, status in asked.items() if status in statuses and one in known]
-        if chosen:
-            return chosen
+    for child in need.children if need else ():
+        if task_of(child.task)["status"] in lifecycle.ENGAGED and child.partner in known:
+            return [known[child.partner]]
     product = situation.triage.product
     drug = routing.drug_of(product.drug) if product else None
     return [

@@ -13,7 +13,7 @@ import pytest
 
 from app.core.errors import Unprocessable
 from tests.journeys.running_hub import Caller, RunningHub, ack_code, command, running
-from tests.journeys.visit_views import NOT, Resource, Seen, utc
+from tests.journeys.visit_views import LOCAL, NOT, Resource, Seen, utc
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 VISITS = SHARED / "visits"
@@ -147,6 +147,10 @@ def _referral(seen: Seen, wanted: Resource) -> dict[str, tuple[object, object]]:
     return found
 
 
+def _coverage(task: Resource) -> list[Resource]:
+    return [one for one in task.get("extension", ()) if one["url"] == f"{LOCAL}/coverage"]
+
+
 def _partner_view(seen: Seen, wanted: Resource) -> dict[str, tuple[object, object]]:
     """(found, expected) of what the partner has of it."""
     asked = wanted["source_task_status"] == "requested"
@@ -158,8 +162,9 @@ def _partner_view(seen: Seen, wanted: Resource) -> dict[str, tuple[object, objec
         child = next((task for task in tasks if task["status"] == "requested"), tasks[-1])
         source = seen.source
         found["child follows"] = (child["partOf"], [{"reference": f"Task/{source['id']}"}])
-        for name in ("priority", "restriction", "extension"):
+        for name in ("priority", "restriction"):
             found[f"child {name}"] = (child.get(name), source.get(name))
+        found["child coverage"] = (_coverage(child), _coverage(source))
         theirs, ours = seen.partner, seen.hospital
         for name in ("MedicationAdministration", "MedicationDispense", "Condition", "Patient", "Encounter"):
             found[f"partner reads {name}"] = (theirs[name], ours[name])
