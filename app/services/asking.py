@@ -175,9 +175,15 @@ class Asking:
         return str(self._work.task(child.task)["status"])
 
     def _gap(self, need: NeedLink) -> datetime | None:
-        """When the person's cover ends; none while they are in the bed, where the hospital gives the doses."""
+        """When the person's cover ends; none while they are in the bed, where the hospital gives the doses.
+
+        Where only "was it filled?" is open, the hospital is asked first: for a time the later gap counts.
+        """
         covered = self._work.coverage
-        return covered.covered_until if covered and need.need == MOUD and self._work.record.ended_at else None
+        if covered is None or need.need != MOUD or self._work.record.ended_at is None:
+            return None
+        hold = covered.hold_partner_until
+        return covered.confirmed_gap_at if hold and hold > self._work.now.now else covered.covered_until
 
     def _asked(self, need: NeedLink, child: Child) -> Asked:
         task = self._work.task(child.task)
