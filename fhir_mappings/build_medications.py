@@ -39,6 +39,10 @@ _DISCHARGE: Final[list[Resource]] = [
     }
 ]
 _SUPPLY_TEXT: Final = {"dispensed": "Dispensed for the way home", "take-home": "Take-home doses"}
+CALL_BACK: Final = "Call back to verify this dose: "
+"""Start of the note of a dose that names a number; ``GIVEN_BY`` and ``VERIFIED_BY`` are functions of its performers."""
+GIVEN_BY: Final = "Given by"
+VERIFIED_BY: Final = "Verified by"
 _PERIOD_WORD: Final = {"wk": "weeks", "d": "days", "h": "hours", "min": "minutes"}
 
 
@@ -222,7 +226,7 @@ def _administration(course: _Course, key: str, dose: Dose) -> Resource:
                 "context": course.frame.encounter,
                 "effectiveDateTime": when(dose.at),
                 "performer": _performers(dose),
-                "note": [{"text": f"Call back to verify this dose: {dose.call_back}"}] if dose.call_back else None,
+                "note": [{"text": CALL_BACK + dose.call_back}] if dose.call_back else None,
                 "dosage": _dosage(dose),
             }
         ),
@@ -230,7 +234,7 @@ def _administration(course: _Course, key: str, dose: Dose) -> Resource:
 
 
 def _performers(dose: Dose) -> list[Resource]:
-    people = (("Given by", dose.given_by), ("Verified by", dose.verified_by))
+    people = ((GIVEN_BY, dose.given_by), (VERIFIED_BY, dose.verified_by))
     return [{"function": {"text": role}, "actor": {"display": person}} for role, person in people if person]
 
 

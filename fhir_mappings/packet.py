@@ -110,9 +110,15 @@ def _composition(
 def _notice(members: Sequence[Resource], notices: Sequence[str], permits: Sequence[Permit]) -> list[Resource]:
     if not notices:
         return []
+    return [{"title": "Notice", "text": narrative(*said_with(members, notices, permits))}]
+
+
+def said_with(members: Sequence[Resource], notices: Sequence[str], permits: Sequence[Permit]) -> list[str]:
+    """What must be said with the members, in paragraphs; none where no notice travels."""
+    if not notices:
+        return []
     consent_goes = any(one["resourceType"] == "Consent" for one in members)
-    texts = [*(notice(name).text for name in notices), *scope(permits, consent_goes=consent_goes)]
-    return [{"title": "Notice", "text": narrative(*texts)}]
+    return [*(notice(name).text for name in notices), *scope(permits, consent_goes=consent_goes)]
 
 
 def narrative(*paragraphs: str) -> Resource:

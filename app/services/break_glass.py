@@ -17,7 +17,7 @@ from app.services import operation_parameters
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.incidents import incident
-from app.services.packets import document, reachable, with_author
+from app.services.packets import document, reachable, with_author, written
 from app.services.parties import party_of
 from app.services.reads import not_found
 from app.services.scopes import require
@@ -80,7 +80,7 @@ class BreakGlass:
         except Gone as error:
             raise Unavailable("The database can't be reached; try again.") from error
         notices = () if decision.notice is None else (decision.notice,)
-        return document(self._hub, directory.hub, task_id, rows, notices=notices)
+        return await written(document(self._hub, directory.hub, task_id, rows, notices=notices), "json")
 
     async def _found(self, organization: str, task_id: str) -> tuple[Decision, list[Row]] | None:
         """The decision that brought the Task to the organisation, and all of its referral."""

@@ -1,20 +1,30 @@
-"""All of one referral that a reader may see: what its Task leads to."""
+"""All of one referral that a reader may see: what its Task leads to, as a document or as pages."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from app.core import json
 from app.core.clock import from_micros
 from app.core.ids import uuid7
 from app.services.hub import Hub
-from app.services.writing import Disclosed, decoded
+from app.services.writing import Disclosed, Resource, decoded
 from app.store.decisions import Decisions
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
 from fhir_mappings.notices import Permit
-from fhir_mappings.packet import packet
+from fhir_mappings.packet import packet, said_with
+from fhir_mappings.packet_paper import packet_paper
+from fhir_mappings.paper import Paper
+from fhir_mappings.paper_html import POLICY, html
+from fhir_mappings.paper_pdf import pdf
+from schemas.packs.base import notice
 from schemas.references import local, references
 
+Form = Literal["json", "html", "pdf"]
+"""A document Bundle for a program, pages for a person, pages to print or to keep."""
+PAGE_POLICY: Final = POLICY
+"""Content-Security-Policy that goes with the HTML."""
 _ROUNDS: Final = 4
 """How far references are followed."""
 
@@ -44,12 +54,28 @@ async def with_author(reader: Reader, author: str, rows: list[Row]) -> list[Row]
     return rows if author in {row.id for row in rows} else [*rows, *await reader.by_ids([author])]
 
 
+class Packet(NamedTuple):
+    """What a reader is given of one referral, before it is known in which form."""
+
+    document: Resource
+    """A document Bundle."""
+    notices: tuple[str, ...]
+    said: tuple[str, ...]
+    """Paragraphs of the notices, and of what the recipient may do with the records."""
+
+    @property
+    def foot(self) -> str:
+        """The notices in their short form, for a page that is parted from the others."""
+        return " ".join(notice(name).short for name in self.notices)
+
+
 def document(
     hub: Hub, author: str, task: str, rows: Sequence[Row], *, notices: tuple[str, ...], permits: Sequence[Permit] = ()
-) -> Disclosed:
-    """The document Bundle of ``rows`` about the Task ``task``."""
+) -> Packet:
+    """The packet of ``rows`` about the Task ``task``."""
+    members = [decoded(row) for row in rows]
     made = packet(
-        [decoded(row) for row in rows],
+        members,
         base=hub.settings.fhir_base,
         document=uuid7(),
         task=task,
@@ -58,7 +84,20 @@ def document(
         notices=notices,
         permits=permits,
     )
-    return Disclosed(json.dumps(made), notices)
+    return Packet(made, notices, tuple(said_with(members, notices, permits)))
+
+
+async def written(made: Packet, form: Form) -> Disclosed:
+    """A packet in a form."""
+    if form == "json":
+        return Disclosed(json.dumps(made.document), made.notices)
+    pages = packet_paper(made.document, said=made.said, foot=made.foot)
+    return Disclosed(await printed(pages, form), made.notices)
+
+
+async def printed(pages: Paper, form: Literal["html", "pdf"]) -> bytes:
+    """Pages in a form; the setting of a PDF does not hold up others."""
+    return html(pages) if form == "html" else await asyncio.to_thread(pdf, pages)
 
 
 async def permits_of(decisions: Decisions, rows: Sequence[Row]) -> list[Permit]:

@@ -13,7 +13,7 @@ from app.core.errors import Deleted, NotFound, Unavailable
 from app.services.disclosures import Disclosures
 from app.services.histories import HistoryOf, history_bundle, read_history
 from app.services.hub import Hub
-from app.services.packets import document, permits_of, reachable, with_author
+from app.services.packets import Form, Packet, document, permits_of, reachable, with_author, written
 from app.services.scopes import require
 from app.services.search_params import Pairs
 from app.services.subset_params import subset_of_read
@@ -103,8 +103,12 @@ class Reads:
         await self._disclosures.record(actor, told, "history")
         return Disclosed(history_bundle(self._hub.keys, of, asked, found), notices_of(told))
 
-    async def packet(self, actor: Actor, task_id: str) -> Disclosed:
-        """All that the actor may see of one referral, as a document Bundle."""
+    async def packet(self, actor: Actor, task_id: str, form: Form = "json") -> Disclosed:
+        """All that the actor may see of one referral, as a document Bundle or as pages for people."""
+        return await written(await self.packet_of(actor, task_id), form)
+
+    async def packet_of(self, actor: Actor, task_id: str) -> Packet:
+        """All that the actor may see of one referral; that it is disclosed is durable."""
         reader = self._reader(actor, "Task", "r")
         try:
             task = await reader.read("Task", task_id)

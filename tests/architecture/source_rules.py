@@ -176,7 +176,7 @@ _THIRD_PARTIES = frozenset(
     {
         "alembic", "anyio", "app", "asyncpg", "cryptography", "fastapi", "fhir", "fhir_mappings", "httptools", "httpx",
         "jsonschema_rs", "pydantic", "pydantic_settings", "rich", "sqlalchemy", "starlette", "tests", "tools", "typer",
-        "uvicorn", "uvloop", "yaml",
+        "typst", "uvicorn", "uvloop", "yaml",
     }
 )  # fmt: skip
 

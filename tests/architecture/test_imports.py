@@ -55,6 +55,7 @@ PLANTED = {
     "fence-http-client": ("app/services/intake.py", "import httpx"),
     "fence-web": ("app/services/intake.py", "import starlette.requests"),
     "fence-schema": ("app/services/intake.py", "import jsonschema_rs"),
+    "fence-pdf": ("app/services/intake.py", "import typst"),
     "fence-jwt": ("app/services/intake.py", "import jwt"),
 }
 BEHIND = {"circles": ("schemas/discharge.py", "import schemas.resources.base\n")}

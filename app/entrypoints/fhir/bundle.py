@@ -116,6 +116,8 @@ def _route(request: Request, entry: Entry) -> tuple[Endpoint, Request] | None:
         "query_string": entry.query.encode(),
         "headers": _headers(request, entry),
     }
+    if "_format" in entry.query:
+        fhir_type(Request(scope))  # an entry is JSON, whatever else its address offers
     wrong_method = False
     for route in interactions.routes:
         match, more = route.matches(scope)

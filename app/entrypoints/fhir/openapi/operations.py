@@ -36,13 +36,19 @@ def _packet() -> Json:
         "r",
         "All of one referral as a document",
         "Everything that the token's organisation may see of a referral, in one document Bundle: an operation of this "
-        f"server in the manner of {SPEC}/documents.html.",
-        parameters=[ID],
-        responses={
-            "200": body("A document Bundle; its first entry is the Composition.", "Bundle", NOTICE),
-            **refusals("401", "403", "404", "406", "503"),
-        },
+        f"server in the manner of {SPEC}/documents.html. For people the same as a page (`Accept: text/html`) or as a "
+        "print (`application/pdf`): what is asked and whom to call, the last-dose letter, the notice, then all the "
+        "rest. The same is disclosed, recorded and left out in each form.",
+        parameters=[ID, parameter("_format", "query", "`json`, `html` or `pdf`, before `Accept`.", TEXT)],
+        responses={"200": _forms(), **refusals("401", "403", "404", "406", "503")},
     )
+
+
+def _forms() -> Json:
+    """The packet as a document Bundle, and the pages made of it."""
+    answer = body("A document Bundle whose first entry is the Composition, or pages of it.", "Bundle", NOTICE)
+    pages = {"text/html": {"schema": TEXT}, "application/pdf": {"schema": {"type": "string", "format": "binary"}}}
+    return {**answer, "content": {**answer["content"], **pages}}
 
 
 def _break_glass() -> Json:

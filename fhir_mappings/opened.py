@@ -1,0 +1,117 @@
+"""A packet opened: what of its document says what, for whoever makes pages of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from fhir_mappings.build_elements import EXTENSION
+from fhir_mappings.labels import HTEST, Resource
+from fhir_mappings.offer import LESS
+from fhir_mappings.readable import NOT_KNOWN, NOT_STATED, text
+from schemas.codes import local
+from schemas.codes.packet_content import packet_contents
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The document Bundle of one referral."""
+
+    document: Resource
+
+    @cached_property
+    def members(self) -> list[Resource]:
+        """All resources but the Composition."""
+        return [one["resource"] for one in self.document["entry"][1:]]
+
+    @property
+    def composition(self) -> Resource:
+        """What says in which order the members are read."""
+        first: Resource = self.document["entry"][0]["resource"]
+        return first
+
+    @property
+    def made(self) -> str:
+        """When it was put together."""
+        return str(self.document["timestamp"])
+
+    def of(self, resource_type: str) -> list[Resource]:
+        """The members of a type."""
+        return [one for one in self.members if one["resourceType"] == resource_type]
+
+    def first(self, resource_type: str) -> Resource:
+        """The first of a type; empty where there is none."""
+        return next(iter(self.of(resource_type)), {})
+
+    @cached_property
+    def task(self) -> Resource:
+        """The Task that it is about."""
+        return self.first("Task")
+
+    @cached_property
+    def request(self) -> Resource:
+        """What the Task asks for."""
+        return self.first("ServiceRequest")
+
+    @cached_property
+    def patient(self) -> Resource:
+        """The person, or the few words of an offer about one."""
+        return self.first("Patient")
+
+    @cached_property
+    def need(self) -> str | None:
+        """Kind of the need."""
+        found = _codes(self.request.get("category", ()), local.NEED)
+        return next(found, None)
+
+    @cached_property
+    def offered(self) -> bool:
+        """Whether the reader sees the offer only."""
+        return LESS[0] in self.task.get("meta", {}).get("security", ())
+
+    @cached_property
+    def test(self) -> bool:
+        """Whether the person is made up."""
+        return HTEST in self.task.get("meta", {}).get("security", ())
+
+    @cached_property
+    def tells_doses(self) -> bool:
+        """Whether the reader is one who doses: the packet of such a need holds the doses."""
+        content = packet_contents().get(self.need or "")
+        return not self.offered and content is not None and "MedicationAdministration" in content.resources
+
+    def observations(self, fact: str) -> list[Resource]:
+        """The Observations of a fact (a code of ``local.FACT``)."""
+        return [one for one in self.of("Observation") if fact in _codes([one["code"]], local.FACT)]
+
+    def fact(self, fact: str) -> str:
+        """What is said of a fact."""
+        found = self.observations(fact)
+        return value_of(found[0]) if found else NOT_STATED
+
+
+def value_of(observation: Resource) -> str:
+    """The value of an Observation in words."""
+    value = next((value for name, value in observation.items() if name.startswith("value")), None)
+    if value is not None:
+        return text(value)
+    return NOT_KNOWN if "dataAbsentReason" in observation else NOT_STATED
+
+
+def component(observation: Resource, name: str) -> str | None:
+    """The value of a named part of an Observation."""
+    parts = observation.get("component", ())
+    found = next((one for one in parts if one["code"].get("text") == name), None)
+    return None if found is None else value_of(found)
+
+
+def extension_of(resource: Resource, name: str) -> Resource | None:
+    """One of our extensions."""
+    url = f"{EXTENSION}/{name}"
+    return next((one for one in resource.get("extension", ()) if one["url"] == url), None)
+
+
+def _codes(concepts: list[Resource], system: str) -> Iterator[str]:
+    for one in concepts:
+        for coding in one.get("coding", ()):
+            if coding.get("system") == system and "code" in coding:
+                yield coding["code"]
