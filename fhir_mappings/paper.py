@@ -66,8 +66,11 @@ class Paper:
 
 def plain(text: str) -> str:
     """``text`` in one line, without what is not printed."""
-    one_line = _BLANK.sub(" ", unicodedata.normalize("NFC", text))
-    return "".join(one for one in one_line if one in _JOINERS or unicodedata.category(one) not in _LEFT_OUT).strip()
+    one_line = _BLANK.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    if one_line.isprintable():
+        return one_line
+    kept = (one for one in one_line if one in _JOINERS or unicodedata.category(one) not in _LEFT_OUT)
+    return "".join(kept).strip()
 
 
 def short(text: str, most: int) -> str:

@@ -21,6 +21,7 @@ _STYLE: Final = (
     "@media print{body{margin:0;padding:0;font-size:9pt;max-width:none}h2{margin-top:1rem}"
     "thead{display:table-header-group}tr,.strong{break-inside:avoid}"
     ".alone{break-before:page;break-after:page;font-size:8pt;line-height:1.25}.alone h2{margin-top:0}"
+    "h1+.alone{break-before:auto}"
     ".alone dl{grid-template-columns:minmax(7rem,1fr) 2fr minmax(7rem,1fr) 2fr;gap:.1rem .6rem}}"
     "@page{margin:12mm}"
 )
