@@ -24,6 +24,7 @@ GROUPS: Final = (
     "review",
     "clock",
     "consents",
+    "letters",
     "health",
     "database",
     "senders",

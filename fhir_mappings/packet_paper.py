@@ -12,6 +12,8 @@ from fhir_mappings.readable import NOT_STATED, concept, label, moment, name_of, 
 
 TITLE: Final = "Referral packet"
 OFFER_TITLE: Final = "Offer of a referral"
+COPY_TITLE: Final = "Your copy"
+"""For the patient; it stands on the card too, which tells of no medication."""
 _ROWS: Final = 500
 _NOTICE: Final = "Notice"
 _TO_AN_OFFER: Final = (
@@ -59,7 +61,7 @@ def letter_paper(document: Resource, *, foot: str, more: Sequence[Sheet] = ()) -
     """The letter alone, and what goes with it; None where there is none."""
     packet = Opened(document)
     page = letter.letter(packet)
-    return None if page is None else Paper(letter.TITLE, (page, *more), packet.made, foot=foot)
+    return None if page is None else Paper(COPY_TITLE, (page, *more), packet.made, foot=foot)
 
 
 # ---- the first page

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from app.core import json
+from app.core.actor import Actor
 from app.core.clock import from_micros
+from app.core.errors import Deleted, NotFound, Unavailable
 from app.core.ids import uuid7
+from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.writing import Disclosed, Resource, decoded
+from app.store.database import Gone
 from app.store.decisions import Decisions
-from app.store.queries import IndexIn, Query, Row
+from app.store.queries import IndexIn, Query, Row, notices_of
 from app.store.reader import Reader
 from fhir_mappings.notices import Permit
 from fhir_mappings.packet import packet, said_with
@@ -25,6 +29,7 @@ Form = Literal["json", "html", "pdf"]
 """A document Bundle for a program, pages for a person, pages to print or to keep."""
 PAGE_POLICY: Final = POLICY
 """Content-Security-Policy that goes with the HTML."""
+_SYSTEM: Final = Actor.system("packet")
 _ROUNDS: Final = 4
 """How far references are followed."""
 
@@ -85,6 +90,29 @@ def document(
         permits=permits,
     )
     return Packet(made, notices, tuple(said_with(members, notices, permits)))
+
+
+async def packet_of(
+    hub: Hub, actor: Actor, task_id: str, disclosures: Disclosures, interaction: str = "packet"
+) -> Packet:
+    """All that the actor may see of one referral; that it is disclosed is durable.
+
+    Raises NotFound, also for what is not visible, Deleted, and Unavailable where the database is away.
+    """
+    reader = hub.store.reader(actor)
+    try:
+        task = await reader.read("Task", task_id)
+        if task is None:
+            raise NotFound("Not known here.")
+        if task.deleted:
+            raise Deleted("It was deleted; its history has the versions before.")
+        author = (await hub.registry.current()).hub
+        rows = await with_author(reader, author, await reachable(reader, task))
+        permits = await permits_of(hub.store.decisions(_SYSTEM), rows)
+    except Gone as error:
+        raise Unavailable("The database can't be reached; try again.") from error
+    await disclosures.record(actor, rows, interaction)
+    return document(hub, author, task_id, rows, notices=notices_of(rows), permits=permits)
 
 
 async def written(made: Packet, form: Form) -> Disclosed:

@@ -5,7 +5,7 @@ version is durable before its bytes are returned.
 """
 
 from dataclasses import replace
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from app.core import json
 from app.core.actor import Actor
@@ -13,7 +13,7 @@ from app.core.errors import Deleted, NotFound, Unavailable
 from app.services.disclosures import Disclosures
 from app.services.histories import HistoryOf, history_bundle, read_history
 from app.services.hub import Hub
-from app.services.packets import Form, Packet, document, permits_of, reachable, with_author, written
+from app.services.packets import Form, packet_of, written
 from app.services.scopes import require
 from app.services.search_params import Pairs
 from app.services.subset_params import subset_of_read
@@ -24,8 +24,6 @@ from app.store.reader import Reader
 from app.store.together import ReadsTogether
 from fhir_mappings.subsets import Subset, reduced
 from schemas.resources import ALL
-
-_SYSTEM: Final = Actor.system("packet")
 
 
 def not_found() -> NoReturn:
@@ -105,25 +103,8 @@ class Reads:
 
     async def packet(self, actor: Actor, task_id: str, form: Form = "json") -> Disclosed:
         """All that the actor may see of one referral, as a document Bundle or as pages for people."""
-        return await written(await self.packet_of(actor, task_id), form)
-
-    async def packet_of(self, actor: Actor, task_id: str) -> Packet:
-        """All that the actor may see of one referral; that it is disclosed is durable."""
-        reader = self._reader(actor, "Task", "r")
-        try:
-            task = await reader.read("Task", task_id)
-            if task is None:
-                not_found()
-            if task.deleted:
-                raise Deleted("It was deleted; its history has the versions before.")
-            rows = await reachable(reader, task)
-            author = (await self._hub.registry.current()).hub
-            rows = await with_author(reader, author, rows)
-            permits = await permits_of(self._hub.store.decisions(_SYSTEM), rows)
-        except Gone as error:
-            raise _away() from error
-        await self._disclosures.record(actor, rows, "packet")
-        return document(self._hub, author, task_id, rows, notices=notices_of(rows), permits=permits)
+        require(actor, "Task", "r")
+        return await written(await packet_of(self._hub, actor, task_id, self._disclosures), form)
 
 
 def _away() -> Unavailable:

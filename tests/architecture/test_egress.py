@@ -18,6 +18,7 @@ NOBODY: Final = "no person's data"
 MACHINE: Final = "whoever holds the database and its keys"
 ON_RECORD: Final = "the accounting, to whose records it is of or who looked: no more of a person than what was shown"
 EMERGENCY: Final = "a decision under 42 CFR 2.51, made for this one answer"
+ON_PAPER: Final = "SEEN, by the partner that it is printed for; to the patient the person's own record (42 CFR 2.23)"
 AGAIN: Final = "decides anew; what it shows are grants like any other"
 
 ROUTES_OUT: Final = {
@@ -93,6 +94,7 @@ COMMANDS_OUT: Final = {
     "consent form": NOBODY,
     "consent record": OWN,
     "consent revoke": OWN,
+    "letter": ON_PAPER,
     "client add": NOBODY,
     "client list": NOBODY,
     "client rotate": NOBODY,

@@ -17,6 +17,7 @@ from tests.contract.notified import notifying, subscriber
 from tests.contract.subscribers import body, subscribe
 from tests.contract.test_consent_life import Scene, consent, scene
 from tests.receivers import Receiver, receiving
+from tests.unit.letters import pdf_pages
 
 __all__ = ["scene"]
 
@@ -93,6 +94,21 @@ async def packet(known: Known) -> str:
     return await known.got(f"{known.task}/$packet")
 
 
+async def page(known: Known) -> str:
+    answer = await known.scene.partner.get(f"{known.task}/$packet", accept="text/html")
+    return shown(answer.text) if answer.status_code == 200 else ""
+
+
+async def printed(known: Known) -> str:
+    answer = await known.scene.partner.get(f"{known.task}/$packet", accept="application/pdf")
+    return shown(" ".join(pdf_pages(answer.content))) if answer.status_code == 200 else ""
+
+
+def shown(text: str) -> str:
+    """Pages say what they are in words."""
+    return text + ("REDACTED" if "Offer of a referral" in text else "")
+
+
 async def transaction(known: Known) -> str:
     """A reference to the person is accepted only from who sees the person."""
     made = {"resourceType": "Procedure", "status": "completed", "subject": {"reference": known.patient}}
@@ -124,6 +140,8 @@ CHANNELS: Final[dict[str, Channel]] = {
     "_include, _revinclude, :iterate": included,
     "_summary=count by identity": counted,
     "$packet": packet,
+    "$packet as a page": page,
+    "$packet as a print": printed,
     "reference in a transaction": transaction,
     "answer to an update": update,
     "notification queued before, full resource": notified,

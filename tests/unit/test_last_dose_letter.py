@@ -1,6 +1,7 @@
 """What the last-dose letter copies, what it calls not stated, and what it must never do: compute an amount."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def shown(document: Resource) -> dict[str, str]:
     sheet = letter.letter(Opened(document))
     assert sheet is not None
     cells = texts_of(sheet)
-    return dict(reversed([*zip(cells, cells[1:], strict=False)]))
+    return dict(reversed([*pairwise(cells)]))
 
 
 def dose(at: str, amount: float | None = None, **more: Any) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def test_no_amount_stands_in_the_letter_that_was_not_charted() -> None:
 
 
 @pytest.mark.parametrize(("hours", "late"), [(-1, False), (72, False), (73, True)])
-def test_what_is_overdue_must_be_assessed_anew(hours: int, late: bool) -> None:
+def test_what_is_overdue_must_be_assessed_anew(hours: int, *, late: bool) -> None:
     now = NOW + timedelta(hours=hours)
     restriction = {"period": {"end": NOW.isoformat()}}
     said = shown(document_of(told("methadone"), now=now, restriction=restriction))
