@@ -11,10 +11,12 @@ from typing import Final
 
 from fhir_mappings.build_medications import CALL_BACK, GIVEN_BY, VERIFIED_BY
 from fhir_mappings.labels import Resource
-from fhir_mappings.opened import Opened, component, extension_of, value_of
+from fhir_mappings.opened import Opened, codes_of, component, extension_of, value_of
 from fhir_mappings.readable import concept, quantity, text
+from schemas.codes import local
 from schemas.codes.tables import DrugRow, drug
 
+_ACKNOWLEDGED: Final = "last-dose-acknowledged"
 OVERDUE: Final = timedelta(hours=72)
 """Beyond it a dose is assessed anew and not resumed."""
 _WINDOW: Final = timedelta(days=7)
@@ -90,6 +92,8 @@ class LastDose:
     covered_until: str | None
     flags: tuple[str, ...]
     overdue: bool
+    acknowledged: str | None
+    """That, or when, the partner stated that it received and verified the last dose."""
 
     @property
     def verified(self) -> bool:
@@ -126,6 +130,7 @@ def last_dose(packet: Opened) -> LastDose | None:
         covered_until=until,
         flags=flags,
         overdue="reassess-tolerance" in flags or _overdue(until, packet.made),
+        acknowledged=_acknowledged(packet.task),
     )
 
 
@@ -324,3 +329,9 @@ def _flags(task: Resource) -> tuple[str, ...]:
 def _overdue(until: str | None, made: str) -> bool:
     end, now = _at(until, UTC) if until else None, _at(made, UTC)
     return end is not None and now is not None and now - end > OVERDUE
+
+
+def _acknowledged(task: Resource) -> str | None:
+    reports = (one for one in task.get("output", ()) if _ACKNOWLEDGED in codes_of([one["type"]], local.REPORT))
+    found = next(reports, None)
+    return None if found is None else text(found.get("valueDateTime", True))

@@ -88,6 +88,7 @@ def _dose(told: LastDose) -> Iterator[tuple[str, str | None]]:
     yield "Schedule", told.every
     yield "Last change", _changed(told)
     yield "Note", told.note
+    yield "Acknowledged by the partner", told.acknowledged
     yield "Next dose ordered for", moment(told.next_ordered) if told.next_ordered else None
 
 

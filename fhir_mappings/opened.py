@@ -60,7 +60,7 @@ class Opened:
     @cached_property
     def need(self) -> str | None:
         """Kind of the need."""
-        found = _codes(self.request.get("category", ()), local.NEED)
+        found = codes_of(self.request.get("category", ()), local.NEED)
         return next(found, None)
 
     @cached_property
@@ -81,7 +81,7 @@ class Opened:
 
     def observations(self, fact: str) -> list[Resource]:
         """The Observations of a fact (a code of ``local.FACT``)."""
-        return [one for one in self.of("Observation") if fact in _codes([one["code"]], local.FACT)]
+        return [one for one in self.of("Observation") if fact in codes_of([one["code"]], local.FACT)]
 
     def fact(self, fact: str) -> str:
         """What is said of a fact."""
@@ -110,7 +110,8 @@ def extension_of(resource: Resource, name: str) -> Resource | None:
     return next((one for one in resource.get("extension", ()) if one["url"] == url), None)
 
 
-def _codes(concepts: list[Resource], system: str) -> Iterator[str]:
+def codes_of(concepts: list[Resource], system: str) -> Iterator[str]:
+    """The codes of one system in CodeableConcepts."""
     for one in concepts:
         for coding in one.get("coding", ()):
             if coding.get("system") == system and "code" in coding:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from app.core.json_meaning import beyond, same
-from app.rules import labelling, returning
+from app.rules import labelling, reporting, returning
 from app.rules.task_answers import answer_in
 from app.rules.task_elements import NAMED
 from app.rules.verdict import Reason, Verdict
@@ -166,7 +166,7 @@ def judge_update(before: Task, after: Task, *, role: Role) -> UpdateVerdict:
     if forbidden:
         return UpdateVerdict(tuple(forbidden), "refused", 422, None)
     merged = merge(before, effect)
-    missing = tuple(_missing(merged))
+    missing = (*_missing(merged), *reporting.lacking(merged, effect, before))
     if missing:
         return UpdateVerdict(missing, "refused", 400, None)
     return UpdateVerdict((), "allowed", 200, merged)
@@ -349,11 +349,23 @@ def _followed(source: Task, child: Task) -> Task:
     after.pop("statusReason", None)
     if child["status"] in NEEDS_REASON and "statusReason" in child:
         after["statusReason"] = child["statusReason"]
-    if child["status"] == "completed":
-        held = source.get("output", [])
-        new = [entry for entry in child.get("output", []) if not any(same(entry, known) for known in held)]
-        after |= {"output": [*held, *new]} if new else {}
-    return after
+    return _told(after, child)
+
+
+def _told(source: Task, child: Task) -> Task:
+    """The source with what the child reports: all of it when it is completed, before that what is told at once."""
+    reports = child.get("output", [])
+    told = reports if child["status"] == "completed" else reporting.at_once(reports)
+    held = source.get("output", [])
+    new = [entry for entry in told if not any(same(entry, known) for known in held)]
+    return {**source, "output": [*held, *new]} if new else source
+
+
+def on_reported(source: Task, child: Task) -> SourceStep | None:
+    """The accepting partner reported something that is told at once, and nothing else changed."""
+    if child["status"] not in ENGAGED or source["status"] != child["status"]:
+        return None
+    return _step(source, _told(source, child), [], {}, Reason("reported", "told at once"), quiet=False)
 
 
 def on_covered(source: Task, child: Task) -> SourceStep | None:

@@ -235,8 +235,11 @@ def _as_told(task: Resource, family: _Referral) -> Resource:
 
 
 def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
-    if current["status"] == merged["status"] or family.source is None:
+    if family.source is None:
         return None
+    if current["status"] == merged["status"]:
+        reported = "partOf" in current and family.way_back is not None
+        return lifecycle.on_reported(family.source, merged) if reported else None
     if "partOf" in current:
         return lifecycle.mirror(family.source, family.children, merged, covered=family.way_back is not None)
     if merged["status"] in _LOST:

@@ -18,6 +18,9 @@ FACT: Final = f"{BASE}/CodeSystem/fact"
 FALLBACK: Final = f"{BASE}/CodeSystem/fallback"
 OFFER: Final = f"{BASE}/CodeSystem/offer"
 CLOCK: Final = f"{BASE}/CodeSystem/coverage-clock"
+REPORT: Final = f"{BASE}/CodeSystem/report"
+INTAKE_ITEM: Final = f"{BASE}/CodeSystem/intake-item"
+ITEM_STATE: Final = f"{BASE}/CodeSystem/intake-item-state"
 
 
 class Meaning(NamedTuple):
@@ -261,6 +264,39 @@ _CLOCK: Final[Mapping[str, Meaning]] = {
     ),
 }
 
+_REPORT: Final[Mapping[str, Meaning]] = {
+    "last-dose-acknowledged": Meaning(
+        "Last dose acknowledged",
+        "The partner has received and verified the last dose: the MedicationAdministration, or when it did.",
+    ),
+    "waived-item": Meaning("Waived item", "The partner goes without this item of its intake checklist."),
+}
+"""Types of Task.output by which a partner says something before the referral is over."""
+
+_INTAKE_ITEM: Final[Mapping[str, Meaning]] = {
+    "consent-forms": Meaning("Consent forms", "The written consents that the intake needs."),
+    "photo-id": Meaning("Photo ID", "A photo identification, or a letter of the hospital with a photo."),
+    "insurance": Meaning("Insurance", "Whose insurance pays, with the number of the member."),
+    "diagnosis": Meaning("Diagnosis", "The diagnosis for which the person is treated."),
+    "last-dose": Meaning("Last dose", "The last dose: amount, day and hour."),
+    "verified-last-dose": Meaning("Verified last dose", "The last dose, with who verified it."),
+    "order": Meaning("Order", "The order of the medication, with its schedule."),
+    "ecg": Meaning("ECG", "An electrocardiogram with the QTc interval."),
+    "urine-drug-screen": Meaning("Urine drug screen", "The result of a urine drug screen."),
+    "labs": Meaning("Laboratory results", "The laboratory results that the intake needs."),
+    "tb-test": Meaning("Tuberculosis test", "A test for tuberculosis."),
+    "admission-exam": Meaning("Admission examination", "The medical examination that an admission needs."),
+    "forms": Meaning("Forms of the partner", "Forms of the partner's own, filled in."),
+}
+
+_ITEM_STATE: Final[Mapping[str, Meaning]] = {
+    "done": Meaning("Done", "It is there: the visit tells it."),
+    "confirmed": Meaning("Confirmed", "The hospital says that it is there."),
+    "waived": Meaning("Waived", "The partner goes without it."),
+    "missing": Meaning("Missing", "It is needed and not there."),
+    "wanted": Meaning("Wanted", "It is not there; the partner would like it and takes the person without."),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -271,6 +307,9 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         FACT: MappingProxyType(_FACT),
         OFFER: MappingProxyType(_OFFER),
         CLOCK: MappingProxyType(_CLOCK),
+        REPORT: MappingProxyType(_REPORT),
+        INTAKE_ITEM: MappingProxyType(_INTAKE_ITEM),
+        ITEM_STATE: MappingProxyType(_ITEM_STATE),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""

@@ -11,6 +11,7 @@ from fhir_mappings.labels import Labels, Resource
 from fhir_mappings.last_dose import LastDose, last_dose
 from fhir_mappings.opened import Opened
 from fhir_mappings.paper import Table
+from schemas.codes import local
 from tests.unit.build_events import NOW
 from tests.unit.letters import document_of, texts_of, told
 
@@ -156,6 +157,13 @@ def test_the_flag_of_the_clock_says_overdue_too() -> None:
 
 def test_a_flag_that_is_new_is_shown_as_it_is() -> None:
     assert shown(document_of(told("methadone"), flags=("pick-up-unknown",)))["Flags"] == "pick-up-unknown"
+
+
+def test_the_acknowledgement_of_the_partner_stands_in_the_letter() -> None:
+    output = {"type": local.concept(local.REPORT, "last-dose-acknowledged"), "valueDateTime": "2026-06-09T17:00:00Z"}
+    said = shown(document_of(told("methadone"), output=[output]))
+    assert said["Acknowledged by the partner"] == "Tue 9 Jun 2026, 17:00 (UTC)"
+    assert shown(document_of(told("methadone")))["Acknowledged by the partner"] == "not stated"
 
 
 def test_who_does_not_dose_gets_no_letter() -> None:
