@@ -12,19 +12,18 @@ TITLE = "Your card"
 NOT_SETTLED = "not settled yet: ask before you leave"
 
 
-def card(packet: Opened, partner: Resource | None, *, bring: tuple[str, ...] = ()) -> Sheet:
+def card(packet: Opened, partner: Resource | None) -> Sheet:
     """The card of one referral.
 
     Args:
         packet: what the hospital sees of the referral.
         partner: Organization of the partner that takes the person; None where none has accepted yet.
-        bring: what the partner asks the person for.
     """
     made_up = (Lines((MADE_UP,), strong=True),) if packet.test else ()
-    return Sheet(TITLE, (*made_up, Pairs(tuple(_rows(packet, partner, bring)))), alone=True)
+    return Sheet(TITLE, (*made_up, Pairs(tuple(_rows(packet, partner)))), alone=True)
 
 
-def _rows(packet: Opened, partner: Resource | None, bring: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _rows(packet: Opened, partner: Resource | None) -> Iterator[tuple[str, str]]:
     yield "For", name_of(packet.patient) or ""
     yield "Go to", text(partner["name"]) if partner else NOT_SETTLED
     if partner:
@@ -34,7 +33,7 @@ def _rows(packet: Opened, partner: Resource | None, bring: tuple[str, ...]) -> I
     until = packet.task.get("restriction", {}).get("period", {}).get("end")
     if until:
         yield "Be there before", moment(until)
-    yield "Bring", "; ".join(("this card and your letter", *_bring(packet), *bring))
+    yield "Bring", "; ".join(("this card and your letter", *_bring(packet)))
     role = packet.first("PractitionerRole")
     yield "Call us", f"{text(packet.task.get('requester'))}: {phone_of(role) or 'no phone number stated'}"
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+from fhir_mappings import checklist
 from fhir_mappings.build_elements import EXTENSION, organization_reference, present, reference
 from fhir_mappings.build_orders import ANSWER, FULFILL, need_code
 from fhir_mappings.labels import Ids, Labels, Parties, Resource, security
@@ -183,7 +184,9 @@ def carried(offer: Resource, full: Resource) -> Resource:
         full: the ServiceRequest or Task in full, as it becomes.
     """
     kept = {name: value for name, value in offer.items() if name not in _ANSWERS}
-    return {**kept, **{name: full[name] for name in _ANSWERS if name in full}}
+    told: Resource = {**kept, **{name: full[name] for name in _ANSWERS if name in full}}
+    items = checklist.items_of(full) if full["resourceType"] == "Task" else ()
+    return checklist.with_items(told, items) if items else told
 
 
 def _told(facts: OfferFacts) -> frozenset[str]:
@@ -220,7 +223,7 @@ def _task(full: Resource, facts: OfferFacts, common: Resource) -> Resource:
                 "focus": _bare(full["focus"]),
                 **common,
                 "owner": _bare(full["owner"]),
-                "input": _inputs(facts),
+                "input": _inputs(facts, full),
             }
         ),
     }
@@ -244,18 +247,22 @@ def _business_status(task: Resource) -> Resource | None:
     return None
 
 
-def _inputs(facts: OfferFacts) -> list[Resource]:
-    told = _told(facts)
+def _inputs(facts: OfferFacts, full: Resource) -> list[Resource]:
+    """What is told of the referral; where the partner said what its intake needs, how each item stands."""
+    told, items = _told(facts), checklist.inputs(checklist.items_of(full))
     values = (
         ("product", facts.product if "product" in told else None),
         ("due", facts.due if "due" in told else None),
         ("policies", facts.policies),
-        ("packet", "complete" if facts.complete else "incomplete"),
+        ("packet", None if items else "complete" if facts.complete else "incomplete"),
     )
     return [
-        {"type": local.concept(local.OFFER, name), "valueCodeableConcept": local.concept(local.OFFER, code)}
-        for name, code in values
-        if code is not None
+        *(
+            {"type": local.concept(local.OFFER, name), "valueCodeableConcept": local.concept(local.OFFER, code)}
+            for name, code in values
+            if code is not None
+        ),
+        *items,
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fhir_mappings import letter
+from fhir_mappings.checklist import items_of, said
 from fhir_mappings.labels import Resource
 from fhir_mappings.last_dose import last_dose
 from fhir_mappings.opened import Opened, value_of
@@ -38,12 +39,12 @@ _LISTED: Final[dict[str, str]] = {
 """Types of which there may be many: one row each, under the element that names them."""
 
 
-def packet_paper(document: Resource, *, said: Sequence[str], foot: str) -> Paper:
+def packet_paper(document: Resource, *, notices: Sequence[str], foot: str) -> Paper:
     """The pages of a packet.
 
     Args:
         document: the document Bundle; nothing of it is left out but ids, labels and what repeats whom it is about.
-        said: paragraphs of the notices that must travel with it.
+        notices: paragraphs of the notices that must travel with it.
         foot: short form of the notices, for each page.
     """
     packet = Opened(document)
@@ -51,7 +52,7 @@ def packet_paper(document: Resource, *, said: Sequence[str], foot: str) -> Paper
     sheets = (
         Sheet("What is asked", tuple(_cover(packet))),
         *((page,) if page else ()),
-        *((Sheet(_NOTICE, (Lines(tuple(said)),)),) if said else ()),
+        *((Sheet(_NOTICE, (Lines(tuple(notices)),)),) if notices else ()),
         *_sections(packet),
     )
     return Paper(OFFER_TITLE if packet.offered else TITLE, sheets, packet.made, foot=foot)
@@ -84,6 +85,7 @@ def _asked(packet: Opened) -> Iterator[tuple[str, str]]:
     if not packet.offered:
         yield "For", name_of(packet.patient) or ""
         yield from _by_when_and_whom(packet)
+    yield "Intake checklist", said(items) if (items := items_of(task)) else ""
     yield "Priority", text(task.get("priority"))
     yield "Status", text(task.get("status"))
     yield "Business status", text(task.get("businessStatus"))

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ConfigDict, Field, field_validator
 
 from schemas.base import Day, Model
+from schemas.checklist import IntakeChecklist
 from schemas.discharge import Address, NeedKind, Text, Token
 from schemas.facets import Capacity, Facets, ReceivesBy
 from schemas.hours import OpenHours
@@ -56,6 +57,8 @@ class PartnerProfile(Model):
     """Whom and what it takes: ``schemas.facets``. What is not here is unknown."""
     capacity: Capacity | None = None
     """Intakes left today; None or lapsed: unknown."""
+    intake_checklist: IntakeChecklist = Field(default_factory=list)
+    """What its intake needs before a person comes; empty = not said."""
 
     @field_validator("time_zone")
     @classmethod

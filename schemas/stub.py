@@ -36,6 +36,8 @@ class Child(Model):
     partner: str
     service_request: str
     task: str
+    checklist: str | None = None
+    """Id of the Task by which the hospital works off what the partner needs."""
     decided: Decided | None = None
     """What the partner may see."""
     back: Decided | None = None

@@ -10,6 +10,7 @@ from app.services.packets import Packet, packet_of, printed
 from app.services.writing import Resource, decoded
 from app.store.queries import ColumnIn, Query, Row
 from fhir_mappings.card import card
+from fhir_mappings.checklist import is_checklist
 from fhir_mappings.opened import Opened
 from fhir_mappings.packet_paper import letter_paper, packet_paper
 from fhir_mappings.paper import Paper
@@ -57,7 +58,7 @@ async def _for_partner(hub: Hub, children: list[Resource], user: str | None) -> 
     made = await _shown(hub, open_ones[0], "owner", user)
     if Opened(made.document).offered:
         raise BadRequest("No consent lets this partner see more than the offer.", path="REFERRAL")
-    return packet_paper(made.document, said=made.said, foot=made.foot)
+    return packet_paper(made.document, notices=made.said, foot=made.foot)
 
 
 async def _for_patient(hub: Hub, source: Resource, children: list[Resource], user: str | None) -> Paper:
@@ -95,7 +96,7 @@ async def _task(hub: Hub, referral: str) -> Resource:
 async def _children(hub: Hub, source: Resource) -> list[Resource]:
     part_of = ColumnIn("part_of", (f"Task/{source['id']}",))
     rows: list[Row] = await hub.store.reader(_SYSTEM).search(Query("Task", (part_of,), limit=500))
-    return [decoded(row) for row in rows]
+    return [task for row in rows if not is_checklist(task := decoded(row))]
 
 
 async def _read(hub: Hub, reference: str) -> Resource:

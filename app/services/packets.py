@@ -119,7 +119,7 @@ async def written(made: Packet, form: Form) -> Disclosed:
     """A packet in a form."""
     if form == "json":
         return Disclosed(json.dumps(made.document), made.notices)
-    pages = packet_paper(made.document, said=made.said, foot=made.foot)
+    pages = packet_paper(made.document, notices=made.said, foot=made.foot)
     return Disclosed(await printed(pages, form), made.notices)
 
 

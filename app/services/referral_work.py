@@ -5,7 +5,7 @@ from typing import Literal
 
 from app.core.ids import uuid7
 from app.rules import lifecycle
-from app.services import clock_answers, coverage_clock
+from app.services import checklists, clock_answers, coverage_clock
 from app.services.sharing import Sharing
 from app.services.showing import Showing
 from app.services.situation import Settlement, Situation, Stored
@@ -117,7 +117,8 @@ class Work:
         answer = build.AnswerView(child.answer_by, child.reminded_at, child.together) if child.answer_by else None
         whole = build.child(*source, partner=child.partner, partner_name=name, ids=ids, now=self.now.now, answer=answer)
         packet = self.showing.packet(need.need, child.decided)
-        for resource in packet_content.cut(*whole, need.need, packet):
+        cut = packet_content.cut(*whole, need.need, packet)
+        for resource in checklists.told(self.now, need, child, self.showing.clinical, cut):
             known = self.tasks.get(resource["id"]) or _resource(self.now.rows, resource["id"])
             self.put(build.renewed(known, resource, now=self.now.now) if known else resource)
 

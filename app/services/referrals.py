@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle
-from app.services import coverage_clock
+from app.services import checklists, coverage_clock
 from app.services.asking import Asking
 from app.services.referral_work import StepOf, Work
 from app.services.referral_writing import Writing
@@ -86,6 +86,8 @@ class _Course:
             self._when_ended(clinical)
         self._share()
         coverage_clock.keep(self._work.now, self._work.result, self._work.clock, self._work.task)
+        work = self._work
+        work.tasks |= {one["id"]: one for one in checklists.worked_off(work.now, work.showing.children(), work.tasks)}
         self._writing.tasks()
         self._writing.provenance()
         current = self._work.link.needs or self._work.link.former[-1:]

@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import labelling, lifecycle
 from app.rules.task_answers import answer_in
+from app.services import checklists
 from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
@@ -31,6 +32,7 @@ from app.store.changes import Changes, Grant, Job, ResourceChange, Revocation
 from app.store.decisions import Standing
 from app.store.queries import ColumnIn, Query, Row
 from app.store.reader import Reader
+from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
 from fhir_mappings.offer import carried
 from schemas.references import references
@@ -48,6 +50,8 @@ class _Referral:
     rows: Mapping[str, Row]
     source: Resource | None
     children: Sequence[Resource]
+    checklists: Sequence[Resource]
+    """The hospital's Tasks by which it works off what the partners need."""
     offers: Mapping[str, Resource] = field(default_factory=dict)
     """What of it partners see that may not see all of it, by id."""
     way_back: Standing | None = None
@@ -201,10 +205,12 @@ async def _family(reader: Reader, task: Resource) -> _Referral:
     source_rows = await reader.by_ids([source_reference.rpartition("/")[2]])
     child_rows = await reader.search(Query("Task", (ColumnIn("part_of", (source_reference,)),), limit=500))
     tasks = {row.id: decoded(row) for row in (*source_rows, *child_rows)}
-    requests = await reader.by_ids([t["focus"]["reference"].rpartition("/")[2] for t in tasks.values()])
-    rows = {row.id: row for row in (*source_rows, *child_rows, *requests)}
+    focused = [t["focus"]["reference"].rpartition("/")[2] for t in tasks.values() if "focus" in t]
+    rows = {row.id: row for row in (*source_rows, *child_rows, *await reader.by_ids(focused))}
     source = tasks.get(source_reference.rpartition("/")[2])
-    return _Referral(rows, source, [tasks[row.id] for row in child_rows])
+    parts = [tasks[row.id] for row in child_rows]
+    children = [task for task in parts if not is_checklist(task)]
+    return _Referral(rows, source, children, [task for task in parts if is_checklist(task)])
 
 
 def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -> Changes:
@@ -215,8 +221,10 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     if step is not None:
         become |= {task["id"]: task for task in (*((step.source,) if step.source else ()), *step.children)}
         requests = dict(step.requests)
-    elif lifecycle.REQUEST_STATUS[current["status"]] != lifecycle.REQUEST_STATUS[merged["status"]]:
-        requests = {merged["focus"]["reference"]: lifecycle.REQUEST_STATUS[merged["status"]]}
+    elif "focus" in merged:
+        before, after = (lifecycle.REQUEST_STATUS[task["status"]] for task in (current, merged))
+        requests = {} if before == after else {merged["focus"]["reference"]: after}
+    become = checklists.consequences(become, family.children, family.checklists)
     written = [_task_change(family, _as_told(task, family), now) for task in become.values()]
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
@@ -235,7 +243,7 @@ def _as_told(task: Resource, family: _Referral) -> Resource:
 
 
 def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
-    if family.source is None:
+    if family.source is None or is_checklist(current):
         return None
     if current["status"] == merged["status"]:
         reported = "partOf" in current and family.way_back is not None
@@ -265,7 +273,7 @@ async def _revocations(hub: Hub, changes: Changes, family: _Referral) -> Changes
     for change in changes.resources:
         row = family.rows[change.id]
         task = decoded(row._replace(version=change.version, content=change.content))
-        if row.type != "Task" or "partOf" not in task or task["status"] not in _LOST:
+        if row.type != "Task" or "partOf" not in task or is_checklist(task) or task["status"] not in _LOST:
             continue
         partner = task["owner"]["reference"].rpartition("/")[2]
         kept = await _still_shown(hub, partner, task)

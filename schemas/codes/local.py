@@ -20,6 +20,7 @@ OFFER: Final = f"{BASE}/CodeSystem/offer"
 CLOCK: Final = f"{BASE}/CodeSystem/coverage-clock"
 REPORT: Final = f"{BASE}/CodeSystem/report"
 INTAKE_ITEM: Final = f"{BASE}/CodeSystem/intake-item"
+TASK_CODE: Final = f"{BASE}/CodeSystem/task-code"
 ITEM_STATE: Final = f"{BASE}/CodeSystem/intake-item-state"
 
 
@@ -297,6 +298,12 @@ _ITEM_STATE: Final[Mapping[str, Meaning]] = {
     "wanted": Meaning("Wanted", "It is not there; the partner would like it and takes the person without."),
 }
 
+_TASK_CODE: Final[Mapping[str, Meaning]] = {
+    "intake-checklist": Meaning(
+        "Intake checklist", "The hospital works off what a partner needs before the person comes; it alone sees this."
+    ),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -309,6 +316,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         CLOCK: MappingProxyType(_CLOCK),
         REPORT: MappingProxyType(_REPORT),
         INTAKE_ITEM: MappingProxyType(_INTAKE_ITEM),
+        TASK_CODE: MappingProxyType(_TASK_CODE),
         ITEM_STATE: MappingProxyType(_ITEM_STATE),
     }
 )

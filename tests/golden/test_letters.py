@@ -18,7 +18,7 @@ CASES = ("methadone", "film", "injection", "unknown")
 
 
 def pages(name: str) -> Paper:
-    return packet_paper(document_of(told(name)), said=(NOTICE.text,), foot=NOTICE.short)
+    return packet_paper(document_of(told(name)), notices=(NOTICE.text,), foot=NOTICE.short)
 
 
 @pytest.mark.parametrize("name", CASES)

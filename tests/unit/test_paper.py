@@ -28,7 +28,7 @@ def one_page(*cells: str) -> Paper:
 
 def named(name: str) -> Paper:
     person = {"identifiers": [{"system": "urn:htest", "value": "HTEST1"}], "name": {"family": name, "given": ["A"]}}
-    return packet_paper(document_of(told("methadone", patient=person)), said=(NOTICE.text,), foot=NOTICE.short)
+    return packet_paper(document_of(told("methadone", patient=person)), notices=(NOTICE.text,), foot=NOTICE.short)
 
 
 # ---- what is harmless
