@@ -18,6 +18,7 @@ from schemas.stub import Child, NeedLink
 
 _PARTNERS_OWN: Final = frozenset({"forms", "consent-forms"})
 """Items that are another thing for each partner; what the hospital confirmed of the others holds for the next too."""
+_BEFORE_ARRIVAL: Final = frozenset({"draft", "requested", "accepted"})
 
 
 def told(
@@ -82,7 +83,8 @@ def worked_off(
 
 
 def _refreshed(now: Situation, need: NeedLink, child: Child, asked: Resource, held: Resource) -> Resource:
-    items = checklist.items_of(asked)
+    covered = child.back is not None and child.back.level == "packet"
+    items = _as_told(asked, held, covered=covered)
     if held:
         return checklist.finished(checklist.with_items(held, items))
     child.checklist = uuid7()
@@ -91,6 +93,19 @@ def _refreshed(now: Situation, need: NeedLink, child: Child, asked: Resource, he
     return checklist.checklist_task(
         asked, checklist=child.checklist, hub=(hub, now.directory.names[hub]), items=items, notes=notes
     )
+
+
+def _as_told(asked: Resource, held: Resource, *, covered: bool) -> tuple[checklist.Item, ...]:
+    """The items as the hospital may know of them.
+
+    What the partner waives before the person comes is its answer about a place, as in ``rules.returning``; what it
+    waives later is not told where no consent covers the way back.
+    """
+    items = checklist.items_of(asked)
+    if covered or asked["status"] in _BEFORE_ARRIVAL:
+        return items
+    known = dict(checklist.items_of(held))
+    return tuple(one._replace(state=known.get(one.code, "missing")) if one.state == "waived" else one for one in items)
 
 
 def over(worked_off: Resource, asked: Resource) -> Resource | None:
@@ -104,7 +119,7 @@ def over(worked_off: Resource, asked: Resource) -> Resource | None:
 
 
 def consequences(
-    become: Mapping[str, Resource], children: Sequence[Resource], worked: Sequence[Resource]
+    become: Mapping[str, Resource], children: Sequence[Resource], worked: Sequence[Resource], *, covered: bool
 ) -> dict[str, Resource]:
     """``become`` with what follows for the items: a waived or confirmed one is settled on both Tasks.
 
@@ -112,6 +127,7 @@ def consequences(
         become: Tasks as they become, by id.
         children: the Tasks by which partners are asked, as stored.
         worked: the hospital's Tasks by which it works off what they need, as stored.
+        covered: whether the hospital may be told what the partner reports.
     """
     result = dict(become)
     for held in worked:
@@ -123,7 +139,8 @@ def consequences(
         asked = result.get(child_id, stored)
         confirmed = checklist.confirmed_by(mine.get("output", ()))
         asked = checklist.settled(asked, confirmed=confirmed, waived=reporting.waived(asked.get("output", ())))
-        mine = over(mine, asked) or checklist.finished(checklist.with_items(mine, checklist.items_of(asked)))
+        items = _as_told(asked, mine, covered=covered)
+        mine = over(mine, asked) or checklist.finished(checklist.with_items(mine, items))
         changed = ((child_id, asked, stored), (held["id"], mine, held))
         result |= {name: now for name, now, before in changed if name in result or now != before}
     return result

@@ -224,7 +224,8 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     elif "focus" in merged:
         before, after = (lifecycle.REQUEST_STATUS[task["status"]] for task in (current, merged))
         requests = {} if before == after else {merged["focus"]["reference"]: after}
-    become = checklists.consequences(become, family.children, family.checklists)
+    covered = family.way_back is not None
+    become = checklists.consequences(become, family.children, family.checklists, covered=covered)
     written = [_task_change(family, _as_told(task, family), now) for task in become.values()]
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])

@@ -263,6 +263,26 @@ async def test_the_offer_says_what_is_missing_and_of_whom_it_says_nothing(scene:
     assert dict(items_of(await scene.child()))["photo-id"] == "waived"
 
 
+async def test_what_is_waived_after_the_person_came_is_told_where_a_consent_covers_it(scene: Scene) -> None:
+    await asks_for(scene.world, *LIST, part2_program=True)
+    await scene.tell(consent())
+    two = Two(scene.hospital, scene.partner)
+    task = await two.child()
+    assert (await two.partner.patch(f"Task/{task['id']}", waived("ecg"))).status_code == 200
+    assert dict(items_of(await two.worked()))["ecg"] == "waived", "an answer about a place"
+    for status in ("accepted", "in-progress"):
+        assert (await two.partner.set_status(task, status)).status_code == 200
+    more = (await two.child())["output"] + waived("forms")["value"]
+    answer = await two.partner.patch(f"Task/{task['id']}", {"op": "add", "path": "/output", "value": more})
+    assert dict(items_of(answer.json()))["forms"] == "waived"
+    assert dict(items_of(await two.worked()))["forms"] == "missing"
+    await scene.tell(consent(), photo_id=True)
+    states = dict(items_of(await two.worked()))
+    assert (states["photo-id"], states["ecg"], states["forms"]) == ("done", "waived", "missing")
+    await scene.tell(consent(both_directions=True, signed_at="2026-06-05T11:00:00-04:00"))
+    assert dict(items_of(await two.worked()))["forms"] == "waived"
+
+
 async def test_a_house_is_not_told_of_doses_by_its_checklist(world: World, web: httpx.AsyncClient) -> None:
     house = {"name": "HTEST Maple House", "covered_entity": True, "needs": ["recovery-housing"]}
     asked = house | {"intake_checklist": [{"code": "last-dose"}, {"code": "ecg"}, {"code": "photo-id"}]}
