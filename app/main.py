@@ -34,6 +34,7 @@ from app.entrypoints.worker import loop as worker
 from app.services import opening
 from app.services.audit_events import AuditEvents
 from app.services.break_glass import BreakGlass
+from app.services.calls import Calls
 from app.services.choices import Choices
 from app.services.client_keys import ClientKeys
 from app.services.disclosures import Disclosures
@@ -48,6 +49,7 @@ from app.services.resource_writes import ResourceWrites
 from app.services.searches import Searches
 from app.services.searching import Searching
 from app.services.sender_counts import SenderCounts
+from app.services.spoken_answers import SpokenAnswers
 from app.store.database import Doubt, Gone
 from app.store.sqlite import AlreadyServed, SqliteDatabase
 
@@ -166,6 +168,8 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.audit_events = AuditEvents(hub, app.state.disclosures)
     app.state.break_glass = BreakGlass(hub, app.state.disclosures)
     app.state.choices = Choices(hub, app.state.disclosures)
+    app.state.spoken_answers = SpokenAnswers(hub, app.state.disclosures, app.state.feed)
+    app.state.calls = Calls(hub, app.state.disclosures, app.state.feed)
     app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)
     app.state.schema = SchemaWatch()
     app.state.checks = {}

@@ -22,6 +22,10 @@ _SUBTYPES: Final = {
     "search": "search-type",
     "history": "history-instance",
     "update": "update",
+    "record-answer": "operation",
+    "record-call": "operation",
+    "confirm-answer": "operation",
+    "correct-answer": "operation",
 }
 """The hub's word for an interaction to FHIR's; what is in none of FHIR's has no subtype."""
 
@@ -104,7 +108,7 @@ def access_event(event: Event, reader: Viewer, interaction: str, what: Sequence[
         **_head(event, part2=False, profile=profile),
         "type": {**rest, "display": "Restful Operation"},
         "subtype": [{"system": _REST, "code": subtype, "display": subtype}] if subtype else [],
-        "action": "E" if subtype == "search-type" else "R",
+        "action": "E" if subtype in {"search-type", "operation"} else "R",
         "recorded": event.at,
         "outcome": "0",
         "agent": [

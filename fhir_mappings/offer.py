@@ -184,9 +184,16 @@ def carried(offer: Resource, full: Resource) -> Resource:
         full: the ServiceRequest or Task in full, as it becomes.
     """
     kept = {name: value for name, value in offer.items() if name not in _ANSWERS}
-    told: Resource = {**kept, **{name: full[name] for name in _ANSWERS if name in full}}
+    meta = {name: value for name, value in offer["meta"].items() if name != "tag"} | _tags(full)
+    told: Resource = {**kept, "meta": meta, **{name: full[name] for name in _ANSWERS if name in full}}
     items = checklist.items_of(full) if full["resourceType"] == "Task" else ()
     return checklist.with_items(told, items) if items else told
+
+
+def _tags(full: Resource) -> Resource:
+    """How the answer came: the hub's own word."""
+    ours = [tag for tag in full["meta"].get("tag", ()) if tag.get("system") == local.SPOKEN]
+    return {"tag": ours} if ours else {}
 
 
 def _told(facts: OfferFacts) -> frozenset[str]:
@@ -232,7 +239,7 @@ def _task(full: Resource, facts: OfferFacts, common: Resource) -> Resource:
 def _head(full: Resource) -> Resource:
     """Type, id and every label of the full resource; it claims no profile, since what those demand is left out."""
     labels = [*full["meta"].get("security", ()), *LESS]
-    return {"resourceType": full["resourceType"], "id": full["id"], "meta": {"security": labels}}
+    return {"resourceType": full["resourceType"], "id": full["id"], "meta": {"security": labels, **_tags(full)}}
 
 
 def _bare(pointer: Resource) -> Resource:

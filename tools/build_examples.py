@@ -15,6 +15,27 @@ from tools.example_world import even, world
 
 Json = dict[str, Any]
 DOORS: Final = Path(__file__).parents[1] / "app" / "entrypoints"
+_ABOUT_A_RESOURCE: Final = (
+    "search(?:ByPost)?",
+    "read",
+    "create",
+    "update",
+    "conditionalUpdate",
+    "patch",
+    "conditionalPatch",
+    "delete",
+    "history",
+    "version",
+    "packetOf",
+    "breakGlass",
+    "ask",
+    "chooseFallback",
+    "recordAnswer",
+    "recordCall",
+    "confirmAnswer",
+    "correctAnswer",
+)
+"""Beginnings of operations whose name ends in a type of resource."""
 _FILES: Final = (
     (re.compile(r"token|smart.*"), "oauth/examples/access"),
     (re.compile(r"ingest.*"), "ingest/examples/messages"),
@@ -23,12 +44,7 @@ _FILES: Final = (
     (re.compile(r"processMessage|transaction"), "fhir/examples/Bundle"),
     (re.compile(r"validate.*"), "fhir/examples/OperationOutcome"),
     (re.compile(r"subscription.*"), "fhir/examples/Subscription"),
-    (
-        re.compile(
-            r"(?:search(?:ByPost)?|read|create|update|conditionalUpdate|patch|conditionalPatch|delete|history|version|packetOf|breakGlass|ask|chooseFallback)([A-Z]\w+)"
-        ),
-        "fhir/examples/{}",
-    ),
+    (re.compile(rf"(?:{'|'.join(_ABOUT_A_RESOURCE)})([A-Z]\w+)"), "fhir/examples/{}"),
 )
 """Operation to the file of its door."""
 

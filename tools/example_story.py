@@ -21,6 +21,7 @@ from app.services.assertions import TYPE as ASSERTION_TYPE
 from app.store.sqlite import SqliteDatabase
 from schemas.resources import ALL
 from tools.example_bundles import PROVENANCE, notification, written
+from tools.example_calls import tell_calls
 from tools.example_messages import (
     ADMITTED,
     BATCH,
@@ -84,6 +85,7 @@ async def tell(recorder: Recorder) -> None:
     await _notification(recorder)
     await _transaction(recorder)
     await tell_bundles(recorder, task)
+    await tell_calls(recorder)
     await _operations(recorder)
     await _type(recorder, "AuditEvent", task)
     await _outage(recorder, task)

@@ -37,6 +37,8 @@ class Wanted:
     """Version of the If-Match header."""
     said_version: int | None = None
     """meta.versionId of a PUT body."""
+    mark: str | None = None
+    """Of a Task: how the answer came that is recorded for its owner (see ``app.rules.spoken``)."""
 
     @property
     def version(self) -> int | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
-from app.rules import labelling, lifecycle
+from app.rules import labelling, lifecycle, spoken
 from app.rules.task_answers import answer_in
 from app.services import checklists
 from app.services.due_looks import follow_job
@@ -73,18 +73,24 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     seen = await _seen(hub.store.reader(actor), wanted, row, current)
     after = with_local_references(hub, wanted.edit(seen))
     effect = lifecycle.effect_of(seen, after)
-    if lifecycle.already_achieved(current, effect, seen):
+    mark = spoken.next_mark(current, effect, role=role, wanted=wanted.mark)
+    achieved = lifecycle.already_achieved(current, effect, seen)
+    if achieved and mark == spoken.mark_of(current):
         return unchanged(row)
-    check_precondition(actor, wanted, row)
+    if achieved:
+        after, effect = current, {}
+    else:
+        check_precondition(actor, wanted, row)
     verdict = lifecycle.judge_update(current, after, role=role)
-    if verdict.kind == "no-change":
+    if verdict.kind == "no-change" and mark == spoken.mark_of(current):
         return unchanged(row)
     if verdict.kind == "refused" or verdict.merged is None:
         raise _refused(verdict)
     if row.level == "offer":
         # It saw the offer; what it changes is the same Task.
         current = decoded(await current_row(hub, _SYSTEM, "Task", wanted.id))
-    merged = conforming("Task", lifecycle.merge(current, effect) if row.level == "offer" else verdict.merged)
+    whole = lifecycle.merge(current, effect) if row.level == "offer" else verdict.merged
+    merged = conforming("Task", spoken.with_mark(whole, mark))
     await _check_outputs(hub, actor, current, merged, new)
     family = await _family(hub.store.reader(_SYSTEM), current)
     if family.rows[row.id].version != row.version:
@@ -219,13 +225,15 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
     become: dict[str, Resource] = {current["id"]: merged}
     requests: dict[str, str] = {}
     if step is not None:
-        become |= {task["id"]: task for task in (*((step.source,) if step.source else ()), *step.children)}
+        moved = (spoken.with_mark(child, None) for child in step.children)
+        become |= {task["id"]: task for task in (*((step.source,) if step.source else ()), *moved)}
         requests = dict(step.requests)
     elif "focus" in merged:
         before, after = (lifecycle.REQUEST_STATUS[task["status"]] for task in (current, merged))
         requests = {} if before == after else {merged["focus"]["reference"]: after}
     covered = family.way_back is not None
     become = checklists.consequences(become, family.children, family.checklists, covered=covered)
+    become |= _source_told(become, current, step, family)
     written = [_task_change(family, _as_told(task, family), now) for task in become.values()]
     for reference, status in requests.items():
         held = family.rows.get(reference.rpartition("/")[2])
@@ -233,6 +241,18 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
             written.append(_written(family, without_server_meta(decoded(held)) | {"status": status}))
     source = family.source["id"] if family.source else current["id"]
     return Changes(scope=frozenset({source}), resources=tuple(written))
+
+
+def _source_told(
+    become: Mapping[str, Resource], current: Resource, step: lifecycle.SourceStep | None, family: _Referral
+) -> dict[str, Resource]:
+    """The hospital's Task, where it has to say something else of how the answer of a partner came."""
+    if family.source is None or "partOf" not in current:
+        return {}
+    source = become.get(family.source["id"], family.source)
+    follows = step is not None and "mirrors-child" in step.codes
+    told = spoken.on_source(source, current, become[current["id"]], follows=follows)
+    return {} if told is source else {told["id"]: told}
 
 
 def _as_told(task: Resource, family: _Referral) -> Resource:

@@ -22,6 +22,7 @@ REPORT: Final = f"{BASE}/CodeSystem/report"
 INTAKE_ITEM: Final = f"{BASE}/CodeSystem/intake-item"
 TASK_CODE: Final = f"{BASE}/CodeSystem/task-code"
 ITEM_STATE: Final = f"{BASE}/CodeSystem/intake-item-state"
+SPOKEN: Final = f"{BASE}/CodeSystem/spoken"
 
 
 class Meaning(NamedTuple):
@@ -304,6 +305,30 @@ _TASK_CODE: Final[Mapping[str, Meaning]] = {
     ),
 }
 
+_SPOKEN: Final[Mapping[str, Meaning]] = {
+    "recorded-by-phone": Meaning(
+        "Recorded by phone, to be confirmed", "The owner said it by phone; somebody else recorded it for the owner."
+    ),
+    "recorded-by-fax": Meaning(
+        "Recorded from a fax, to be confirmed", "The owner said it by fax; somebody else recorded it for the owner."
+    ),
+    "recorded-in-person": Meaning(
+        "Recorded in person, to be confirmed",
+        "The owner said it to somebody who was there and recorded it for the owner.",
+    ),
+    "answer-disputed": Meaning(
+        "Answer disputed", "The owner says that it never gave the answer that was recorded for it: a human decides."
+    ),
+    "call": Meaning("Call", "An attempt to reach an organisation by phone."),
+    "answer": Meaning("Spoken answer", "What an organisation said of a request, as it was recorded."),
+    "dispute": Meaning("Dispute", "What an organisation says of an answer that was recorded for it."),
+    "talked": Meaning("Talked", "Somebody answered and was talked to."),
+    "left-message": Meaning("Left a message", "Nobody answered; a message that names no person was left."),
+    "no-answer": Meaning("No answer", "Nobody answered."),
+    "busy": Meaning("Busy", "The line was busy."),
+    "wrong-number": Meaning("Wrong number", "The number is somebody else's, or not in service."),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -318,6 +343,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         INTAKE_ITEM: MappingProxyType(_INTAKE_ITEM),
         TASK_CODE: MappingProxyType(_TASK_CODE),
         ITEM_STATE: MappingProxyType(_ITEM_STATE),
+        SPOKEN: MappingProxyType(_SPOKEN),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""

@@ -110,6 +110,10 @@ async def test_every_operation_that_is_declared_answers(
         "break-glass",
         "ask",
         "choose-fallback",
+        "record-answer",
+        "record-call",
+        "confirm-answer",
+        "correct-answer",
         "status",
         "events",
     }

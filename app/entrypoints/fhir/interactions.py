@@ -17,6 +17,7 @@ from app.entrypoints.fhir.metadata import metadata
 from app.entrypoints.fhir.packet import packet
 from app.entrypoints.fhir.read import read, vread
 from app.entrypoints.fhir.search import search, search_by_post
+from app.entrypoints.fhir.spoken import confirm_answer, correct_answer, record_answer, record_call
 from app.entrypoints.fhir.subscription import events, status, status_of
 from app.entrypoints.fhir.update import patch, patch_found, update, update_found
 from app.entrypoints.fhir.validate import validate
@@ -65,6 +66,10 @@ routes: list[Route] = [
     Route(f"{BASE}/Task/{{id:fhir_id}}/$break-glass", break_glass, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$ask", ask, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$choose-fallback", choose_fallback, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$record-answer", record_answer, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$record-call", record_call, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$confirm-answer", confirm_answer, methods=["POST"]),
+    Route(f"{BASE}/Task/{{id:fhir_id}}/$correct-answer", correct_answer, methods=["POST"]),
     Route(f"{BASE}/Subscription/$status", status, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$status", status_of, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$events", events, methods=["GET", "POST"]),

@@ -14,6 +14,7 @@ from app.entrypoints.fhir.openapi.parts import (
     operation,
     parameter,
     refusals,
+    sent,
 )
 from schemas.resources import ALL
 
@@ -101,6 +102,59 @@ _CHOOSE_FALLBACK: Final = _by_a_person(
     "(valueString, who decided). It is noted on the Task; the coverage clock goes on until a dose is told.",
 )
 
+# ---- what was said by phone
+
+_TOLD: Final = ("400", "401", "403", "404", "406", "409", "413", "415", "422", "503")
+
+
+def _spoken(name: str, summary: str, text: str, responses: Json) -> Json:
+    return operation(
+        name,
+        ALL["Task"],
+        "u",
+        summary,
+        f"{text} An operation of this server, as {SPEC}/operations.html has them.",
+        parameters=[ID],
+        requestBody=sent("Parameters"),
+        responses={**responses, **refusals(*_TOLD)},
+    )
+
+
+_RECORD_ANSWER: Final = _spoken(
+    "recordAnswer",
+    "A partner's spoken answer",
+    "For the hospital, on its own Task: `answer` (a status), `said-by`, `number` (unless `how` is in-person), `at`, "
+    "`recorded-by`; `partner` where several were asked, `reason` and `output` where the status needs one; `how`, "
+    "`note`. "
+    "The Task of the partner moves by the partner's own rules and carries a tag until the partner confirms it. The "
+    "number is kept for the hospital alone. Telling the same again changes nothing.",
+    {"200": body("The hospital's Task, as it then is.", "Task", "ETag", NOTICE)},
+)
+_RECORD_CALL: Final = _spoken(
+    "recordCall",
+    "An attempt to reach a partner by phone",
+    "For the hospital, on its own Task: `partner`, `number`, `at`, `outcome` (talked, left-message, no-answer, busy, "
+    "wrong-number), `recorded-by`; `talked-to`, `note`. It is kept as a Communication that the hospital alone sees.",
+    {
+        "200": body("It was told before.", "Communication", "ETag"),
+        "201": body("The Communication.", "Communication", "ETag", "Location"),
+    },
+)
+_CONFIRM_ANSWER: Final = _spoken(
+    "confirmAnswer",
+    "The partner confirms what was recorded for it",
+    "For the owner of the Task; `by` names who confirms. So does a PUT or PATCH to the same status, or an output.",
+    {"200": body("The partner's Task, without the tag.", "Task", "ETag", NOTICE)},
+)
+_CORRECT_ANSWER: Final = _spoken(
+    "correctAnswer",
+    "The partner did not say so",
+    "For the owner of the Task: `text`, and `by`. While the Task is open, `answer` and `reason` say what holds "
+    "instead, as far as the lifecycle allows. A Task that is over stays over, is marked as disputed and left to a "
+    "person.",
+    {"200": body("The partner's Task, as it then is.", "Task", "ETag", NOTICE)},
+)
+
 # ---- $validate
 
 _VALIDATE: Final = (
@@ -144,6 +198,10 @@ PATHS: Final[dict[str, Json]] = {
     f"{BASE}/Task/{{id}}/$break-glass": {"post": _break_glass()},
     f"{BASE}/Task/{{id}}/$ask": {"post": _ASK},
     f"{BASE}/Task/{{id}}/$choose-fallback": {"post": _CHOOSE_FALLBACK},
+    f"{BASE}/Task/{{id}}/$record-answer": {"post": _RECORD_ANSWER},
+    f"{BASE}/Task/{{id}}/$record-call": {"post": _RECORD_CALL},
+    f"{BASE}/Task/{{id}}/$confirm-answer": {"post": _CONFIRM_ANSWER},
+    f"{BASE}/Task/{{id}}/$correct-answer": {"post": _CORRECT_ANSWER},
     f"{BASE}/{{type}}/$validate": {
         "post": _validating(
             "validate",
