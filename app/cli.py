@@ -35,6 +35,7 @@ GROUPS: Final = (
     "accounting",
     "breach",
     "incidents",
+    "phone",
 )
 """Modules of ``app/commands``, in the order in which the help lists them. A new one is one name here."""
 

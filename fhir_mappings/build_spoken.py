@@ -185,6 +185,11 @@ def side_of(made: Resource, name: Literal["sender", "recipient"]) -> Side:
     )
 
 
+def organizations_of(made: Resource) -> set[str]:
+    """FHIR ids of the two."""
+    return {side_of(made, "sender").organization, side_of(made, "recipient").organization}
+
+
 def outcome_of(made: Resource) -> str | None:
     """What came of a call."""
     return _code(made.get("statusReason", {}))

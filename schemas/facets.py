@@ -17,7 +17,6 @@ from schemas.discharge import Text, Token
 Tri = Literal["yes", "no", "unknown"]
 Detail = Literal["at_most", "from_age", "listed", "notice_hours", "next_day", "rems_certified"]
 IntakesLeft = Literal["0", "1", "2+"]
-ReceivesBy = Literal["fhir", "poll", "subscription", "portal", "email", "phone", "fax"]
 
 CAPACITY_HOLDS: Final = timedelta(hours=24)
 """How long a word about free places counts where no end was given."""

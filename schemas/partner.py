@@ -8,8 +8,9 @@ from pydantic import ConfigDict, Field, field_validator
 from schemas.base import Day, Model
 from schemas.checklist import IntakeChecklist
 from schemas.discharge import Address, NeedKind, Text, Token
-from schemas.facets import Capacity, Facets, ReceivesBy
+from schemas.facets import Capacity, Facets
 from schemas.hours import OpenHours
+from schemas.receiving import Receiving
 
 
 class ContactPerson(Model):
@@ -20,7 +21,7 @@ class ContactPerson(Model):
     phone: Token
 
 
-class PartnerProfile(Model):
+class PartnerProfile(Receiving):
     """One partner; the name is its identity in profile files."""
 
     model_config = ConfigDict(extra="allow")
@@ -48,8 +49,6 @@ class PartnerProfile(Model):
     """Local days on which neither holds: holidays, closures."""
     response_minutes: int | None = Field(default=None, gt=0, le=20_160)
     """Within how many minutes of its own intake hours it answers a request. None: not promised."""
-    receives_by: list[ReceivesBy] = Field(default_factory=list, max_length=8)
-    """How it learns of a referral, its first choice first; empty = not said."""
     address: Address | None = None
     """Where people go."""
     contact: ContactPerson | None = None

@@ -129,6 +129,8 @@ class SenderFile(Model):
     """HL7 acknowledgement mode; ``original`` does not look at MSH-15 and MSH-16."""
     stub_days: int = Field(default=7, ge=0, le=90)
     """Days after the end of a visit without signal until its stub's key is destroyed."""
+    call_back: Token | None = None
+    """Phone number at which the hospital's case manager is reached: it stands on cover sheets."""
     admission_hours: float = Field(default=4, ge=0, le=72)
     """An emergency visit whose end is followed by an admission within so many hours was none: the stay goes on."""
     bare_f11: Literal["review", "daily-list"] = "review"

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from ipaddress import ip_network
+from typing import Final, Protocol
 
 from app.core.addresses import Network
 
@@ -17,6 +18,8 @@ class Parcel:
     content_type: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     subject: str = ""
+    more: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    """Documents that go with it, in order: content type and content."""
     seconds: float = 10
     """An attempt that takes longer has failed."""
 
@@ -30,6 +33,24 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """A service that whoever runs the hub has chosen to hand something over to."""
+
+    url: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """By which the hub is known to it."""
+        known = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return (("content-type", "application/json"), ("user-agent", "throughline"), *known)
+
+
+ANYWHERE: Final[tuple[Network, ...]] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""Where a provider may be: nobody else names its address."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
     """What the channels of this hub have to work with."""
 
@@ -39,6 +60,8 @@ class Outside:
     """Networks that may be reached besides the Internet."""
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str | None = None
+    sms: Provider | None = None
+    fax: Provider | None = None
 
 
 class Channel(Protocol):
@@ -59,3 +82,5 @@ class ChannelKind:
     offered: Callable[[Outside], bool]
     """Whether it can be used with what there is."""
     open: Callable[[Outside], Channel]
+    subscribed: bool = True
+    """Whether a FHIR Subscription may ask for it."""

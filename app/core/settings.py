@@ -2,10 +2,13 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PROVIDER: Final = r"^(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])"
+"""What leaves for a provider may tell of a person: TLS, unless it stays on this machine."""
 
 
 class Settings(BaseSettings):
@@ -54,6 +57,16 @@ class Settings(BaseSettings):
     Without it, and ``mail_from``, there is no e-mail."""
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     """Address that e-mail comes from."""
+    sms_url: str | None = Field(default=None, pattern=_PROVIDER, repr=False)
+    """Where a text message is handed over (docs/phone.md); without it no partner is told by SMS."""
+    sms_token: SecretStr | None = None
+    """Bearer token for it."""
+    fax_url: str | None = Field(default=None, pattern=_PROVIDER, repr=False)
+    """Where a fax is handed over; without it nothing is faxed."""
+    fax_token: SecretStr | None = None
+    """Bearer token for it."""
+    answer_minutes: int = Field(default=60, gt=0, le=20_160)
+    """Within how many minutes of its intake hours a partner is called that promises no response time."""
     metrics_token: SecretStr | None = None
     """Bearer token that ``/metrics`` asks for; without it, it answers everybody."""
     notify_networks: tuple[IPvAnyNetwork, ...] | None = None

@@ -14,7 +14,7 @@ from app.rules import deadlines, lifecycle
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
-from app.services import matching
+from app.services import matching, telling
 from app.services.due_looks import look_job
 from app.services.referral_facts import dosing_calendar, intake_calendar
 from app.services.referral_work import MOUD, Work
@@ -144,6 +144,8 @@ class Asking:
         need.children.append(child)
         outcome = self._work.showing.decide(need, child)
         self._work.put_child(need, child)
+        profile = self._work.now.directory.partners.get(partner)
+        self._work.result.jobs += telling.jobs_for(profile, child, now)
         if outcome.shared.decided.level != "packet":
             for task in (child.task, need.task):
                 self._work.put(lifecycle.on_consent(self._work.task(task), code="consent-needed"))

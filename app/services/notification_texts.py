@@ -22,6 +22,11 @@ def mail(step: Step, base_url: str, subscription: str) -> tuple[str, str]:
     return subject, f"{text}\n\nSign in: {base_url}/portal/\nSubscription: {subscription}\n"
 
 
+def short(base_url: str) -> str:
+    """A text message to a partner that is asked: that there is something, and where to look. Never more."""
+    return f"You have a new item in Throughline. {base_url}/portal/"
+
+
 def stopped(fhir_base: str, subscription: str) -> tuple[str, str]:
     """Subject and text of the e-mail to an owner whose Subscription is in error."""
     address = f"{fhir_base}/Subscription/{subscription}"

@@ -36,7 +36,7 @@ class Notifier:
         self._hub = hub
         self._disclosures = Disclosures(hub.store)
         outside = outside_of(hub.settings)
-        offered = {name: kind for name, kind in channels.ALL.items() if kind.offered(outside)}
+        offered = {name: kind for name, kind in channels.ALL.items() if kind.subscribed and kind.offered(outside)}
         self._channels = {name: kind.open(outside) for name, kind in offered.items()}
         self._lanes = Lanes(hub.store.database, uuid7())
         self._delivery = Delivery(hub, self._disclosures, self._lanes, self._channels)

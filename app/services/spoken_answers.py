@@ -114,6 +114,18 @@ class SpokenAnswers:
         self._disclosures.access(actor, interaction, [row.id])
         return Done(200, row.type, row.id, row.version, Rendition.of(row))
 
+    async def standing(self, actor: Actor, task_id: str, partner: str | None) -> dict[str, str | None]:
+        """How a referral stands with the partner, for a person at the machine of the hub."""
+        asked = await self.asked(actor, task_id, partner)
+        return {
+            "task": asked.source["id"],
+            "status": asked.source["status"],
+            "partner": asked.partner,
+            "partner_task": asked.child["id"],
+            "partner_status": asked.child["status"],
+            "mark": spoken.mark_of(asked.child),
+        }
+
     # ---- plans
 
     async def _recording(self, actor: Actor, task_id: str, told: Answer) -> Sequence[Planned]:
@@ -247,9 +259,13 @@ class SpokenAnswers:
         changes = _undisclosed(planned)
         security = labels_of(await self._hub.registry.current(), asked.source, asked.partner)
         made = build_spoken.communication(talk, resource_id=uuid7(), task=asked.source, security=security)
+        change = change_of(conforming("Communication", made), 1)
+        if talk.category == "dispute":
+            row = (talks.DISPUTES, asked.source["requester"]["reference"])
+            change = change._replace(found_by=(*(change.found_by or ()), row))
         return changes._replace(
             scope=changes.scope | {asked.source["id"]},
-            resources=(*changes.resources, change_of(conforming("Communication", made), 1)),
+            resources=(*changes.resources, change),
             grants=(*changes.grants, Grant(asked.hospital, made["id"], disclosed=OWN)),
             claims=(*changes.claims, Claim(key, made["id"])),
         )

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from app import channels
-from app.channels.base import Outside
+from app.channels.base import Outside, Provider
 from app.core import json
 from app.core.actor import Actor
 from app.core.addresses import is_loopback
@@ -28,13 +30,24 @@ def outside_of(settings: Settings) -> Outside:
     # Where it listens counts too: a hub that others reach, and whose address was not set, is none to try things on.
     hosts = (urlsplit(settings.base_url).hostname or "", settings.mllp_host)
     loopback = all(is_loopback(host) for host in hosts)
-    return Outside(loopback, settings.notify_networks or (), settings.smtp_url, settings.mail_from)
+    return Outside(
+        loopback,
+        settings.notify_networks or (),
+        settings.smtp_url,
+        settings.mail_from,
+        sms=_provider(settings.sms_url, settings.sms_token),
+        fax=_provider(settings.fax_url, settings.fax_token),
+    )
+
+
+def _provider(url: str | None, token: SecretStr | None) -> Provider | None:
+    return None if url is None else Provider(url, token.get_secret_value() if token else None)
 
 
 def premises_of(settings: Settings) -> subscribing.Premises:
     """What this hub offers to subscribers."""
     outside = outside_of(settings)
-    offered = frozenset(name for name, kind in channels.ALL.items() if kind.offered(outside))
+    offered = frozenset(name for name, kind in channels.ALL.items() if kind.subscribed and kind.offered(outside))
     return subscribing.Premises(settings.fhir_base, offered, outside.loopback, tuple(outside.networks))
 
 

@@ -17,6 +17,8 @@ from fhir_mappings.build_spoken import Side
 from fhir_mappings.labels import Labels, security
 
 _SYSTEM: Final = Actor.system("talks")
+DISPUTES: Final = "spoken:dispute"
+"""Row of the generic index beside the search parameters: a dispute by the hospital that it concerns."""
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _MANY: Final = 500
 """So many are looked at of one referral."""

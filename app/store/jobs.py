@@ -4,6 +4,7 @@ A claim is a lease: when its holder dies the job is due again once the lease end
 must bear being run twice. Finished jobs leave the table, or every claim would walk over them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,6 +116,18 @@ class Jobs:
             _LIMIT,
         )
         return sorted((DueJob(*row) for row in rows), key=lambda job: (job.due_at, job.id))
+
+    async def outcomes(self, kinds: Sequence[str], subjects: Sequence[str]) -> dict[tuple[str, str], str]:
+        """(kind, subject) to what came of the jobs of these kinds and subjects that are done."""
+        if not subjects:
+            return {}
+        rows = await self._database.fetch(
+            f"select kind, subject, outcome from job_done where {self._database.any_of('kind', '$1')} "
+            f"and {self._database.any_of('id', '$2')}",
+            self._database.array(kinds),
+            self._database.array([f"{kind}:{subject}" for kind in kinds for subject in subjects]),
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def finish(self, job: DueJob, outcome: str, now: int) -> None:
         """The job is done."""

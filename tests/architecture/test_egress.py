@@ -66,12 +66,14 @@ JOBS_OUT: Final = {
     "coverage-due": AGAIN,
     "expire-visit": NOBODY,
     "look-again": AGAIN,
+    "notify-sms": NOBODY,
     "review-waiting": NOBODY,
+    "send-fax": SEEN,
     "settle-visit": AGAIN,
     "look-at-visit": AGAIN,
     "follow-referral": AGAIN,
 }
-CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY}
+CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY, "sms": NOBODY, "fax": SEEN}
 COMMANDS_OUT: Final = {
     "serve": NOBODY,
     "worker": NOBODY,
@@ -111,6 +113,11 @@ COMMANDS_OUT: Final = {
     "incidents list": MACHINE,
     "incidents review": MACHINE,
     "incidents hold": NOBODY,
+    "answer record": OWN,
+    "answer confirm": OWN,
+    "calls": MACHINE,
+    "todo": MACHINE,
+    "cover-sheet": NOBODY,
 }
 GRANTS: Final = {
     "app/services/sharing.py": "names its decision",

@@ -1,0 +1,167 @@
+"""People on the phone: what was said, what is to be done, and the sheet that lies on top of a fax."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.commands import base
+
+commands = base.commands()
+answers = base.commands("answer", "Answers that partners gave by phone, by fax or in person.")
+commands.add_typer(answers)
+
+_Task = Annotated[str, typer.Argument(metavar="TASK", help="Id of the hospital's Task, or of the partner's.")]
+_Partner = Annotated[
+    str | None, typer.Option("--partner", metavar="ID", help="FHIR id of the organization, where several were asked.")
+]
+_Output = Annotated[Literal["table", "json", "csv", "html"], typer.Option("--format", help="html: one page to print.")]
+
+
+@answers.command(
+    "record",
+    epilog="Example: throughline answer record 0197a2c4-... --answer accepted --said-by 'R. Diaz' "
+    "--number '+1 555 0100' --at 2026-06-05T16:40:00-04:00",
+)
+def answer_record(
+    task: _Task,
+    *,
+    answer: Annotated[str, typer.Option(metavar="STATUS", help="accepted, rejected, in-progress, on-hold ...")],
+    said_by: Annotated[str, typer.Option("--said-by", metavar="NAME", help="Who said so at the partner.")],
+    at: Annotated[str, typer.Option(metavar="T", help="When, with its offset: 2026-06-05T16:40:00-04:00.")],
+    number: Annotated[str, typer.Option(metavar="NUMBER", help="Where they were reached.")] = "",
+    partner: _Partner = None,
+    reason: Annotated[str, typer.Option(metavar="CODE|TEXT", help="Where the answer needs one.")] = "",
+    outcome: Annotated[str, typer.Option("--output", metavar="TEXT", help="What was done, of completed.")] = "",
+    how: Annotated[str, typer.Option(metavar="HOW", help="phone, fax or in-person.")] = "phone",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="For the hospital alone.")] = "",
+    by: Annotated[str, typer.Option("--recorded-by", metavar="NAME", help="Who records it; else the account.")] = "",
+) -> None:
+    """Record a partner's spoken answer. The Task moves as if the partner had written it; telling it twice is once."""
+    actor = base.privacy_officer("record-answer")
+    texts = {
+        "said-by": said_by,
+        "number": number,
+        "recorded-by": by or actor.user,
+        "reason": reason,
+        "output": outcome,
+        "note": note,
+    }
+    body = _parameters({"answer": answer, "how": how}, at, texts, partner)
+    base.show(_answered(actor, task, partner, "record", body))
+
+
+@answers.command("confirm", epilog="Example: throughline answer confirm 0197a2c4-... --by 'R. Diaz'")
+def answer_confirm(
+    task: _Task,
+    *,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who of the partner confirms it.")],
+    partner: _Partner = None,
+) -> None:
+    """The partner confirms what was recorded for it, by a letter or a call back."""
+    body = _parameters({}, "", {"by": by}, None)
+    base.show(_answered(base.privacy_officer("confirm-answer"), task, partner, "confirm", body))
+
+
+def _parameters(codes: dict[str, str], at: str, texts: dict[str, str], partner: str | None) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = [{"name": name, "valueCode": code} for name, code in codes.items()]
+    parts += [{"name": name, "valueString": text} for name, text in texts.items() if text]
+    if at:
+        parts.append({"name": "at", "valueDateTime": at})
+    if partner:
+        parts.append({"name": "partner", "valueReference": {"reference": f"Organization/{partner}"}})
+    return {"resourceType": "Parameters", "parameter": parts}
+
+
+def _answered(actor: Any, task: str, partner: str | None, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+    from app.core.errors import BadRequest, Forbidden, NotFound, Unprocessable
+    from app.services.disclosures import Disclosures
+    from app.services.feed import Feed
+    from app.services.hub import Hub
+    from app.services.spoken_answers import SpokenAnswers
+
+    async def work(hub: Hub) -> dict[str, Any]:
+        disclosures = Disclosures(hub.store)
+        service = SpokenAnswers(hub, disclosures, Feed(hub.store))
+        if verb == "record":
+            await service.record(actor, task, body)
+        else:
+            await service.confirm(actor, task, body, partner=partner)
+        await disclosures.flush()
+        return await service.standing(actor, task, partner)
+
+    try:
+        return base.with_hub(work)
+    except (BadRequest, Forbidden, NotFound, Unprocessable) as error:
+        texts = "; ".join(f"{one.path}: {one.text}" if one.path else one.text for one in error.issues)
+        raise base.Stop(texts or error.message, f"throughline answer {verb} --help") from None
+
+
+@commands.command("calls", epilog="Example: throughline calls 0197a2c4-... --format json")
+def calls(
+    referral: Annotated[str, typer.Argument(metavar="REFERRAL", help="Id of the hospital's ServiceRequest or Task.")],
+    *,
+    output: _Output = "table",
+) -> None:
+    """Calls, spoken answers and disputes of one referral, oldest first. It is recorded that they were looked at."""
+    from dataclasses import asdict
+
+    from app.core.errors import NotFound
+    from app.services import calls as service
+    from app.services.hub import Hub
+
+    async def work(hub: Hub) -> list[service.Said]:
+        return await service.listed(hub, base.privacy_officer("calls"), referral)
+
+    try:
+        found = base.with_hub(work)
+    except NotFound as error:
+        raise base.Stop(error.message, "throughline ledger shows referrals") from None
+    base.hand_over([asdict(one) for one in found], service.calls_sheet(found), output)
+
+
+@commands.command("todo", epilog="Example: throughline todo --organization 'Mercy Hospital'")
+def todo(
+    *,
+    organization: Annotated[str | None, typer.Option(metavar="ID|NAME", help="Of one hospital.")] = None,
+    output: _Output = "table",
+) -> None:
+    """Who must be called by when: partners that are told by hand, what a machine could not tell, disputed answers."""
+    from dataclasses import asdict
+
+    from app.core.errors import NotFound
+    from app.services import todo as service
+    from app.services.hub import Hub
+
+    async def work(hub: Hub) -> list[service.Todo]:
+        return await service.listed(hub, base.privacy_officer("todo"), organization)
+
+    try:
+        found = base.with_hub(work)
+    except NotFound as error:
+        raise base.Stop(error.message, "throughline agreement list shows who takes part") from None
+    base.hand_over([asdict(one) for one in found], service.todo_sheet(found), output)
+
+
+@commands.command("cover-sheet", epilog="Example: throughline cover-sheet 0197a2c4-... --out cover.html")
+def cover_sheet(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Id of the partner's Task, as todo shows it.")],
+    *,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to; else the terminal.")] = None,
+) -> None:
+    """The page that lies on top of what is faxed or handed over. It names nobody."""
+    from app.core.errors import NotFound, Unprocessable
+    from app.services import covers
+    from app.services.hub import Hub
+
+    async def work(hub: Hub) -> str:
+        return await covers.of_task(hub, task)
+
+    try:
+        page = base.with_hub(work)
+    except (NotFound, Unprocessable) as error:
+        raise base.Stop(error.message, "throughline todo shows the Tasks") from None
+    if out is None:
+        print(page, end="")  # noqa: T201 - this is the output
+    else:
+        out.write_text(page, encoding="utf-8")

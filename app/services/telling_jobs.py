@@ -1,0 +1,143 @@
+"""The jobs that tell a partner that it is asked: a text message, a fax.
+
+Both look at the moment when they send: nothing goes to who has answered, whose number nobody vouches for any more, or
+whom no decision permits to see it. What can't be sent stands in the to-do list of a person.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from app import channels
+from app.channels.base import Parcel, Receipt
+from app.core import log
+from app.core.actor import Actor
+from app.core.clock import from_micros
+from app.core.ids import uuid7
+from app.rules.telling import wait_after
+from app.services import covers, notification_texts
+from app.services.disclosures import Disclosures, note
+from app.services.hub import Hub
+from app.services.packets import permits_of, reachable, with_author
+from app.services.subscriptions import outside_of
+from app.services.telling import FAILED
+from app.services.writing import Resource, decoded
+from app.store.jobs import DueJob, Jobs
+from app.store.queries import Row, fresh_of, notices_of
+from fhir_mappings.packet import packet
+from fhir_mappings.printed import printed
+from schemas.partner import PartnerProfile
+
+_SYSTEM: Final = Actor.system("telling")
+_SECOND: Final = 1_000_000
+_SECONDS: Final = 30.0
+Document = tuple[str, bytes]
+"""Content type and content."""
+PacketOf = Callable[[Hub, str, Sequence[Row]], Awaitable[Document]]
+"""The packet of a partner's Task, made of what the partner may see."""
+
+
+async def packet_page(hub: Hub, task: str, rows: Sequence[Row]) -> Document:
+    """The packet as a page of HTML."""
+    permits = await permits_of(hub.store.decisions(_SYSTEM), rows)
+    made = packet(
+        [decoded(row) for row in rows],
+        base=hub.settings.fhir_base,
+        document=uuid7(),
+        task=task,
+        author=(await hub.registry.current()).hub,
+        now=from_micros(hub.clock.now_us()),
+        notices=notices_of(rows),
+        permits=permits,
+    )
+    return "text/html; charset=utf-8", printed(made).encode()
+
+
+async def send_sms(hub: Hub, jobs: Jobs, job: DueJob) -> None:
+    """The job: tell by text message that there is something new, and nothing of what it is."""
+    child, profile = await _asked(hub, job.subject)
+    if child is None or child["status"] != "requested":
+        await jobs.finish(job, "not-needed", hub.clock.now_us())
+        return
+    if profile is None or profile.sms is None or "sms" not in profile.receives_by:
+        await jobs.finish(job, f"{FAILED}no-number", hub.clock.now_us())
+        return
+    text = notification_texts.short(hub.settings.base_url).encode()
+    parcel = Parcel(f"tel:{profile.sms.number}", text, "text/plain", (("idempotency-key", job.id),), seconds=_SECONDS)
+    await _settle(hub, jobs, job, await _delivered(hub, "sms", parcel))
+
+
+async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = packet_page) -> None:
+    """The job: fax the cover sheet, and the packet where consent permits it now; it goes on record first."""
+    child, profile = await _asked(hub, job.subject)
+    if child is None or child["status"] != "requested":
+        await jobs.finish(job, "not-needed", hub.clock.now_us())
+        return
+    if profile is None or profile.fax is None or "fax" not in profile.receives_by:
+        await jobs.finish(job, f"{FAILED}no-number", hub.clock.now_us())
+        return
+    partner = child["owner"]["reference"].rpartition("/")[2]
+    actor = Actor(partner, "fax")
+    seen = await hub.store.reader(actor).read("Task", job.subject)
+    if seen is None or seen.deleted:
+        await jobs.finish(job, f"{FAILED}not-permitted", hub.clock.now_us())
+        return
+    documents = await _documents(hub, actor, seen, packet_of)
+    cover = (await covers.page(hub, child, seen)).encode()
+    parcel = Parcel(
+        f"tel:{profile.fax.number}",
+        cover,
+        "text/html; charset=utf-8",
+        (("idempotency-key", job.id),),
+        more=documents,
+        seconds=_SECONDS,
+    )
+    await _settle(hub, jobs, job, await _delivered(hub, "fax", parcel))
+
+
+async def _documents(hub: Hub, actor: Actor, seen: Row, packet_of: PacketOf) -> tuple[Document, ...]:
+    """What goes with the cover sheet, on record before it goes. Raises Unavailable where it can't be recorded."""
+    reader = hub.store.reader(actor)
+    rows = [seen]
+    documents: tuple[Document, ...] = ()
+    if seen.level == "full":
+        rows = await with_author(reader, (await hub.registry.current()).hub, await reachable(reader, seen))
+        documents = (await packet_of(hub, seen.id, rows),)
+    if not await Disclosures(hub.store).record_first(actor, fresh_of(rows)):
+        await note(hub.store, actor, "fax", [row.id for row in rows])
+    return documents
+
+
+async def _asked(hub: Hub, child_id: str) -> tuple[Resource | None, PartnerProfile | None]:
+    row = await hub.store.reader(_SYSTEM).read("Task", child_id)
+    if row is None or row.deleted:
+        return None, None
+    child = decoded(row)
+    partner = child["owner"]["reference"].rpartition("/")[2]
+    return child, (await hub.registry.current()).partners.get(partner)
+
+
+async def _delivered(hub: Hub, name: str, parcel: Parcel) -> Receipt | None:
+    """One attempt; None where this hub has no such way out."""
+    outside = outside_of(hub.settings)
+    kind = channels.ALL[name]
+    if not kind.offered(outside):
+        return None
+    channel = kind.open(outside)
+    try:
+        return await channel.deliver(parcel)
+    finally:
+        await channel.close()
+
+
+async def _settle(hub: Hub, jobs: Jobs, job: DueJob, receipt: Receipt | None) -> None:
+    now = hub.clock.now_us()
+    if receipt is not None and receipt.arrived:
+        await jobs.finish(job, "sent", now)
+        return
+    reason = "not-offered" if receipt is None else receipt.reason
+    wait = None if receipt is None else wait_after(job.attempts)
+    log.warning("telling.failed", kind=job.kind, job=job.id, reason=reason, count=job.attempts)
+    if wait is None:
+        await jobs.finish(job, f"{FAILED}{reason}", now)
+    else:
+        await jobs.retry(job, now + wait * _SECOND)
