@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tests.contract.http_messages import event
@@ -149,3 +150,39 @@ def bundles() -> list[tuple[str, Resource]]:
         ("", transaction(5, **right) | {"type": "zqjunk"}),
         ("/$process-message", message(6, event="zqjunk", **right)),
     ]
+
+
+def _talk(partner: str, *more: Resource) -> Resource:
+    parts = [
+        {"name": "partner", "valueReference": {"reference": partner}},
+        {"name": "number", "valueString": "+1 917-555-0148"},
+        {"name": "at", "valueDateTime": datetime.now(UTC).isoformat(timespec="seconds")},
+        {"name": "recorded-by", "valueString": "Zqdoctor"},
+        {"name": "note", "valueString": "Zqfamily lives in 7 Zqstreet"},
+    ]
+    return {"resourceType": "Parameters", "parameter": [*parts, *more]}
+
+
+def call(partner: str) -> Resource:
+    """A call that is told with more than is needed."""
+    return _talk(partner, {"name": "outcome", "valueCode": "talked"}, {"name": "talked-to", "valueString": "Zqkin"})
+
+
+def answer(partner: str) -> Resource:
+    """An answer likewise."""
+    return _talk(partner, {"name": "answer", "valueCode": "accepted"}, {"name": "said-by", "valueString": "Zqkin"})
+
+
+def wrong(right: Resource) -> list[Resource]:
+    """What is refused of such a call or answer, with the person in the place that is wrong."""
+    made = []
+    for name, value in (
+        ("number", {"valueString": "zqfamily"}),
+        ("at", {"valueDateTime": "1937-04-11"}),
+        ("partner", {"valueReference": {"reference": "Organization/zqfamily"}}),
+        ("recorded-by", {"valueString": "Zqfamily" * 100}),
+        ("zqjunk", {"valueString": "Zqfamily"}),
+    ):
+        kept = [one for one in right["parameter"] if one["name"] != name]
+        made.append({**right, "parameter": [*kept, {"name": name, **value}]})
+    return made

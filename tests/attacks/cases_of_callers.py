@@ -10,6 +10,7 @@ _BYTES: Final = "attacks/test_bytes.py::"
 _ASSERTIONS: Final = "contract/test_client_assertions.py::"
 _OAUTH: Final = "contract/test_http_oauth.py::"
 _NONINTERFERENCE: Final = "property/test_noninterference.py::test_what_one_organisation_does_another_does_not_see"
+_SPOKEN: Final = "contract/test_spoken_answers.py::"
 _NO_PORTAL: Final = "there are no pages for people, so no sessions, forms, links to click and no roles"
 
 CASES: Final = (
@@ -76,6 +77,8 @@ CASES: Final = (
             f"{_TENANCY}test_09_a_write_to_a_foreign_id_of_any_type_is_answered_like_one_to_none",
             f"{_ISOLATION}test_an_update_or_packet_of_a_foreign_task_is_answered_like_an_unknown_one",
             "contract/test_fhir_update.py::test_no_update_creates",
+            f"{_SPOKEN}test_one_partner_can_not_answer_for_another_nor_one_hospital_for_another",
+            "contract/test_calls_and_todo.py::test_nobody_else_keeps_calls_of_a_referral",
         ),
     ),
     Case(

@@ -203,7 +203,16 @@ CASES: Final = (
         "What is sent makes no line of the log.",
         (f"{_BYTES}test_65_what_is_sent_never_makes_a_line_of_the_log", _CANARY),
     ),
-    Case(66, "Nothing of a person stands where it does not belong.", (_CANARY,)),
+    Case(
+        66,
+        "Nothing of a person stands where it does not belong.",
+        (
+            _CANARY,
+            "contract/test_telling.py::test_a_text_message_says_that_there_is_something_and_not_what",
+            "contract/test_telling.py::test_no_number_stands_in_the_log",
+            "contract/test_spoken_answers.py::test_the_others_learn_nothing_but_that_they_are_not_needed",
+        ),
+    ),
     Case(
         67,
         "An error tells no more than what to do.",

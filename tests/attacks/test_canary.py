@@ -153,7 +153,22 @@ def tell_everything(run: Run, hospital: dict[str, str], harbor: dict[str, str]) 
     (task, *_) = run.web.get(f"{probes.BASE}/Task", headers=harbor).json()["entry"]
     count = run.refused(probes.reads(run.web, harbor)) + run.refused(probes.tokens(run.web))
     count += run.refused(probes.writes(run.web, harbor, task["resource"]["id"]))
+    count += talk(run, hospital, task["resource"])
     return count + run.refused(probes.messages(run.web, hospital))
+
+
+def talk(run: Run, hospital: dict[str, str], task: dict[str, Any]) -> int:
+    """Calls and answers in which the person is named, right and wrong; the number of those that were refused."""
+    source = task["partOf"][0]["reference"]
+    partner = task["owner"]["reference"]
+    taken, refused = [], []
+    for operation, right in (("record-call", canary.call(partner)), ("record-answer", canary.answer(partner))):
+        url = f"{probes.BASE}/{source}/${operation}"
+        headers = _json(hospital, "fhir+json")
+        taken.append(run.web.post(url, content=json.dumps(right), headers=headers))
+        refused += [run.web.post(url, content=json.dumps(one), headers=headers) for one in canary.wrong(right)]
+    assert run.refused(iter(taken)) == 0
+    return run.refused(iter(refused))
 
 
 def _json(headers: dict[str, str], kind: str = "json") -> dict[str, str]:
@@ -182,6 +197,7 @@ def type_everything(run: Run) -> None:
         ("db", "check"),
         ("ledger",),
         ("coverage", file),
+        ("todo",),
     ]
     for line in typed:
         done = machine.type(*line)

@@ -19,6 +19,7 @@ from tests.hub_fixtures import PARTNER, World
 SCOPE = "system/*.cruds"
 NUMBER = "+1 555 0142"
 DIAZ, NG = "HTEST Rosa Diaz", "HTEST Amy Ng"
+OFFICE = Actor.system("test")
 SPOKEN = "https://throughline.org/fhir/CodeSystem/spoken"
 
 
@@ -81,30 +82,36 @@ class Talkers:
 
     async def asked_too(self, name: str) -> Caller:
         """Another partner that was asked with the same referral at the same time."""
+        other = await self.partner(name)
+        await self.ask_too(await self.child(), other.organization)
+        return other
+
+    async def partner(self, name: str) -> Caller:
+        """Another partner, which nobody has asked."""
         profile = {**PARTNER, "name": name, "needs": ["peer-support"]}
         (made,) = await registration.import_partners(self.world.hub, json.dumps([profile]).encode())
-        first, request = await self._rows()
-        child = {**first, "id": uuid7(), "owner": {"reference": f"Organization/{made.organization}"}}
-        focus = {**request, "id": uuid7(), "performer": [child["owner"]]}
-        child["focus"] = {"reference": f"ServiceRequest/{focus['id']}"}
-        decision = await self._decision(made.organization, child)
-        shown = tuple(Grant(made.organization, one["id"], decision=decision.id) for one in (child, focus))
-        resources = tuple(change_of(without_server_meta(one), 1) for one in (child, focus))
-        await self.world.hub.store.commit(Changes(resources=resources, grants=shown, decisions=(decision,)))
         return await caller(self.world, self.web, made.organization, SCOPE)
 
-    async def _rows(self) -> tuple[Resource, Resource]:
-        reader = self.world.hub.store.reader(Actor.system("test"))
-        task = await self.child()
-        (row,) = await reader.by_ids([task["id"]])
-        (focus,) = await reader.by_ids([task["focus"]["reference"].rpartition("/")[2]])
-        return decoded(row), decoded(focus)
+    async def ask_too(self, first: Resource, organization: str) -> str:
+        """Ask another partner with the referral of the Task ``first``; id of its Task."""
+        reader = self.world.hub.store.reader(OFFICE)
+        (row,) = await reader.by_ids([first["id"]])
+        (focus,) = await reader.by_ids([first["focus"]["reference"].rpartition("/")[2]])
+        owner = {"reference": f"Organization/{organization}"}
+        request = {**decoded(focus), "id": uuid7(), "performer": [owner]}
+        child = {**decoded(row), "id": uuid7(), "owner": owner}
+        child["focus"] = {"reference": f"ServiceRequest/{request['id']}"}
+        decision = self._decision(organization, child, request)
+        shown = tuple(Grant(organization, one["id"], decision=decision.id) for one in (child, request))
+        resources = tuple(change_of(without_server_meta(one), 1) for one in (child, request))
+        await self.world.hub.store.commit(Changes(resources=resources, grants=shown, decisions=(decision,)))
+        return str(child["id"])
 
-    async def _decision(self, recipient: str, child: Resource) -> Decision:
+    def _decision(self, recipient: str, child: Resource, request: Resource) -> Decision:
         return Decision(
             id=uuid7(),
             at=self.world.hub.clock.now_us(),
-            referral=(await self.source())["focus"]["reference"].rpartition("/")[2],
+            referral=request["basedOn"][0]["reference"].rpartition("/")[2],
             task=child["id"],
             patient=child["for"]["reference"].rpartition("/")[2],
             discloser=self.mercy.organization,

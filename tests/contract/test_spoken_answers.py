@@ -1,6 +1,7 @@
 """A partner's spoken answer, recorded by the hospital: one transition under two names, once, by the rules of both."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from app.core.actor import Actor
 from app.services import calls
 from tests.contract.fhir_callers import OUTPUT, Resource, caller
 from tests.contract.phone_talks import DIAZ, NG, NUMBER, Talkers, mark, now, parameters, spoken, talkers
+from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, offered, scene
 from tests.hub_fixtures import World
 
-__all__ = ["talkers"]
+__all__ = ["scene", "talkers"]
 
 
 async def test_an_answer_moves_both_tasks_and_says_how_it_came(talkers: Talkers) -> None:
@@ -220,6 +222,36 @@ async def test_a_wrong_acceptance_is_corrected_as_far_as_the_lifecycle_goes(talk
     answer = await talkers.harbor.post(path, body)
     assert (answer.status_code, answer.json()["status"], mark(answer.json())) == (200, "cancelled", None)
     assert (await talkers.harbor.post(path, body)).status_code == 200
+
+
+async def test_an_offer_that_is_answered_by_phone_says_so_and_still_identifies_nobody(scene: Scene) -> None:
+    await offered(scene)
+    source = await scene.source()
+    answer = await scene.hospital.post(f"Task/{source['id']}/$record-answer", spoken("accepted"))
+    assert answer.status_code == 200, answer.text
+    child = await scene.child()
+    assert (child["status"], mark(child), mark(await scene.source())) == (
+        "accepted",
+        "recorded-by-phone",
+        "recorded-by-phone",
+    )
+    seen = json.dumps([child, *await scene.partner.search("Provenance")])
+    assert [one for one in IDENTIFYING if one in seen] == []
+    # What the visit tells later leaves it as it is.
+    await scene.tell(consent())
+    assert (mark(await scene.child()), mark(await scene.source())) == ("recorded-by-phone", "recorded-by-phone")
+    assert await scene.partner.search("Patient")
+    confirmed = await scene.partner.set_status(await scene.child(), "accepted")
+    assert (confirmed.status_code, mark(confirmed.json()), mark(await scene.source())) == (200, None, None)
+
+
+async def test_a_confirmed_offer_stays_an_offer(scene: Scene) -> None:
+    await offered(scene)
+    await scene.hospital.post(f"Task/{(await scene.source())['id']}/$record-answer", spoken("accepted"))
+    confirmed = await scene.partner.set_status(await scene.child(), "accepted")
+    assert (confirmed.status_code, mark(confirmed.json())) == (200, None)
+    assert [one for one in IDENTIFYING if one in confirmed.text] == []
+    assert "REDACTED" in confirmed.text
 
 
 # ---- others
