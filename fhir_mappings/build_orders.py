@@ -281,6 +281,14 @@ def _answer_extension(answer: AnswerView) -> Resource:
     return {"url": ANSWER, "extension": parts}
 
 
+def answer_by(task: Resource) -> datetime | None:
+    """Until when the answer of a partner's Task is asked for; None where its Task doesn't say."""
+    told = (one for one in task.get("extension", ()) if one["url"] == ANSWER)
+    parts = (part for one in told for part in one["extension"] if part["url"] == "answerBy")
+    found = next(parts, None)
+    return datetime.fromisoformat(found["valueDateTime"]) if found else None
+
+
 def _placer(number: Identifier) -> Resource:
     return identifier(number.model_copy(update={"type": "PLAC"}))
 

@@ -65,8 +65,6 @@ class Settings(BaseSettings):
     """Where a fax is handed over; without it nothing is faxed."""
     fax_token: SecretStr | None = None
     """Bearer token for it."""
-    answer_minutes: int = Field(default=60, gt=0, le=20_160)
-    """Within how many minutes of its intake hours a partner is called that promises no response time."""
     metrics_token: SecretStr | None = None
     """Bearer token that ``/metrics`` asks for; without it, it answers everybody."""
     notify_networks: tuple[IPvAnyNetwork, ...] | None = None

@@ -123,8 +123,11 @@ class Asking:
             remind = child.partner in plan.remind
             beside = plan.together and not child.together
             if (remind or beside) and self._status(child) == "requested":
-                child.reminded_at = self._work.now.now if remind else child.reminded_at
                 child.together = child.together or beside
+                if remind:
+                    child.reminded_at = self._work.now.now
+                    profile = self._work.now.directory.partners.get(child.partner)
+                    self._work.result.jobs += telling.reminders_for(profile, child, self._work.now.now)
                 self._work.put_child(need, child)
 
     def _pass_over(self, need: NeedLink, child: Child) -> None:

@@ -6,13 +6,13 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.errors import NotFound, Unprocessable
-from app.rules.telling import due_by
 from app.services import talks
 from app.services.hub import Hub
 from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
 from app.store.queries import Row
 from fhir_mappings import cover_sheet
+from fhir_mappings.build_orders import answer_by
 from schemas.codes.local import NEED
 from schemas.packs.base import notice
 
@@ -46,7 +46,7 @@ async def page(hub: Hub, child: Resource, seen: Row | None) -> str:
     source = await talks.source_of(hub, _SYSTEM, child["id"])
     hospital = source["requester"]["reference"].rpartition("/")[2]
     asked = talks.instant(child["authoredOn"]) or hub.clock.now()
-    due = due_by(profile, asked, hub.settings.answer_minutes)
+    due = answer_by(child) or asked
     follows = seen is not None and seen.level == "full"
     number = profile.fax.number if profile and profile.fax else (profile.phone or "" if profile else "")
     return cover_sheet.page(

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from app.core.actor import Actor
 from app.core.errors import NotFound
-from app.rules.telling import due_by
 from app.services import covers, talks, telling
 from app.services.disclosures import note
 from app.services.hub import Hub
@@ -20,6 +19,7 @@ from app.store.accounts import Directory
 from app.store.jobs import Jobs
 from app.store.queries import ColumnIn, ColumnMissing, IndexIn, Order, Query
 from fhir_mappings import build_spoken
+from fhir_mappings.build_orders import answer_by
 
 _SYSTEM: Final = Actor.system("todo")
 _MANY: Final = 2000
@@ -58,7 +58,6 @@ class _Known:
 
     directory: Directory
     now: datetime
-    minutes: int
     sources: Mapping[str, Resource]
     said: Mapping[str, Sequence[Resource]]
     """By the reference of the hospital's ServiceRequest."""
@@ -130,7 +129,7 @@ async def _known(hub: Hub, directory: Directory, children: Sequence[Resource]) -
         for request in one.get("basedOn", ()):
             said.setdefault(request["reference"], []).append(one)
     outcomes = await Jobs(hub.store.database).outcomes(telling.KINDS, [child["id"] for child in children])
-    return _Known(directory, hub.clock.now(), hub.settings.answer_minutes, sources, said, outcomes)
+    return _Known(directory, hub.clock.now(), sources, said, outcomes)
 
 
 def _why(child: Resource, source: Resource, known: _Known) -> Iterator[str]:
@@ -171,7 +170,7 @@ def _line(child: Resource, source: Resource, why: list[str], known: _Known, need
     partner = _id_of(child["owner"])
     profile = known.directory.partners.get(partner)
     asked = talks.instant(child.get("authoredOn", "")) or known.now
-    due = due_by(profile, asked, known.minutes)
+    due = answer_by(child) or asked
     calls = [one for one in _said(source, partner, known) if build_spoken.category_of(one) == "call"]
     names = known.directory.names
     return Todo(

@@ -125,7 +125,6 @@ GRANTS: Final = {
     "app/services/referral_writing.py": "an offer's Patient names its decision; the hospital's own resources",
     "app/services/spoken_answers.py": "names the decision of the partner's Task; the hospital's own",
     "app/services/calls.py": "the hospital's own calls",
-    "app/services/referrals.py": "an offer's Patient names its decision; the hospital's own resources",
     "app/services/showing.py": "the hospital's own resources",
     "app/services/resource_plans.py": "what a client wrote itself",
     "app/services/registration.py": "the directory",

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.rules import spoken
-from app.rules.telling import due_by, wait_after
+from app.rules.telling import wait_after
 from schemas.codes.local import SPOKEN
 from schemas.partner import PartnerProfile
 
@@ -90,19 +90,6 @@ def test_the_hospitals_task_says_it_as_long_as_it_follows() -> None:
 
 
 # ---- when a person must have done it
-
-
-def test_minutes_count_in_the_intake_hours_where_they_are_known() -> None:
-    friday = datetime(2026, 6, 5, 20, 0, tzinfo=UTC)
-    hours = [{"days": ["mon", "fri"], "opens": "08:00", "closes": "16:30"}]
-    profile = {"name": "HTEST", "time_zone": "America/New_York", "intake_hours": hours}
-    assert due_by(PartnerProfile(**profile), friday, 60) == datetime(2026, 6, 8, 12, 30, tzinfo=UTC)
-    promised = PartnerProfile(**profile, response_minutes=30)
-    assert due_by(promised, friday, 60) == datetime(2026, 6, 5, 20, 30, tzinfo=UTC)
-    assert due_by(PartnerProfile(name="HTEST"), friday, 60) == friday + timedelta(hours=1)
-    assert due_by(None, friday, 15) == friday + timedelta(minutes=15)
-    never = PartnerProfile(name="HTEST", time_zone="UTC", intake_hours=[])
-    assert due_by(never, friday, 60) == friday + timedelta(hours=1)
 
 
 def test_waits_grow_and_end() -> None:
