@@ -23,6 +23,7 @@ GROUPS: Final = (
     "ledger",
     "review",
     "clock",
+    "matching",
     "consents",
     "letters",
     "health",

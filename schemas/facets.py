@@ -140,14 +140,14 @@ class Facet(Model):
     @property
     def details(self) -> frozenset[str]:
         """Which details it states."""
-        return frozenset(self.model_fields_set & _DETAILS)
+        return frozenset(name for name in _DETAILS if getattr(self, name) not in (None, []))
 
     def stands(self, on: date) -> bool:
         """Whether it says something that still counts on a local day of the organisation."""
         return self.value != "unknown" and self.expires is not None and on < self.expires
 
 
-_DETAILS: Final = {"at_most", "from_age", "listed", "notice_hours", "next_day", "rems_certified"}
+_DETAILS: Final = ("at_most", "from_age", "listed", "notice_hours", "next_day", "rems_certified")
 
 
 def _known(facets: dict[str, Facet]) -> dict[str, Facet]:

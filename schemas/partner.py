@@ -1,5 +1,6 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
+from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -8,7 +9,7 @@ from pydantic import ConfigDict, Field, field_validator
 from schemas.base import Day, Model
 from schemas.checklist import IntakeChecklist
 from schemas.discharge import Address, NeedKind, Text, Token
-from schemas.facets import Capacity, Facets
+from schemas.facets import Capacity, Facet, Facets
 from schemas.hours import OpenHours
 from schemas.receiving import Receiving
 
@@ -66,10 +67,32 @@ class PartnerProfile(Receiving):
             raise ValueError("an IANA time zone, such as America/New_York")
         return zone
 
+    def said_at(self) -> list[datetime]:
+        """When each of its words about itself was said."""
+        capacity = [self.capacity.as_of] if self.capacity else []
+        return [*(facet.attested_at for facet in self.facets.values() if facet.attested_at), *capacity]
+
+    def kept_from(self, before: "PartnerProfile | None") -> "PartnerProfile":
+        """This profile with what of the one before is newer: each facet by itself, and the free places."""
+        if before is None:
+            return self
+        newer = {name: facet for name, facet in before.facets.items() if _is_newer(facet, self.facets.get(name))}
+        capacity = self.capacity
+        if before.capacity and (capacity is None or before.capacity.as_of > capacity.as_of):
+            capacity = before.capacity
+        return self.model_copy(update={"facets": {**self.facets, **newer}, "capacity": capacity})
+
     @property
     def zone(self) -> ZoneInfo | None:
         """The zone of its hours; None where it is not said."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+def _is_newer(facet: Facet, other: Facet | None) -> bool:
+    """A word that nobody dated is older than any other."""
+    if other is None or facet.attested_at is None or other.attested_at is None:
+        return other is None or (other.attested_at is None and facet.attested_at is not None)
+    return facet.attested_at > other.attested_at
 
 
 @cache

@@ -70,6 +70,8 @@ class Judged(NamedTuple):
 
     clause: Clause
     finding: Finding
+    said: bool
+    """Whether the organisation said something of it that counts."""
 
 
 class Call(NamedTuple):
@@ -205,7 +207,7 @@ def _judged(wanted: Wanted, held: Held, products: Collection[str]) -> list[Judge
         finding = clause.judge(wanted.person, held)
         listed = clause.listed and clause.drug in products and finding.facet not in held
         if finding.verdict != "not-asked" and not (finding.verdict == "unknown" and listed):
-            found.append(Judged(clause, finding))
+            found.append(Judged(clause, finding, finding.facet in held))
     return found
 
 
@@ -308,10 +310,11 @@ def _capacity(one: Candidate, now: datetime) -> Capacity | None:
 def _marks(found: Ranked, wanted: Wanted, held: Held) -> list[str]:
     priority = held.get("pregnancy-priority")
     first = wanted.person.pregnant is True and priority is not None and priority.value == "yes"
+    timed = found.candidate.intake is not None
     places = {"0": "full-today", "1": "places-left", "2+": "places-left"}.get(found.left)
     return [
-        *([_time_mark(found)] if found.candidate.intake is None or found.before_gap is not None else []),
-        *(["no-intake-ahead"] if found.candidate.intake is not None and found.next_intake is None else []),
+        *([_time_mark(found)] if wanted.covered_until and (not timed or found.before_gap is not None) else []),
+        *(["no-intake-ahead"] if timed and found.next_intake is None else []),
         *(["pregnancy-first"] if first else []),
         *([] if found.candidate.agreement else ["no-agreement"]),
         *([places] if places else []),

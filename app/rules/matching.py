@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.rules.candidates import Candidate, Ranked, Wanted, assess, weighing
+from app.rules.candidates import Call, Candidate, Ranked, Wanted, assess, weighing
 from app.rules.verdict import Reason, Verdict
 
-__all__ = ["Candidate", "Choice", "Ranked", "Ranking", "Wanted", "assess", "choose_next", "rank"]
+__all__ = ["Call", "Candidate", "Choice", "Ranked", "Ranking", "Wanted", "assess", "choose_next", "rank"]
 
 _DAY: Final = timedelta(days=1)
 _FAR: Final = 1_000

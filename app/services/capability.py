@@ -17,6 +17,7 @@ _TOPIC: Final = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscripti
 _PROCESS_MESSAGE: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 _VALIDATE: Final = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 _PACKET: Final = "https://throughline.org/fhir/OperationDefinition/packet"
+_MATCH: Final = "https://throughline.org/fhir/OperationDefinition/match"
 _BREAK_GLASS: Final = "https://throughline.org/fhir/OperationDefinition/break-glass"
 _ASK: Final = "https://throughline.org/fhir/OperationDefinition/ask"
 _CHOOSE_FALLBACK: Final = "https://throughline.org/fhir/OperationDefinition/choose-fallback"
@@ -159,6 +160,7 @@ def _operations(resource_type: str) -> list[dict[str, str]]:
             {"name": "choose-fallback", "definition": _CHOOSE_FALLBACK},
             *({"name": n, "definition": f"https://throughline.org/fhir/OperationDefinition/{n}"} for n in _SPOKEN),
         ],
+        "ServiceRequest": [{"name": "match", "definition": _MATCH}],
         "Subscription": [
             {"name": "status", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-status"},
             {"name": "events", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-events"},

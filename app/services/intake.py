@@ -23,10 +23,9 @@ from app.services.intake_deciding import Known, WaitingFacts, decide, gated, ind
 from app.services.intake_finding import needs_the_person
 from app.services.intake_reading import Arrival, Inbound, Refusal, read_hl7
 from app.services.intake_recording import Decision, refused
+from app.services.referral_rows import referral_rows
 from app.services.sender_counts import SenderCounts
-from app.services.situation import Stored
 from app.services.visit_file import VisitFile
-from app.services.writing import decoded
 from app.store.accounts import Directory
 from app.store.database import Gone
 from app.store.lookups import Found, StoredVisit, Waiting
@@ -212,7 +211,9 @@ class Intake:
         )
         pinned = {a.visit: await reader.visit(a.visit) for a in arrivals if a.visit is not None}
         files = [self._opened(r, found, pinned) for r in batch]
-        rows = await self._referral_rows([file for numbered, of_person in files for file in (*numbered, *of_person)])
+        rows = await referral_rows(
+            self._hub, (file for numbered, of_person in files for file in (*numbered, *of_person))
+        )
         return [
             Known(
                 copies=tuple(c for c in found.receipts if (c.scope, c.key) == (r.scope, r.key)),
@@ -255,18 +256,6 @@ class Intake:
         if isinstance(again, Refusal):
             raise Unprocessable("A waiting message can no longer be read with its sender's settings.")
         return WaitingFacts(waiting.ledger, again.facts)
-
-    async def _referral_rows(self, files: Sequence[VisitFile]) -> dict[str, Stored]:
-        """ServiceRequests and Tasks of the referrals that these visits have, as they are now."""
-        ids: set[str] = set()
-        for file in files:
-            link = file.content.referral
-            for need in (*link.needs, *link.former) if link else ():
-                ids.update((need.service_request, need.task))
-                ids.update(i for child in need.children for i in (child.service_request, child.task))
-                ids.update(child.checklist for child in need.children if child.checklist)
-        found = await self._hub.store.reader(_SYSTEM).by_ids(sorted(ids))
-        return {row.id: Stored(row.version, decoded(row)) for row in found}
 
 
 def _safely(arrival: Arrival, work: Callable[[], Decision]) -> Decision | BaseException:

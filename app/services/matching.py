@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Final
 
+from app.core.clock import micros
 from app.rules import matching
 from app.rules.hours import Calendar
 from app.rules.policies.base import Drug, Person
@@ -11,6 +13,7 @@ from app.rules.routing import drug_of
 from app.services.parties import party_of
 from app.services.situation import Situation
 from app.store.accounts import Directory
+from app.store.changes import Question
 from fhir_mappings import build, build_elements, offer, visit
 from fhir_mappings.triage import Triage
 from schemas.discharge import Coverage, DischargeEvent, Dose
@@ -118,18 +121,25 @@ def person_of(situation: Situation, event: DischargeEvent, covered_until: dateti
 def questions_of(ranking: matching.Ranking) -> list[tuple[str, str]]:
     """What nobody has said and would have mattered: (organisation, facet), each once; of the person nothing."""
     asked = {
-        (one.candidate.organization, judged.finding.facet)
-        for one in ranking.ranked
-        for judged in one.judged
-        if judged.finding.verdict == "unknown" and judged.finding.facet and not _said(one, judged.finding.facet)
+        (one.candidate.organization, call.facet) for one in ranking.ranked for call in one.calls if not _said(one, call)
     }
-    return sorted((organization, facet) for organization, facet in asked if facet)
+    return sorted(asked)
 
 
-def _said(one: matching.Ranked, facet: str) -> bool:
-    """Whether it said something of the facet that a clause did not find enough: asking again brings nothing."""
-    known = one.candidate.profile.facets.get(facet)
-    return known is not None and known.value != "unknown"
+def questions_for(situation: Situation, need: str, ranking: matching.Ranking) -> tuple[Question, ...]:
+    """The same as rows to be written: one referral counts once for a partner and a facet, however often it is seen."""
+    at = micros(situation.now)
+    return tuple(
+        Question(
+            sha256(f"{situation.file.id}|{need}|{organization}|{facet}".encode()).hexdigest(), organization, facet, at
+        )
+        for organization, facet in questions_of(ranking)
+    )
+
+
+def _said(one: matching.Ranked, call: matching.Call) -> bool:
+    """Whether it said something that a clause did not find enough, and that counts: asking again brings nothing."""
+    return any(judged.finding.facet == call.facet and judged.said for judged in one.judged)
 
 
 def _candidate(

@@ -1,6 +1,6 @@
 """Who takes part: organisations, hospital interfaces, partners, machine clients and their tokens."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final, Literal
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from app.core import log
 from app.core.clock import Clock
 from app.core.crypto import hash_secret
+from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.store.database import Database, Record
 from schemas.agreement import Agreement
@@ -17,6 +18,7 @@ from schemas.base import M
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
+_TRIES: Final = 5
 PartyKind = Literal["hub", "hospital", "partner"]
 
 
@@ -125,17 +127,39 @@ class Accounts:
             self._clock.now_us(),
         )
 
-    async def save_partner(self, organization: str, profile: PartnerProfile) -> None:
-        """Register or change a partner."""
-        await self._database.execute(
-            "insert into partner (organization, name, body, updated_at) values ($1, $2, $3, $4) "
-            "on conflict (organization) do update set name = excluded.name, body = excluded.body, "
-            "updated_at = excluded.updated_at",
-            organization,
-            profile.name,
-            profile.model_dump_json(),
-            self._clock.now_us(),
-        )
+    async def save_partner(
+        self, organization: str, changed: Callable[[PartnerProfile | None], PartnerProfile]
+    ) -> PartnerProfile:
+        """Register or change a partner; its profile as it is then.
+
+        Args:
+            organization: FHIR id.
+            changed: from the profile as it stands (None: there is none) to the one to be; asked again where somebody
+                else was quicker, so that no word of either is lost.
+
+        Raises:
+            Conflict: somebody else was quicker every time.
+        """
+        for _ in range(_TRIES):
+            rows = await self._database.fetch("select body from partner where organization = $1", organization)
+            before = PartnerProfile.model_validate_json(rows[0][0]) if rows else None
+            profile = changed(before)
+            row = (organization, profile.name, profile.model_dump_json(), self._clock.now_us())
+            if rows:
+                written = await self._database.execute(
+                    "update partner set name = $2, body = $3, updated_at = $4 where organization = $1 and body = $5",
+                    *row,
+                    rows[0][0],
+                )
+            else:
+                written = await self._database.execute(
+                    "insert into partner (organization, name, body, updated_at) values ($1, $2, $3, $4) "
+                    "on conflict (organization) do nothing",
+                    *row,
+                )
+            if written == 1:
+                return profile
+        raise Conflict("Somebody else keeps changing this partner; try again.")
 
     async def directory(self) -> Directory:
         """Everyone who takes part now."""

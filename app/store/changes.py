@@ -313,6 +313,18 @@ class Incident(NamedTuple):
     """JSON, sealed: it may name persons."""
 
 
+class Question(NamedTuple):
+    """Something that a partner has not said, and that would have told more about where to send a referral.
+
+    ``id`` is the same for the same referral, partner and facet: it counts once, however often it is looked at.
+    """
+
+    id: str
+    organization: str
+    facet: str
+    at: int
+
+
 class Changes(NamedTuple):
     """Everything that one use case writes, all or nothing."""
 
@@ -340,6 +352,7 @@ class Changes(NamedTuple):
     subscriptions: tuple[SubscriptionChange, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 class Committed(NamedTuple):

@@ -17,6 +17,7 @@ from app.store.decisions import Decisions
 from app.store.incidents import Incidents
 from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
+from app.store.questions import Questions
 from app.store.reader import Reader
 from app.store.sqlite import SqliteDatabase
 from app.store.subscriptions import Subscriptions
@@ -59,6 +60,10 @@ class Store:
     def intake(self, actor: Actor) -> IntakeReader:
         """Reads visits and the ledger; for the hub itself only."""
         return IntakeReader(actor, self.database)
+
+    def questions(self, actor: Actor) -> Questions:
+        """Reads what partners have not said; for the hub itself only."""
+        return Questions(actor, self.database)
 
     def decisions(self, actor: Actor) -> Decisions:
         """Reads decisions of consent; for the hub itself only."""

@@ -27,3 +27,13 @@ coverage_event = Table(
     Column("outputs", Text, nullable=False),
 )
 Index("ix_coverage_event_referral", coverage_event.c.referral, coverage_event.c.id)
+question = Table(
+    "question",
+    metadata,
+    # What a partner has not said, for one referral; the id is a hash of both, and nothing leads back.
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("facet", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("ix_question_organization_at", question.c.organization, question.c.at)

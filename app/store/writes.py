@@ -9,6 +9,7 @@ from app.store import statements as sql
 from app.store import statements_following as following
 from app.store.changes import Changes, ResourceChange
 from app.store.coverage_writes import COVERAGE_EVENTS, JOBS_GONE
+from app.store.question_writes import QUESTIONS
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 from app.store.subscription_writes import LANES, SUBSCRIPTIONS, SUBSCRIPTIONS_GONE
 
@@ -65,6 +66,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         *_subscription_rows(members),
         *_disclosure_rows(members, now),
         (sql.INCIDENTS, (tuple(one) for m in members for one in m.incidents)),
+        (QUESTIONS, sorted({tuple(one) for m in members for one in m.questions})),
     ]
     writes = [(statement, rows) for statement, found in candidates if (rows := list(found))]
     tell = sorted(

@@ -47,6 +47,7 @@ ROUTES_OUT: Final = {
     "/fhir/R4/{type}/{id:fhir_id}/$validate": SEEN,
     "/fhir/R4/{type}/{id:fhir_id}": SEEN,
     "/fhir/R4/Task/{id:fhir_id}/$packet": SEEN,
+    "/fhir/R4/ServiceRequest/{id:fhir_id}/$match": SEEN,
     "/fhir/R4/Subscription/$status": SEEN,
     "/fhir/R4/Subscription/{id:fhir_id}/$status": SEEN,
     "/fhir/R4/Subscription/{id:fhir_id}/$events": SEEN,
@@ -94,7 +95,12 @@ COMMANDS_OUT: Final = {
     "db check": NOBODY,
     "sender add": NOBODY,
     "sender check": OWN,
+    "match": MACHINE,
     "partner import": NOBODY,
+    "partner setup": NOBODY,
+    "partner ask": NOBODY,
+    "partner attest": NOBODY,
+    "partner capacity": NOBODY,
     "agreement add": NOBODY,
     "agreement list": NOBODY,
     "consent form": NOBODY,
@@ -127,7 +133,7 @@ GRANTS: Final = {
     "app/services/calls.py": "the hospital's own calls",
     "app/services/showing.py": "the hospital's own resources",
     "app/services/resource_plans.py": "what a client wrote itself",
-    "app/services/registration.py": "the directory",
+    "app/services/directory.py": "the directory",
 }
 
 

@@ -107,6 +107,7 @@ async def test_every_operation_that_is_declared_answers(
     assert {one["name"] for said in declared.values() for one in said["operation"]} == {
         "validate",
         "packet",
+        "match",
         "break-glass",
         "ask",
         "choose-fallback",

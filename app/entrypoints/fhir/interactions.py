@@ -13,6 +13,7 @@ from app.entrypoints.fhir.choosing import ask, choose_fallback
 from app.entrypoints.fhir.create import create
 from app.entrypoints.fhir.delete import delete
 from app.entrypoints.fhir.history import history
+from app.entrypoints.fhir.match import match
 from app.entrypoints.fhir.metadata import metadata
 from app.entrypoints.fhir.packet import packet
 from app.entrypoints.fhir.read import read, vread
@@ -70,6 +71,7 @@ routes: list[Route] = [
     Route(f"{BASE}/Task/{{id:fhir_id}}/$record-call", record_call, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$confirm-answer", confirm_answer, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$correct-answer", correct_answer, methods=["POST"]),
+    Route(f"{BASE}/ServiceRequest/{{id:fhir_id}}/$match", match, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/$status", status, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$status", status_of, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$events", events, methods=["GET", "POST"]),

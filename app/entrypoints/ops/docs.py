@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.core import json
 from app.entrypoints import base
 from app.entrypoints.ops import examples
+from app.services import definitions
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
 from schemas.sender import SenderFile
@@ -41,8 +42,11 @@ _CACHE: Final = {"content-type": "application/schema+json", "cache-control": "pu
 
 
 async def schema(request: Request) -> Response:
-    """The JSON Schema (2020-12) of one body that is sent to the hub."""
+    """The JSON Schema (2020-12) of one body that is sent to the hub, or what one of our own extensions is in FHIR."""
     name = request.path_params["name"]
+    defined = definitions.definition(name)
+    if defined is not None:
+        return Response(json.dumps(defined), headers=_CACHE | {"content-type": "application/fhir+json"})
     if name not in _SCHEMAS:
         raise HTTPException(404)
     head = {

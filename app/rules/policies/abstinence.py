@@ -20,7 +20,7 @@ CLAUSE = Clause(
     reads=("screened",),
     judge=_judge,
     needs=PLACES,
-    reason="stimulant-use",
+    reason="other",
     cases=(
         Case({_FACET: said("yes")}, Person(), "fits"),
         Case({_FACET: said("no")}, Person(screened=True), "unknown"),

@@ -102,6 +102,27 @@ _CHOOSE_FALLBACK: Final = _by_a_person(
     "(valueString, who decided). It is noted on the Task; the coverage clock goes on until a dose is told.",
 )
 
+
+def _match(kind: str, summary: str, text: str, **more: Any) -> Json:
+    return operation(
+        kind,
+        ALL["ServiceRequest"],
+        "r",
+        summary,
+        f"{text} Every partner for the need of a request that the caller's hospital made, the first to be asked first: "
+        "reasons, the age of what was attested, the next intake, and what somebody must call about. Who is excluded by "
+        "its own word comes last, with that word. Nothing is sent to anybody. An operation of this server in the "
+        f"manner of {SPEC}/patient-operation-match.html; /schemas/OperationDefinition-match.json defines it.",
+        responses={
+            "200": body("A searchset of HealthcareService; each entry says why in `search`.", "Bundle"),
+            **refusals("400", "401", "403", "404", "406", *more.pop("also", ()), "422", "503"),
+        },
+        **more,
+    )
+
+
+_COUNT: Final = parameter("count", "query", "How many partners at most.", {"type": "integer", "minimum": 1})
+
 # ---- what was said by phone
 
 _TOLD: Final = ("400", "401", "403", "404", "406", "409", "413", "415", "422", "503")
@@ -202,6 +223,17 @@ PATHS: Final[dict[str, Json]] = {
     f"{BASE}/Task/{{id}}/$record-call": {"post": _RECORD_CALL},
     f"{BASE}/Task/{{id}}/$confirm-answer": {"post": _CONFIRM_ANSWER},
     f"{BASE}/Task/{{id}}/$correct-answer": {"post": _CORRECT_ANSWER},
+    f"{BASE}/ServiceRequest/{{id}}/$match": {
+        "get": _match("match", "Ranked partners for a request", "By query.", parameters=[ID, _COUNT]),
+        "post": _match(
+            "matchByPost",
+            "Ranked partners for a request",
+            "The body is Parameters with `count`, or empty.",
+            parameters=[ID],
+            also=("413", "415"),
+            requestBody={"content": {FHIR: {"schema": {"$ref": "#/components/schemas/Parameters"}}}},
+        ),
+    },
     f"{BASE}/{{type}}/$validate": {
         "post": _validating(
             "validate",
