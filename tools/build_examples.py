@@ -28,6 +28,7 @@ _ABOUT_A_RESOURCE: Final = (
     "version",
     "packetOf",
     "breakGlass",
+    "match(?:ByPost)?",
     "ask",
     "chooseFallback",
     "recordAnswer",

@@ -70,6 +70,7 @@ async def tell(recorder: Recorder) -> None:
     await _access(recorder)
     await _messages(recorder)
     referral = await _events(recorder)
+    await _match(recorder, referral)
     task = await _poll(recorder, referral)
     await _refused_searches(recorder)
     await _refused_changes(recorder, task)
@@ -203,6 +204,18 @@ async def _events(recorder: Recorder) -> str:
 
 def _found(bundle: Json, kind: str) -> list[Json]:
     return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+
+
+async def _match(recorder: Recorder, referral: str) -> None:
+    path = {"id": referral}
+    said: Json = {"who": HOSPITAL, "path": path}
+    await recorder.say("matchServiceRequest", "Who suits it, and what to call about", name="ranked", **said)
+    one: Json = {"query": {"count": "0"}, "status": 400}
+    await recorder.say("matchServiceRequest", "A count that is none", name="none", **said, **one)
+    none: Json = {"who": PARTNER, "path": path, "status": 404}
+    await recorder.say("matchServiceRequest", "For anybody else it is not there", name="not-theirs", **none)
+    body = {"resourceType": "Parameters", "parameter": [{"name": "count", "valueInteger": 1}]}
+    await recorder.say("matchByPostServiceRequest", "The first alone", name="first", body=body, media=_FHIR, **said)
 
 
 async def _poll(recorder: Recorder, referral: str) -> Json:

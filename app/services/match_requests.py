@@ -13,6 +13,7 @@ from app.core.actor import Actor
 from app.core.errors import NotFound, Unavailable, Unprocessable
 from app.core.ids import uuid7
 from app.rules import matching
+from app.services import coverage_clock
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.matching import questions_for, ranked
