@@ -246,6 +246,8 @@ class Asking:
     def _ranked(self, need: NeedLink, gone: set[str]) -> Candidates:
         work = self._work
         ranking = matching.ranked(work.now, need.need, work.event, work.coverage)
+        if not need.children:
+            work.result.questions += matching.questions_for(work.now, need.need, ranking)
         found: list[str] = []
         while (choice := choose_next(ranking, {*gone, *found})).ranked is not None:
             found.append(choice.ranked.candidate.organization)

@@ -11,6 +11,11 @@ def definition(name: str) -> dict[str, Any] | None:
     return _all().get(name)
 
 
+def names() -> list[str]:
+    """Those that there are."""
+    return [*_all()]
+
+
 @cache
 def _all() -> dict[str, dict[str, Any]]:
     return dict(definitions.definitions())

@@ -319,6 +319,7 @@ class _Filing:
             grants=tuple(settlement.grants),
             revocations=tuple(settlement.revocations),
             decisions=tuple(settlement.decisions),
+            questions=tuple(settlement.questions),
         )
 
     def _moved(self) -> bool:

@@ -26,9 +26,10 @@ from app.services.writing import Disclosed, Resource, decoded
 from app.store.changes import Changes
 from app.store.database import Gone
 from app.store.queries import Row, notices_of
-from fhir_mappings import build_directory, triage, visit
+from fhir_mappings import build, build_directory, triage, visit
 from fhir_mappings.build_elements import EXTENSION
 from schemas.codes.local import BASE
+from schemas.discharge import DischargeEvent
 from schemas.served import to_text
 
 REASON: Final = f"{BASE}/CodeSystem/match-reason"
@@ -65,12 +66,18 @@ async def found(hub: Hub, request: str) -> Matched:
         raise Unprocessable("The request is over: nobody is asked for it any more.")
     record = situation.file.content.record
     event = visit.as_event(record, event_id=situation.file.id, occurred_at=record.ended_at or situation.now)
-    clock = coverage_clock.read(situation, event, link, lambda one: situation.rows[one].resource) if link else None
-    ranking = ranked(situation, need, event, clock.view if clock else None)
+    ranking = ranked(situation, need, event, coverage_for(situation, event))
     questions = questions_for(situation, need, ranking)
     if questions:
         await hub.store.commit(Changes(questions=questions))
     return Matched(need, ranking, situation.now)
+
+
+def coverage_for(situation: Situation, event: DischargeEvent) -> build.CoverageView | None:
+    """The coverage clock of a visit as it is now; None where none runs."""
+    link = situation.file.content.referral
+    clock = coverage_clock.read(situation, event, link, lambda one: situation.rows[one].resource) if link else None
+    return clock.view if clock else None
 
 
 async def match(hub: Hub, disclosures: Disclosures, actor: Actor, request: str, count: int | None) -> Disclosed:

@@ -91,7 +91,9 @@ async def ask(hub: Hub, name: str) -> Asked | None:
     suggested = _suggested(profile, await _rejections(hub, organization, since), now)
     if suggested is not None:
         return suggested
-    counts = await hub.store.questions(_SYSTEM).counts(organization, since)
+    questions = hub.store.questions(_SYSTEM)
+    await questions.forget(since)
+    counts = await questions.counts(organization)
     today = _today(profile, now)
     open_ones = Counter({facet: times for facet, times in counts.items() if _is_open(profile, facet, today)})
     for facet, times in sorted(open_ones.items(), key=lambda one: (-one[1], one[0])):

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource
 from app.store.accounts import Directory
-from app.store.changes import CoverageEvent, Decision, Grant, Job, ReferralVisit, Revocation
+from app.store.changes import CoverageEvent, Decision, Grant, Job, Question, ReferralVisit, Revocation
 from fhir_mappings import gate
 from fhir_mappings.triage import Triage
 from schemas.sender import Sender
@@ -81,4 +81,6 @@ class Settlement:
     """Ids of those that are void."""
     clock: CoverageEvent | None = None
     """The coverage clock, where it changed; its inputs are not sealed yet."""
+    questions: list[Question] = field(default_factory=list)
+    """What partners have not said, and would have told more about whom to ask."""
     referrals: list[ReferralVisit] = field(default_factory=list)

@@ -13,12 +13,10 @@ class Questions:
         self.actor = actor
         self._database = database
 
-    async def counts(self, organization: str, since: int) -> dict[str, int]:
-        """Facet to the number of referrals since then for which it would have mattered."""
+    async def counts(self, organization: str) -> dict[str, int]:
+        """Facet to the number of referrals for which it would have mattered."""
         rows = await self._database.fetch(
-            "select facet, count(*) from question where organization = $1 and at >= $2 group by facet",
-            organization,
-            since,
+            "select facet, count(*) from question where organization = $1 group by facet", organization
         )
         return {row[0]: row[1] for row in rows}
 

@@ -14,12 +14,24 @@ from pydantic import SecretStr
 from app.core import metrics
 from app.entrypoints.worker import loop as worker
 from app.main import _start_worker
+from app.services import definitions
 from app.services.hub import Hub
 from app.services.readiness import SchemaWatch
 from app.store.sqlite import SqliteDatabase
 from schemas.discharge import DischargeEvent
 from tests.contract.http_messages import adt, event
 from tests.hub_fixtures import World
+
+
+@pytest.mark.parametrize("name", definitions.names())
+async def test_what_our_extensions_and_operations_are_is_served(web: httpx.AsyncClient, name: str) -> None:
+    answer = await web.get(f"/schemas/{name}.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json")
+    kind, _, own = name.partition("-")
+    assert (answer.json()["resourceType"], answer.json()["url"]) == (
+        kind,
+        f"https://throughline.org/fhir/{kind}/{own}",
+    )
 
 
 async def test_a_living_process_says_so(web: httpx.AsyncClient) -> None:

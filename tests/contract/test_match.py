@@ -11,6 +11,7 @@ from app.core.errors import NotFound, Unprocessable
 from app.services import match_requests, partners, registration
 from app.services.match_requests import FACET, REASON
 from app.services.sheets import written
+from app.store.changes import Changes, Question
 from fhir_mappings import gate
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.hub_fixtures import PARTNER, World
@@ -163,15 +164,26 @@ async def test_an_internal_tag_is_shown_to_nobody(world: World, web: httpx.Async
 async def test_what_was_not_said_is_asked_next_and_counts_once_for_a_referral(
     world: World, mercy: Caller, referral: str
 ) -> None:
-    for _ in range(3):
-        await mercy.read(f"ServiceRequest/{referral}/$match")
     asked = await partners.ask(world.hub, "htest  harbor otp")
     assert asked is not None
     assert (asked.facet, asked.why, asked.times) == ("benzodiazepines", "unknown", 1)
+    for _ in range(3):
+        await mercy.read(f"ServiceRequest/{referral}/$match")
+    assert await partners.ask(world.hub, "HTEST Harbor OTP") == asked
     await partners.attest(world.hub, "HTEST Harbor OTP", "benzodiazepines", {"value": "yes", "attested_by": "desk"})
     following = await partners.ask(world.hub, "HTEST Harbor OTP")
     assert following is not None
     assert following.facet == "intake-hours"
+
+
+async def test_what_mattered_long_ago_is_forgotten(world: World, referral: str) -> None:
+    assert referral
+    old = Question("HTEST", world.harbor, "stimulants", 1)
+    more = [old._replace(id=f"HTEST {number}") for number in range(3)]
+    await world.hub.store.commit(Changes(questions=(old, *more)))
+    asked = await partners.ask(world.hub, "HTEST Harbor OTP")
+    assert asked is not None
+    assert asked.facet == "benzodiazepines"
 
 
 async def test_the_table_for_a_terminal_is_aligned_and_says_the_same(world: World, referral: str) -> None:

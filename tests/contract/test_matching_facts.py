@@ -9,8 +9,9 @@ import pytest
 
 from app.rules.policies.base import Person
 from app.services import match_requests, registration
+from app.services.match_requests import coverage_for
 from app.services.matching import candidates_for, person_of, policies_of, questions_for, ranked
-from app.services.referral_facts import coverage_of, offer_facts
+from app.services.referral_facts import offer_facts
 from app.services.situation import Situation
 from fhir_mappings import visit
 from schemas.discharge import DischargeEvent
@@ -109,7 +110,7 @@ async def test_the_choice_of_the_person_comes_with_the_need(world: World, web: h
     await registration.import_partners(world.hub, json.dumps([other]).encode())
     entry = await discharge(world, web, 1, needs=[{"kind": MOUD, "patient_choice": ["htest  other"]}])
     now, event = await situation(world, entry["referral"])
-    first, second = ranked(now, MOUD, event, coverage_of(now, event, engaged=True)).ranked
+    first, second = ranked(now, MOUD, event, coverage_for(now, event)).ranked
     assert (first.candidate.profile.name, "patient-choice" in first.codes) == ("HTEST Other", True)
     assert "patient-choice" not in second.codes
 
@@ -130,7 +131,7 @@ async def test_an_offer_says_what_the_partners_own_policies_come_to(
     stated = {name: {"value": value, **SAID} for name, value in facets.items()}
     await registration.import_partners(world.hub, json.dumps([{**PARTNER, "facets": stated}]).encode())
     now, event = await situation(world, entry["referral"])
-    covered = coverage_of(now, event, engaged=True)
+    covered = coverage_for(now, event)
     assert offer_facts(now, event, MOUD, [], covered, partner=world.harbor).policies == told
     assert offer_facts(now, event, MOUD, [], covered).policies == "conflict-unknown"
     assert policies_of(now, MOUD, event, covered, "HTEST nobody") == "conflict-unknown"
@@ -139,7 +140,7 @@ async def test_an_offer_says_what_the_partners_own_policies_come_to(
 async def test_a_question_counts_once_for_a_referral_and_names_nobody(world: World, web: httpx.AsyncClient) -> None:
     entry = await discharge(world, web, 1)
     now, event = await situation(world, entry["referral"])
-    ranking = ranked(now, MOUD, event, coverage_of(now, event, engaged=True))
+    ranking = ranked(now, MOUD, event, coverage_for(now, event))
     first, again = (questions_for(now, MOUD, ranking) for _ in range(2))
     assert [(one.organization, one.facet) for one in first] == [
         (world.harbor, "intake-hours"),

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from app.services import definitions
+
 
 def _health(text: str, *required: str) -> dict[str, Any]:
     known = {
@@ -41,7 +43,8 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
             "tags": ["Operations"],
             "operationId": "metrics",
             "summary": "Figures for Prometheus",
-            "description": "Needs no token. https://prometheus.io/docs/instrumenting/exposition_formats/",
+            "description": "Needs no token. Of a body, JSON Schema (https://json-schema.org/draft/2020-12); of an "
+            "extension or operation of the hub itself, what FHIR calls its definition.",
             "security": [],
             "responses": {
                 "200": {
@@ -83,24 +86,28 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
         "get": {
             "tags": ["Operations"],
             "operationId": "schema",
-            "summary": "JSON Schema of a body that is sent to the hub",
-            "description": "Needs no token. https://json-schema.org/draft/2020-12",
+            "summary": "JSON Schema of a body that is sent to the hub, or an extension or operation of its own",
+            "description": "Needs no token. https://json-schema.org/draft/2020-12 for bodies; for extensions and "
+            "operations of the hub itself, what FHIR calls their definition.",
             "security": [],
             "parameters": [
                 {
                     "name": "name",
                     "in": "path",
                     "required": True,
-                    "schema": {"enum": ["discharge-event", "partner", "sender"]},
+                    "schema": {"enum": ["discharge-event", "partner", "sender", *definitions.names()]},
                 }
             ],
             "responses": {
                 "200": {
-                    "description": "JSON Schema 2020-12.",
+                    "description": "JSON Schema 2020-12, or a FHIR StructureDefinition or OperationDefinition.",
                     "content": {
                         "application/schema+json": {
                             "schema": {"type": "object", "required": ["$schema", "$id"]},
-                        }
+                        },
+                        "application/fhir+json": {
+                            "schema": {"type": "object", "required": ["resourceType", "url"]},
+                        },
                     },
                 },
                 "404": {

@@ -121,7 +121,9 @@ def _match(kind: str, summary: str, text: str, **more: Any) -> Json:
     )
 
 
-_COUNT: Final = parameter("count", "query", "How many partners at most.", {"type": "integer", "minimum": 1})
+_COUNT: Final = parameter(
+    "count", "query", "How many partners at most.", {"type": "integer", "minimum": 1, "maximum": 1000}
+)
 
 # ---- what was said by phone
 
