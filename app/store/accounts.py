@@ -283,5 +283,5 @@ def _readable(shape: type[M], rows: Sequence[Any]) -> Iterator[tuple[str, M]]:
             yield name, shape.model_validate_json(body)
         except ValidationError as error:
             fields = ",".join(sorted({str(one["loc"][0]) for one in error.errors(include_input=False) if one["loc"]}))
-            of = {"sender" if shape is Sender else "organization": name}
-            log.error("registration.unreadable", reason=fields, **of)
+            sender, organization = (name, None) if shape is Sender else (None, name)
+            log.error("registration.unreadable", reason=fields, sender=sender, organization=organization)
