@@ -86,9 +86,9 @@ class Talkers:
         await self.ask_too(await self.child(), other.organization)
         return other
 
-    async def partner(self, name: str) -> Caller:
+    async def partner(self, name: str, **changes: Any) -> Caller:
         """Another partner, which nobody has asked."""
-        profile = {**PARTNER, "name": name, "needs": ["peer-support"]}
+        profile = {**PARTNER, "name": name, "needs": ["peer-support"], **changes}
         (made,) = await registration.import_partners(self.world.hub, json.dumps([profile]).encode())
         return await caller(self.world, self.web, made.organization, SCOPE)
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.core.actor import Actor
+from app.core.clock import Clock
 from app.services import calls
+from app.services.jobs import DueWork
 from tests.contract.fhir_callers import OUTPUT, Resource, caller
 from tests.contract.phone_talks import DIAZ, NG, NUMBER, Talkers, mark, now, parameters, spoken, talkers
 from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, offered, scene
@@ -61,6 +64,24 @@ async def test_it_stands_in_the_audit_trail_of_the_hospital(talkers: Talkers) ->
     (event,) = await talkers.mercy.search("AuditEvent?subtype=operation")
     assert (event["action"], event["entity"][0]["what"]["reference"].split("/")[0]) == ("E", "Task")
     assert NUMBER not in str(event)
+
+
+async def test_what_was_answered_by_phone_is_followed_no_further(talkers: Talkers) -> None:
+    second = await talkers.partner("HTEST Second OTP", needs=["moud-continuation"])
+    await talkers.record(spoken("accepted"))
+    hub = replace(talkers.world.hub, clock=Clock(3 * 86_400 * 1_000_000))
+    for _ in range(3):
+        await DueWork(hub).run()
+    assert (await talkers.child())["status"] == "accepted"
+    assert await second.search("Task") == []
+
+
+async def test_what_nobody_answered_is(talkers: Talkers) -> None:
+    second = await talkers.partner("HTEST Second OTP", needs=["moud-continuation"])
+    hub = replace(talkers.world.hub, clock=Clock(3 * 86_400 * 1_000_000))
+    for _ in range(3):
+        await DueWork(hub).run()
+    assert len(await second.search("Task")) == 1
 
 
 @pytest.mark.parametrize(
