@@ -1,5 +1,6 @@
 """What holds for every test: who may open a socket, the shared fixtures, and the structure figures in the summary."""
 
+import os
 import socket
 from pathlib import Path
 from typing import NoReturn
@@ -7,9 +8,12 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.chromium", "tests.store_fixtures", "tests.hub_fixtures"]
+from tests.scratch import folder
+
+pytest_plugins = ["tests.postgres", "tests.chromium", "tests.hub_fixtures", "tests.store_fixtures"]
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder()))  # where tmp_path is made
 PURE = frozenset({"unit", "golden", "property", "architecture", "fuzz"})
 _DOORS = ("bind", "connect", "connect_ex", "listen", "sendto")
 

@@ -25,7 +25,7 @@ from app.services.interactions import Wanted
 from app.services.resource_requests import patching
 from app.services.resource_writes import ResourceWrites
 from app.services.writing import Rendition
-from app.store.store import Store
+from app.store.store import Store, connect
 
 PARTNER = {
     "name": "HTEST Harbor OTP",
@@ -35,6 +35,11 @@ PARTNER = {
     "needs": ["moud-continuation"],
     "time_zone": "America/New_York",
 }
+SENDERS = (
+    ("mercy-adt", "HTEST Mercy", "EPIC|MERCY"),
+    ("north-adt", "HTEST North", "CERN|NORTH"),
+    ("north-json", "HTEST North", "JSON|NORTH"),
+)
 FAST = Settings(
     _env_file=None, mllp_port=0, worker=False, base_url="http://hub.test", max_body=64 * 1024, log_level="ERROR"
 )
@@ -71,26 +76,43 @@ async def patched(hub: Hub, actor: Actor, task: str, operations: list[dict[str, 
     return done.rendition
 
 
+def hub_over(store: Store) -> Hub:
+    """A hub as the fixture ``hub`` has it."""
+    return Hub(FAST, store, Keys(b"HTEST" * 8), Clock(), Registry(store))
+
+
+async def people(url: str) -> None:
+    """Register who takes part in a ``World``, in a database that knows nobody yet."""
+    store = connect(url, Clock())
+    try:
+        await registered(hub_over(store))
+    finally:
+        await store.close()
+
+
+async def registered(hub: Hub) -> None:
+    """The same over a hub."""
+    await registration.found_hub(hub)
+    common = {"dialect": "adt_generic", "timezone": "America/New_York", "part2": "none"}
+    for sender, hospital, facility in SENDERS:
+        named = {"id": sender, "organization": hospital, "match_msh": [facility]}
+        await registration.add_sender(hub, {**named, **common})
+    await registration.import_partners(hub, json.dumps([PARTNER]).encode())
+
+
 @pytest.fixture
 def hub(store: Store) -> Hub:
-    return Hub(FAST, store, Keys(b"HTEST" * 8), Clock(), Registry(store))
+    return hub_over(store)
 
 
 @pytest_asyncio.fixture
 async def world(hub: Hub) -> World:
-    await registration.found_hub(hub)
-    common = {"dialect": "adt_generic", "timezone": "America/New_York", "part2": "none"}
-    mercy = await registration.add_sender(
-        hub, {"id": "mercy-adt", "organization": "HTEST Mercy", "match_msh": ["EPIC|MERCY"], **common}
-    )
-    await registration.add_sender(
-        hub, {"id": "north-adt", "organization": "HTEST North", "match_msh": ["CERN|NORTH"], **common}
-    )
-    north = await registration.add_sender(
-        hub, {"id": "north-json", "organization": "HTEST North", "match_msh": ["JSON|NORTH"], **common}
-    )
-    partners = await registration.import_partners(hub, json.dumps([PARTNER]).encode())
-    return World(hub, mercy.organization, north.organization, partners[0].organization)
+    known = await hub.store.accounts.directory()
+    if not known.senders:
+        await registered(hub)
+        known = await hub.store.accounts.directory()
+    (harbor,) = known.partners
+    return World(hub, known.senders["mercy-adt"].organization, known.senders["north-adt"].organization, harbor)
 
 
 @pytest.fixture

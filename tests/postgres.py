@@ -2,25 +2,31 @@
 
 A server that already runs on this machine is neither used nor touched. Fixtures: ``postgres_server`` (session) and
 ``fresh_database`` (a factory of empty or copied databases, dropped after the test).
+
+Statements of the superuser go to one psql that stays. A process and a connection for each cost more than the copy of
+a database; and what nobody waits for (a database is dropped, the next one copied) is done beside the test that runs.
 """
 
 import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.requirements import missing
+from tests.scratch import folder, spare_port
 
 _STARTS = 3  # the port is free when asked for, but may be taken before the server binds it
 _SECONDS = 60
+_MARK = "---- answered"
 
 FreshDatabase = Callable[..., str]
 """``fresh_database(template="template1") -> url``"""
@@ -39,6 +45,9 @@ class PostgresServer:
     """Settings, as the server takes them on its command line."""
     templates: dict[str, str] = field(default_factory=dict)
     _made: int = 0
+    _console: "_Console | None" = None
+    _spares: "dict[str, tuple[str, _Answer]]" = field(default_factory=dict)
+    """Template to the name of a copy that is being made of it."""
 
     @property
     def admin_url(self) -> str:
@@ -51,29 +60,48 @@ class PostgresServer:
 
     def create(self, template: str = "template1") -> str:
         """A new database, a copy of ``template`` (which nobody may be connected to); its URL."""
+        name, made = self._copy(template)
+        made.text()
+        return self.url(name)
+
+    def copy_of(self, template: str) -> str:
+        """As ``create``, for a template that is asked for often: the next copy is made ahead."""
+        name, made = self._spares.pop(template) if template in self._spares else self._copy(template)
+        made.text()
+        self._spares[template] = self._copy(template)
+        return self.url(name)
+
+    def _copy(self, template: str) -> "tuple[str, _Answer]":
         self._made += 1
         name = f"t{self._made}"
         # A file copy is several times quicker than the WAL-logged default while fsync is off.
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        return self.url(name)
+        return name, self._say(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
 
-    def template(self, key: str, prepare: Callable[[str], None]) -> str:
-        """The template named by ``key``; ``prepare(url)`` fills it at the first call and must close its connections."""
+    def template(self, key: str, prepare: Callable[[str], None], base: str = "template1") -> str:
+        """The template named by ``key``, a copy of ``base``.
+
+        ``prepare(url)`` fills it at the first call and must close its connections.
+        """
         if key not in self.templates:
-            url = self.create()
+            url = self.create(base)
             prepare(url)
             self.templates[key] = url.rpartition("/")[2]
         return self.templates[key]
 
     def drop(self, url: str) -> None:
-        """Remove a database, whoever is still connected."""
-        self.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+        """Remove a database, whoever is still connected. Nobody waits for it; a refusal meets the next statement."""
+        self._say(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     def sql(self, statement: str) -> str:
-        """Run one statement as superuser in the maintenance database; the output of psql, tuples only."""
-        connection = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", "postgres"]
-        options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
-        return _run(self.bin / "psql", [*connection, *options], None, {"PGPASSWORD": self.password})
+        """Run a statement as superuser in the maintenance database; the output of psql, tuples only."""
+        return self._say(statement).text()
+
+    def _say(self, statement: str) -> "_Answer":
+        if self._console is None or self._console.ended:
+            connection = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", "postgres"]
+            options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+            self._console = _Console([str(self.bin / "psql"), *connection, *options], self.password)
+        return self._console.say(statement)
 
     def start(self) -> None:
         """Start on the port, over the data that is there; RuntimeError with the server's words when it can't."""
@@ -82,7 +110,76 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop at once, as by a crash: what was committed is found again at the next start."""
+        self._spares.clear()
+        if self._console is not None:
+            self._console.end()
+            self._console = None
         _run(self.bin / "pg_ctl", ["-D", str(self.home / "data"), "-m", "immediate", "-w", "stop"], self.user, {})
+
+
+class _Console:
+    """A psql that reads statements from a pipe and answers in their order."""
+
+    def __init__(self, command: Sequence[str], password: str) -> None:
+        self._psql = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "PGPASSWORD": password},
+            cwd="/",
+            text=True,
+        )
+        self._asked: deque[_Answer] = deque()
+        self.ended = False
+
+    def say(self, statement: str) -> "_Answer":
+        """Hand a statement over; the answer is waited for when it is looked at."""
+        assert self._psql.stdin is not None
+        answer = _Answer(self, statement)
+        self._asked.append(answer)
+        try:
+            self._psql.stdin.write(f"{statement}\n;\n\\echo {_MARK}\n")
+            self._psql.stdin.flush()
+        except BrokenPipeError:
+            self.end()
+        return answer
+
+    def read_up_to(self, wanted: "_Answer") -> None:
+        """Read the answers up to ``wanted``; RuntimeError with psql's words when it gave up on one of them."""
+        assert self._psql.stdout is not None
+        while wanted in self._asked:
+            lines: list[str] = []
+            while (line := self._psql.stdout.readline()) != f"{_MARK}\n":
+                if not line:
+                    statement = self._asked[0].statement
+                    self.end()
+                    raise RuntimeError(f"psql ended at {statement!r}: {''.join(lines).strip()}")
+                lines.append(line)
+            self._asked.popleft().output = "".join(lines)
+
+    def end(self) -> None:
+        """Say no more; what was said and not begun is forgotten."""
+        self.ended = True
+        self._psql.kill()
+        self._psql.communicate()
+
+
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """What psql prints about a statement, once it is known."""
+
+    console: _Console
+    statement: str
+    output: str | None = None
+
+    def text(self) -> str:
+        """The output; waits for it."""
+        if self.output is None:
+            self.console.read_up_to(self)
+        if self.output is None:
+            raise RuntimeError(f"psql had ended before {self.statement!r}")
+        return self.output
 
 
 def find_bin() -> Path | None:
@@ -116,7 +213,7 @@ def start(
     settings = _settings(fsync=fsync) | dict(options or {})
     for attempt in range(1, _STARTS + 1):
         flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        server = PostgresServer(binaries, home, _spare_port(), password, user, flags)
+        server = PostgresServer(binaries, home, spare_port(), password, user, flags)
         try:
             server.start()
         except RuntimeError as error:
@@ -128,13 +225,13 @@ def start(
     raise AssertionError("the loop above returns or raises")
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """The session's cluster; skipped, or failed where required, when PostgreSQL is not installed."""
+@contextmanager
+def cluster() -> Iterator[PostgresServer]:
+    """A cluster that is gone afterwards; skips, or fails where required, when PostgreSQL is not installed."""
     binaries = find_bin()
     if binaries is None:
         missing("postgres", "pg_ctl not found")
-    home = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="throughline-pg-", dir=folder()))
     try:
         server = start(binaries, home)
         try:
@@ -143,6 +240,13 @@ def postgres_server() -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The session's cluster."""
+    with cluster() as server:
+        yield server
 
 
 @pytest.fixture
@@ -182,12 +286,6 @@ def _unprivileged_user() -> str | None:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
-
-
-def _spare_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _run(program: Path, arguments: list[str], user: str | None, environment: dict[str, str]) -> str:

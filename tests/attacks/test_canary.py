@@ -25,8 +25,9 @@ from tests.attacks import canary, probes
 from tests.attacks.canary import seen
 from tests.contract.mailboxes import Mailbox, mailserver
 from tests.contract.subscribers import body as subscription
-from tests.journeys.machine import Machine, spare_port, wait_for
+from tests.journeys.machine import Machine, wait_for
 from tests.journeys.stay import HARBOR, MERCY
+from tests.scratch import spare_port
 
 HOLDS_PEOPLE: Final = {("body", "content"), ("search_index", "value")}
 PATIENCE: Final = 30.0

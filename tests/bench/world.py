@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from app.services.bench_load import Target, once, request
 from app.store import migrate
 from tests import postgres
 from tests.postgres import PostgresServer
+from tests.scratch import spare_port
 
 ROOT = Path(__file__).parents[2]
 SERVER_OPTIONS = {
@@ -105,7 +105,7 @@ async def _founded(server: PostgresServer, home: Path) -> World:
 @contextmanager
 def serving(made: World, *, workers: int = 2, bench_app: bool = False) -> Iterator[Serving]:
     """``throughline serve`` on the world's database; ``bench_app`` adds the bare route."""
-    port = _spare_port()
+    port = spare_port()
     program = [sys.executable, "-m", "tests.bench.app" if bench_app else "app.cli", "serve"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
     environment |= {
@@ -150,12 +150,6 @@ async def _ready(target: Target, process: "subprocess.Popen[bytes]", began: floa
         await asyncio.sleep(0.01)
     told = await asyncio.to_thread(log.read_text, errors="replace")
     raise SystemExit(f"The hub did not start:\n{told[-4000:]}")
-
-
-def _spare_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def sync_micros(folder: Path, count: int = 100) -> dict[str, float]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,8 +16,7 @@ from app.store import fence, migrate
 from app.store.changes import Changes, Grant, ResourceChange
 from app.store.database import NeedsAdministrator, Unfenced
 from app.store.store import connect
-from tests.postgres import PostgresServer, find_bin, start
-from tests.requirements import missing
+from tests.postgres import PostgresServer, cluster
 
 pytestmark = pytest.mark.postgres
 ROOT: Final = Path(__file__).parents[2]
@@ -29,19 +26,9 @@ LOGIN: Final = "htest_login"
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A cluster without the role, with a login that owns databases and may make no roles."""
-    binaries = find_bin()
-    if binaries is None:
-        missing("postgres", "pg_ctl not found")
-    home = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
-    try:
-        made = start(binaries, home)
-        try:
-            made.sql(f"create role {LOGIN} login password '{made.password}'")
-            yield made
-        finally:
-            made.stop()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with cluster() as made:
+        made.sql(f"create role {LOGIN} login password '{made.password}'")
+        yield made
 
 
 def owned(server: PostgresServer) -> str:

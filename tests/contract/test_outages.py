@@ -1,11 +1,9 @@
 """No acknowledgement without a durable commit, whatever happens to the database."""
 
 import asyncio
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from time import monotonic
 
@@ -42,8 +40,7 @@ from tests.chaos.story import (
 )
 from tests.chaos.taps import tapped
 from tests.hub_fixtures import FAST, World
-from tests.postgres import PostgresServer, find_bin, start
-from tests.requirements import missing
+from tests.postgres import PostgresServer, cluster
 
 HL7 = {"content-type": "application/hl7-v2"}
 KINDS = ("RAS", "RDS", "A03")
@@ -72,17 +69,8 @@ class Breaker:
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
     """A cluster that the test may stop."""
-    binaries = find_bin()
-    if binaries is None:
-        missing("postgres", "pg_ctl not found")
-    home = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
-    try:
-        server = start(binaries, home)
+    with cluster() as server:
         yield server
-        with suppress(RuntimeError):
-            server.stop()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture

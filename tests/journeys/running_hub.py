@@ -22,17 +22,12 @@ from app.cli import app as commands
 from app.core.settings import Settings
 from app.entrypoints.processes import Http11
 from app.main import create_app
+from tests.scratch import spare_port
 
 Resource = dict[str, Any]
 Reply = dict[str, Any] | list[dict[str, Any]]
 HOST = "127.0.0.1"
 SEVERAL_SECONDS = 15.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def command(*arguments: str, code: int = 0) -> Any:
@@ -213,7 +208,7 @@ def running(
 
     ``now`` is where its clock starts (FAKE_CLOCK).
     """
-    ports = free_port(), free_port()
+    ports = spare_port(), spare_port()
     settings = {
         "DATABASE_URL": database_url,
         "KEY_FILE": str(folder / "keys"),

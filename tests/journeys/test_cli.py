@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.machine import ROOT, Machine, spare_port, wait_for
+from tests.journeys.machine import ROOT, Machine, wait_for
 from tests.postgres import FreshDatabase
+from tests.scratch import spare_port
 
 CORPUS = ROOT.parent / "shared" / "corpus" / "hl7v2"
 BUNDLE = ROOT / "fhir_mappings" / "dialects" / "fhir_message" / "samples" / "discharge.json"

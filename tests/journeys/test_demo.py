@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from app.services import demo_world
+from tests.scratch import spare_port
 
 ROOT = Path(__file__).parents[2]
 WAIT = 20.0
@@ -63,13 +64,6 @@ class Running:
         return [entry["resource"] for entry in bundle.get("entry", []) if entry["search"]["mode"] == "match"]
 
 
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port: int = door.getsockname()[1]
-    return port
-
-
 def launch(folder: Path, port: int, mllp_port: int) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("THROUGHLINE_")}
     options = ["--port", str(port), "--mllp-port", str(mllp_port), "--dir", str(folder)]
@@ -84,7 +78,7 @@ def launch(folder: Path, port: int, mllp_port: int) -> subprocess.Popen[str]:
 
 
 def start(folder: Path) -> Running:
-    port, mllp_port = free_port(), free_port()
+    port, mllp_port = spare_port(), spare_port()
     process = launch(folder, port, mllp_port)
     assert process.stdout
     lines = []
@@ -179,7 +173,7 @@ def test_each_story_says_something_that_no_other_says() -> None:
 
 
 def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(demo: Running) -> None:
-    second = launch(demo.folder, free_port(), free_port())
+    second = launch(demo.folder, spare_port(), spare_port())
     _, errors = second.communicate(timeout=WAIT)
     assert second.returncode == 1
     assert errors.startswith("error: Another process serves this database.")
@@ -187,7 +181,7 @@ def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(demo: Running) 
 
 
 def test_a_taken_port_is_said_in_one_line_and_nothing_is_made(demo: Running, tmp_path: Path) -> None:
-    other = launch(tmp_path / "other", demo.port, free_port())
+    other = launch(tmp_path / "other", demo.port, spare_port())
     _, errors = other.communicate(timeout=WAIT)
     assert other.returncode == 2
     assert re.match(r"error: Port \d+ of 127\.0\.0\.1 can't be used[^\n]*\nhint: [^\n]*\n$", errors)

@@ -21,15 +21,10 @@ from app.main import Application, create_app
 from app.services import accounts, registration
 from tests.contract.http_messages import adt, event
 from tests.hub_fixtures import PARTNER
+from tests.scratch import spare_port
 
 HOST = "127.0.0.1"
 WAIT = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(slots=True)
@@ -63,7 +58,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         base_url="http://hub.test",
         mllp_host=HOST,
-        mllp_port=free_port(),
+        mllp_port=spare_port(),
         log_level="ERROR",
     )
 
