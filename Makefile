@@ -9,6 +9,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pip-compile --quiet --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links
 
+# The whole suite on all processors; what ARGS names runs one after the other, unless it says --numprocesses itself.
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# The suite starts the hub's commands hundreds of times; without compiled files each would compile the hub.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test conformance lint bench chaos fuzz agreement docs lock clean
 
@@ -19,7 +25,7 @@ demo: $(RUNTIME) ## start the hub with a small synthetic world; Ctrl-C ends it
 	@exec $(BIN)/throughline demo $(ARGS)
 
 test: $(DEVELOPMENT) ## run the suite; what needs PostgreSQL or a browser is skipped by name where there is none
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
 
 conformance: $(DEVELOPMENT) ## judges that nobody here wrote: the HL7 validator, foreign clients; needs Java, Maven, Node.js
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
@@ -54,6 +60,7 @@ lock: $(DEVELOPMENT) ## resolve the lock files anew from pyproject.toml
 
 clean: ## remove the environment and the caches; keeps var/, where the data is
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find app fhir_mappings schemas tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # An environment that stands in the middle of its installation has no stamp, and is begun again.
 $(BIN)/python:

@@ -10,7 +10,13 @@ import pytest
 
 from tests.scratch import folder
 
-pytest_plugins = ["tests.postgres", "tests.chromium", "tests.hub_fixtures", "tests.store_fixtures"]
+pytest_plugins = [
+    "tests.postgres",
+    "tests.chromium",
+    "tests.hub_fixtures",
+    "tests.store_fixtures",
+    "tests.side_by_side",
+]
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder()))  # where tmp_path is made

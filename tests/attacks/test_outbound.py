@@ -167,6 +167,7 @@ async def test_42_a_redirect_is_a_failure_and_is_not_followed(status: int) -> No
         assert inner.came == []
 
 
+@pytest.mark.alone
 async def test_43_a_bomb_is_read_as_it_came_and_only_its_beginning() -> None:
     bomb = gzip.compress(bytes(50_000_000), 9)
     assert len(bomb) < 64 * 1024
@@ -203,6 +204,7 @@ async def test_43_of_an_answer_without_end_the_beginning_is_read() -> None:
     assert sent < 20_000_000
 
 
+@pytest.mark.alone
 async def test_43_headers_without_end_end_in_time() -> None:
     async def headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -263,6 +263,7 @@ async def test_what_another_process_writes_is_told_too(here: Hub, beside: Hub, w
         assert await receiver.numbers(1) == [1]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 async def test_a_notifier_that_lost_its_ear_finds_what_there_is_and_hears_again(here: Hub, world: World) -> None:
     actor = await subscriber(world)

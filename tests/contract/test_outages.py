@@ -255,6 +255,7 @@ async def told(web: httpx.AsyncClient, headers: dict[str, str], kind: str, numbe
     return answer.status_code, code(answer.content) or None
 
 
+@pytest.mark.alone
 @pytest.mark.postgres
 async def test_while_the_server_is_away_nothing_is_acknowledged_and_soon_after_all_is(
     tmp_path: Path, own_server: PostgresServer

@@ -71,6 +71,7 @@ async def test_a_connection_is_used_again() -> None:
         await outbound.close()
 
 
+@pytest.mark.alone
 async def test_a_silent_receiver_ends_in_time() -> None:
     async with receiving(hangs=True) as receiver:
         outbound = Outbound(loopback=True)
