@@ -10,7 +10,7 @@ LOCK := pip-compile --quiet --no-header --no-annotate --strip-extras --no-emit-i
 	--no-emit-find-links
 
 # The whole suite on all processors; what ARGS names runs one after the other, unless it says --numprocesses itself.
-SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # The suite starts the hub's commands hundreds of times; without compiled files each would compile the hub.
 unexport PYTHONDONTWRITEBYTECODE

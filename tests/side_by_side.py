@@ -1,11 +1,14 @@
 """Which tests run side by side, and which with nothing beside them.
 
 ``make test`` starts as many workers of pytest-xdist as there are processors, four at most. A worker takes files of
-tests, each whole, so that what a file shares is made once; and each has a PostgreSQL cluster of its own. Tests that
-look at time, or kill, or measure, are marked ``alone``: one worker runs them at the end, when the others are gone.
+tests, each whole, so that what a file shares is made once, in the order of the rings, which has the many short files
+at its end; and each has a PostgreSQL cluster of its own. Tests that look at time, or measure, are marked ``alone``: one
+worker runs them at the end, when the others are gone. Who only kills, at a step that it names, needs no quiet.
 Without workers (``pytest tests/unit``) the order is that of the files, and nothing is beside anything.
 """
 
+import os
+import random
 from typing import Any, Final
 
 import pytest
@@ -14,12 +17,12 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 Worker = Any
 """xdist has no types."""
 ALONE: Final = "alone"
-RINGS: Final = frozenset({"bench", "browser", "chaos"})
+RINGS: Final = frozenset({"bench", "browser"})
 """Folders of tests whose every test is meant by the mark."""
 
 
 class QuietEnd(LoadFileScheduling):  # type: ignore[misc]
-    """Hands out files, the longest first, and what is alone when one worker is left."""
+    """Hands out files, and what is alone when one worker is left."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
@@ -42,6 +45,12 @@ class QuietEnd(LoadFileScheduling):  # type: ignore[misc]
             for left in self.nodes:
                 self._reschedule(left)
         return crashed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Give the workers one order of sets between them: they must find the same tests, in the same order."""
+    os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(1, 1 << 32)))
 
 
 @pytest.hookimpl(optionalhook=True)
