@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from tests.journeys.typist import typist
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,15 +32,8 @@ class Machine:
         return kept | {"PYTHONPATH": str(ROOT), "THROUGHLINE_DATABASE_URL": self.database_url, **self.settings}
 
     def type(self, *words: str | Path, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "app.cli", *map(str, words)],
-            cwd=self.folder,
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """What a command told that ended with ``code``."""
+        done = typist().type([*map(str, words)], self.folder, self.environment | settings)
         assert "Traceback" not in done.stderr
         assert done.returncode == code, done.stderr
         return done
@@ -64,13 +59,13 @@ class Machine:
 
 
 def wait_for(url: str, process: "subprocess.Popen[str]") -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            break
+    """Until the hub of the process answers; a minute is more than a busy machine takes to start one."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(0.1)
     process.kill()
     raise AssertionError(process.communicate()[1])
