@@ -79,13 +79,14 @@ class Header(NamedTuple):
     def before_2_5(self) -> bool:
         """Whether this version of HL7 has the old ERR segment (only ERR-1)."""
         # No version is longer than this, and int() refuses a number of thousands of digits.
-        return _is_before_2_5(self.version.partition(self.separators.component)[0][:16])
+        return is_before(self.version.partition(self.separators.component)[0][:16], 2, 5)
 
 
 @lru_cache(maxsize=64)
-def _is_before_2_5(version: str) -> bool:
-    numbers = version.split(".")[:2]
-    return all(part.isdecimal() for part in numbers) and [int(part) for part in numbers] < [2, 5]
+def is_before(version: str, *limit: int) -> bool:
+    """Whether ``version`` of HL7 is older than ``limit``; what is not a version is not."""
+    numbers = version.split(".")[: len(limit)]
+    return all(part.isdecimal() for part in numbers) and [int(part) for part in numbers] < [*limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ def _msh(header: Header, at: datetime, control_id: str) -> list[Field]:
     fields: list[Field] = [
         "MSH",
         *_swapped(header),
-        _timestamp(at),
+        timestamp(at),
         "",
         _composed(("ACK", header.trigger, "ACK"), header.separators) if header.trigger else "ACK",
         control_id,
@@ -275,7 +276,8 @@ def _swapped(header: Header) -> list[Field]:
     return [Raw(text) for text in (*header.receiving, *header.sending)]
 
 
-def _timestamp(at: datetime) -> str:
+def timestamp(at: datetime) -> str:
+    """A moment as DTM, to the second, with its offset."""
     # As strftime("%Y%m%d%H%M%S%z") has it, in a fifth of its time; a minus of the offset stays.
     return at.isoformat(timespec="seconds").replace("-", "", 2).replace(":", "").replace("T", "")
 
@@ -330,7 +332,7 @@ def file(batches: Sequence[bytes], header: Header, *, at: datetime, control_id: 
 
 def _enclosed(names: tuple[str, str], content: Sequence[bytes], header: Header, at: datetime, control_id: str) -> bytes:
     start, end = names
-    first: list[Field] = [start, *_swapped(header), _timestamp(at), "", "", "", control_id, Raw(header.control_id)]
+    first: list[Field] = [start, *_swapped(header), timestamp(at), "", "", "", control_id, Raw(header.control_id)]
     head, tail = (
         write(
             [segment],

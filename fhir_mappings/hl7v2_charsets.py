@@ -54,6 +54,11 @@ _ESCAPE: Final = b"\x1b"
 _LONGEST_HEADER: Final = 65536
 
 
+def codec_of(declared: str) -> str | None:
+    """The codec that a value of MSH-18 names; None where it is not known here."""
+    return _codec(declared.encode("latin-1", "replace"))
+
+
 class Decoded(NamedTuple):
     """The characters of a message."""
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-_ABSENT = "\r"  # can't occur inside a segment, so a delimiter that was not declared never matches
+ABSENT = "\r"
+"""A delimiter that was not declared: it can't occur inside a segment, so it never matches."""
 STANDARD_ENCODING = "^~\\&"
 SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _FORMATTED = {"br": "\n", "sp": "\n", "ce": "\n", "sk": " ", "in": "", "ti": "", "fi": "", "nf": ""}
@@ -38,13 +39,13 @@ class Separators(NamedTuple):
     repetition: str
     escape: str
     subcomponent: str
-    truncation: str = _ABSENT
+    truncation: str = ABSENT
     """Ends a value that was cut off (v2.7); it stays in the text."""
 
     @property
     def has_escape(self) -> bool:
         """Whether this message can escape at all."""
-        return self.escape != _ABSENT
+        return self.escape != ABSENT
 
 
 DEFAULT_SEPARATORS = Separators("|", "^", "~", "\\", "&")
@@ -77,21 +78,21 @@ def separators_of(field: str, encoding: str) -> Separators:
         and len(set(encoding)) == len(encoding)
     ):
         component, repetition, escape, subcomponent = (
-            char if char in encoding else _ABSENT for char in STANDARD_ENCODING
+            char if char in encoding else ABSENT for char in STANDARD_ENCODING
         )
-        repetition = "~" if repetition == _ABSENT and field != "~" else repetition
+        repetition = "~" if repetition == ABSENT and field != "~" else repetition
         return _checked(Separators(field, component, repetition, escape, subcomponent))
     truncation = encoding[4:5]
     if not truncation or truncation.isalnum() or truncation.isspace() or truncation in field + encoding[:4]:
-        truncation = _ABSENT
-    component, repetition, escape, subcomponent = [*encoding[:4], *_ABSENT * 4][:4]
+        truncation = ABSENT
+    component, repetition, escape, subcomponent = [*encoding[:4], *ABSENT * 4][:4]
     return _checked(Separators(field, component, repetition, escape, subcomponent, truncation))
 
 
 def _checked(separators: Separators) -> Separators:
     if separators.field.isalnum() or separators.field.isspace():
         raise Unreadable("no-separators", segment="MSH", field=1)
-    declared = [char for char in separators if char != _ABSENT]
+    declared = [char for char in separators if char != ABSENT]
     if len(set(declared)) != len(declared) or any(char.isalnum() or char.isspace() for char in declared):
         raise Unreadable("bad-separators", segment="MSH", field=2)
     return separators
@@ -112,7 +113,7 @@ def _plain(separators: Separators) -> dict[str, str]:
     esc = separators.escape
     meant = {"H": "", "N": "", "P": "#", ".br": "\n"}
     meant |= {letter: f"{esc}{letter}{esc}" for letter in "SRT"}
-    meant |= {letter: char for letter, char in zip("FSRETP", separators, strict=True) if char != _ABSENT}
+    meant |= {letter: char for letter, char in zip("FSRETP", separators, strict=True) if char != ABSENT}
     return {f"{esc}{name}{esc}": text for name, text in meant.items()}
 
 
@@ -167,7 +168,7 @@ def escape(value: str, separators: Separators) -> str:
 def _escape_table(separators: Separators) -> dict[int, str]:
     esc = separators.escape
     written = {chr(code): f"X{code:02X}" for code in range(0x20)} | {"\n": ".br"}
-    written |= {char: letter for char, letter in zip(separators, "FSRETP", strict=True) if char != _ABSENT}
+    written |= {char: letter for char, letter in zip(separators, "FSRETP", strict=True) if char != ABSENT}
     return {ord(char): f"{esc}{name}{esc}" if separators.has_escape else " " for char, name in written.items()}
 
 

@@ -3,7 +3,8 @@
 What stands under a key here is its description in ``/schemas/sender.json``; ``docs/senders.md`` has examples.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -14,6 +15,7 @@ from schemas.fallback import Fallback
 
 UnitStatus = Literal["part2", "not-part2"]
 _URI = r"^(urn:[a-z0-9][a-z0-9-]+:\S+|https?://\S+)$"
+_MAX_ADDRESS: Final = 300
 Part2 = Literal["all", "none", "listed"]
 ResultMeaning = Literal["urine-drug-screen", "pregnancy", "qtc"]
 
@@ -102,6 +104,61 @@ class SenderMaps(Model):
         }
 
 
+class Answers(Model):
+    """Where and how the hospital is told by HL7 v2 what became of its referrals; ``docs/answers.md`` has examples."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    to: str
+    """Where it listens: ``mllps://host:port``, or ``mllp://host:port`` without TLS inside a network of its own."""
+    message: Literal["MDM^T02", "ORU^R01"] = "MDM^T02"
+    """What an answer is; to a referral that a REF^I12 asked for it is RRI^I12 all the same."""
+    verbosity: Literal["all", "two"] = "all"
+    """``two``: only "seen, first dose given" and "not seen, last covered day"."""
+    needs: list[NeedKind] = Field(default_factory=list)
+    """Needs of whose referrals it is told; empty: all."""
+    application: Token | None = None
+    """MSH-5; without it what the hospital's own messages have in MSH-3."""
+    facility: Token | None = None
+    """MSH-6; without it what the hospital's own messages have in MSH-4."""
+    own_application: Token | None = None
+    """MSH-3; without it what the hospital's own messages have in MSH-5."""
+    own_facility: Token | None = None
+    """MSH-4; without it what the hospital's own messages have in MSH-6."""
+    version: Literal["2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"] | None = (
+        None
+    )
+    """MSH-12; without it that of the hospital's own messages."""
+    charset: Literal["ASCII", "8859/1", "8859/2", "8859/15", "UNICODE UTF-8"] | None = None
+    """MSH-18; without it the characters of the hospital's own messages."""
+    seconds: int = Field(default=30, ge=1, le=60)
+    """How long an acknowledgement is waited for."""
+
+    @field_validator("to")
+    @classmethod
+    def _has_a_place(cls, value: str) -> str:
+        place_of(value)
+        return value
+
+
+class Place(NamedTuple):
+    """A receiver of MLLP."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def place_of(address: str) -> Place:
+    """The receiver that ``mllp://host:port`` or ``mllps://host:port`` names; ValueError where it is not one."""
+    parts = urlsplit(address)
+    written = address.isascii() and address.isprintable() and " " not in address and len(address) <= _MAX_ADDRESS
+    alone = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username or parts.password)
+    if not (written and alone and parts.scheme in {"mllp", "mllps"} and parts.hostname and parts.port):
+        raise ValueError("expected mllps://host:port or mllp://host:port, and nothing after it")
+    return Place(parts.hostname, parts.port, parts.scheme == "mllps")
+
+
 class SenderFile(Model):
     """The body of ``--file sender.json``; names that the command line also sets may stand in it."""
 
@@ -139,6 +196,8 @@ class SenderFile(Model):
     """Facility (PV1-3.4, else MSH-4) to its time zone, where it is not ``timezone``."""
     maps: SenderMaps = SenderMaps()
     """What the hospital's own codes and fields mean."""
+    answers: Answers | None = None
+    """Where the hospital is told by HL7 v2 what became of its referrals; without it only FHIR tells."""
 
     @field_validator("zones")
     @classmethod

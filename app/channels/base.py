@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Final, Protocol
 
 from app.core.addresses import Network
@@ -30,6 +31,20 @@ class Receipt:
 
     arrived: bool
     reason: str = ""
+    refused: bool = False
+    """It arrived and was not taken, or not understood: the same again would fare no better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM files of the hub as a client of TLS."""
+
+    ca: Path | None = None
+    """Who signs the certificates of receivers; None: whom this machine trusts."""
+    cert: Path | None = None
+    """What the hub shows of itself."""
+    key: Path | None = None
+    """Its key; may stand in the same file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,8 @@ class Outside:
     mail_from: str | None = None
     sms: Provider | None = None
     fax: Provider | None = None
+    mllp: Certificates = Certificates()
+    """For receivers of MLLP with TLS."""
 
 
 class Channel(Protocol):

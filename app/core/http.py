@@ -1,39 +1,28 @@
 """HTTP that goes out, to addresses that others named.
 
-Whoever names an address must not be able to make the hub speak to its own network (server-side request forgery). So a
-name is resolved here, each address it has is looked at, and the connection goes to an address that passed, not to the
-name: what the name means a moment later does not matter. No redirect is followed and no proxy of the environment used.
+A connection goes to an address that passed (``app.core.resolving``), never to a name. No redirect is followed and no
+proxy of the environment used.
 """
 
 import asyncio
-import ipaddress
-import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from app.core.addresses import Address, Network, may_be_reached
+from app.core.addresses import Network
+from app.core.resolving import Resolver, Unreachable
+
+__all__ = ["Answer", "Outbound", "Unreachable"]
 
 _HOSTS: Final = 256
 """Hosts whose connections are kept."""
 _ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read, so that its connection can be used again; nobody looks at them."""
-_RESOLVERS: Final = 16
-"""Names that are looked up at a time: a name server that is silent holds up no other."""
-
-
-class Unreachable(Exception):
-    """Nothing was sent, or no answer came; ``reason`` is one of a few codes and holds nothing of the address."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +44,7 @@ class Outbound:
     """
 
     def __init__(self, *, networks: Sequence[Network] = (), loopback: bool = False) -> None:
-        self._networks = tuple(networks)
-        self._loopback = loopback
-        self._resolver = ThreadPoolExecutor(_RESOLVERS, "resolver")
+        self._resolver = Resolver(networks, loopback=loopback)
         self._trust = ssl.create_default_context()
         # One client per host: a connection whose certificate was checked for one name serves no other.
         self._clients: OrderedDict[str, httpx.AsyncClient] = OrderedDict()
@@ -88,12 +75,12 @@ class Outbound:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
-        self._resolver.shutdown(wait=False, cancel_futures=True)
+        self._resolver.close()
 
     async def _send(self, call: "_Call", url: SplitResult, seconds: float) -> Answer:
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
-        address = await self._address(host, port)
+        address = await self._resolver.address(host, port)
         place = f"[{address}]" if address.version == 6 else str(address)
         client = await self._client(f"{url.scheme}://{host}:{port}")
         request = client.build_request(
@@ -113,18 +100,6 @@ class Outbound:
         finally:
             await answer.aclose()
 
-    async def _address(self, host: str, port: int) -> Address:
-        try:
-            found: list[Address] = [ipaddress.ip_address(host)]
-        except ValueError:
-            loop = asyncio.get_running_loop()
-            answers = await loop.run_in_executor(self._resolver, _resolve, host, port)
-            found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-        for address in found:
-            if may_be_reached(address, self._networks, loopback=self._loopback):
-                return address
-        raise Unreachable("address")
-
     async def _client(self, origin: str) -> httpx.AsyncClient:
         known = self._clients.get(origin)
         if known is None:
@@ -138,10 +113,6 @@ class Outbound:
                 await oldest.aclose()
         self._clients.move_to_end(origin)
         return known
-
-
-def _resolve(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]  # families are ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     """Its key; may stand in the same file."""
     mllp_tls_client_ca: Path | None = None
     """Who signs the certificates that senders must show, PEM."""
+    mllp_out_tls_ca: Path | None = None
+    """Who signs the certificates of hospitals' receivers (``mllps://``), PEM; without it, whom this machine trusts."""
+    mllp_out_tls_cert: Path | None = None
+    """Certificate chain that the hub shows to hospitals' receivers, PEM."""
+    mllp_out_tls_key: Path | None = None
+    """Its key; may stand in the same file."""
     fake_clock: datetime | None = None
     """Sandbox only: the hub's clock starts at this instant and runs on."""
     mllp_host: str = "127.0.0.1"

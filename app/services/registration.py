@@ -13,9 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core import json
 from app.core.errors import BadRequest, Issue
+from app.rules import receivers
 from app.services import directory, reviews, sender_files
 from app.services.hub import Hub
 from app.services.looking import follow_partner
+from app.services.subscriptions import outside_of
 from fhir_mappings import build
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
@@ -60,7 +62,7 @@ async def add_sender(hub: Hub, fields: Mapping[str, Any]) -> Hospital:
     Raises:
         BadRequest: a field is missing or not as it must be.
     """
-    sender = _checked_sender(fields)
+    sender = _checked_sender(hub, fields)
     organization = await hub.store.accounts.organization(sender.organization, "hospital")
     await directory.publish(hub, organization)
     await hub.store.accounts.save_sender(sender.model_copy(update={"organization": organization}))
@@ -107,15 +109,26 @@ def merged_fields(file: bytes | None, given: Mapping[str, Any]) -> dict[str, Any
     return {**filled, **{name: value for name, value in given.items() if value not in (None, [])}}
 
 
-def _checked_sender(fields: Mapping[str, Any]) -> Sender:
+def _checked_sender(hub: Hub, fields: Mapping[str, Any]) -> Sender:
     try:
         sender = Sender.model_validate(fields)
     except ValidationError as error:
         raise not_valid(error) from None
-    issues = sender_files.problems_of(sender)
+    issues = (*sender_files.problems_of(sender), *_receiver_issues(hub, sender))
     if issues:
         raise BadRequest(f"{issues[0].path}: {issues[0].text}", issues=issues)
     return sender
+
+
+def _receiver_issues(hub: Hub, sender: Sender) -> tuple[Issue, ...]:
+    """What is against the receiver of answers."""
+    if sender.answers is None:
+        return ()
+    outside = outside_of(hub.settings)
+    reasons = receivers.receiver_reasons(
+        sender.answers.to, "answers.to", loopback=outside.loopback, networks=outside.networks
+    )
+    return tuple(Issue("value", reason.text, reason.path) for reason in reasons)
 
 
 def _checked_partners(data: bytes, now: datetime) -> list[PartnerProfile]:

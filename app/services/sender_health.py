@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from app.core import log
 from app.core.clock import from_micros, iso, micros, monotonic
 from app.core.errors import Unavailable
+from app.services import answers
 from app.services.hub import Hub
 from app.services.sender_counts import HOUR, LATENCY, MESSAGE, MORE, REJECTED, SKEW, UNIT, UNMAPPED
 from app.store.database import Gone
@@ -329,10 +330,24 @@ class SenderGauges:
         if monotonic() - self._asked >= _SCRAPE_SECONDS:
             self._asked = monotonic()
             try:
-                self._gauges = gauges(await health(self._hub))
+                told = answer_gauges(await answers.counts(self._hub))
+                self._gauges = [*gauges(await health(self._hub)), *told]
             except Unavailable:
                 log.warning("sender-gauges.database-away")
         return self._gauges
+
+
+def answer_gauges(counts: Mapping[str, Mapping[str, int]]) -> list[Gauge]:
+    """Answers to hospitals that have not arrived, by the interface that is told."""
+    texts = {"waiting": "Answers that wait to be taken.", "parked": "Answers that were refused: a person must look."}
+    return [
+        Gauge(
+            f"throughline_sender_answers_{state}",
+            text,
+            {sender: float(found.get(state, 0)) for sender, found in counts.items()},
+        )
+        for state, text in texts.items()
+    ]
 
 
 def _seconds(instant: int | None) -> float | None:

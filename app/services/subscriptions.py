@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from app import channels
-from app.channels.base import Outside, Provider
+from app.channels.base import Certificates, Channel, ChannelKind, Outside, Provider
 from app.core import json
 from app.core.actor import Actor
 from app.core.addresses import is_loopback
@@ -37,6 +37,7 @@ def outside_of(settings: Settings) -> Outside:
         settings.mail_from,
         sms=_provider(settings.sms_url, settings.sms_token),
         fax=_provider(settings.fax_url, settings.fax_token),
+        mllp=Certificates(settings.mllp_out_tls_ca, settings.mllp_out_tls_cert, settings.mllp_out_tls_key),
     )
 
 
@@ -44,10 +45,20 @@ def _provider(url: str | None, token: SecretStr | None) -> Provider | None:
     return None if url is None else Provider(url, token.get_secret_value() if token else None)
 
 
+def channels_of(settings: Settings) -> dict[str, Channel]:
+    """The channels that this hub offers to subscribers, open."""
+    outside = outside_of(settings)
+    return {name: kind.open(outside) for name, kind in _offered(outside).items()}
+
+
+def _offered(outside: Outside) -> dict[str, ChannelKind]:
+    return {name: kind for name, kind in channels.ALL.items() if kind.subscribed and kind.offered(outside)}
+
+
 def premises_of(settings: Settings) -> subscribing.Premises:
     """What this hub offers to subscribers."""
     outside = outside_of(settings)
-    offered = frozenset(name for name, kind in channels.ALL.items() if kind.subscribed and kind.offered(outside))
+    offered = frozenset(_offered(outside))
     return subscribing.Premises(settings.fhir_base, offered, outside.loopback, tuple(outside.networks))
 
 

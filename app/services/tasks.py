@@ -27,6 +27,7 @@ from app.services.resource_plans import (
     with_local_references,
 )
 from app.services.resource_requests import conforming
+from app.services.ways_back import way_back
 from app.services.writing import Resource, change_of, decoded, last_modified, without_server_meta
 from app.store.changes import Changes, Grant, Job, ResourceChange, Revocation
 from app.store.decisions import Standing
@@ -95,7 +96,8 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     family = await _family(hub.store.reader(_SYSTEM), current)
     if family.rows[row.id].version != row.version:
         raise Conflict("The Task changed while its family was read; what was decided is out of date.")
-    family = replace(family, way_back=await _way_back(hub, family, current), offers=await _offers(hub, family))
+    back = await way_back(hub, current) if family.source is not None and "partOf" in current else None
+    family = replace(family, way_back=back, offers=await _offers(hub, family))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
     changes = await _revocations(hub, changes, family)
     grants = await _reports(hub, actor, changes, family, new or {})
@@ -162,20 +164,6 @@ async def _offers(hub: Hub, family: _Referral) -> dict[str, Resource]:
         seen = await hub.store.reader(actor).by_ids(own)
         found |= {row.id: decoded(row) for row in seen if row.level == "offer"}
     return found
-
-
-async def _way_back(hub: Hub, family: _Referral, current: Resource) -> Standing | None:
-    """The decision that lets the hospital be told what the owner of the Task reports; None where none does.
-
-    A Part 2 program's word needs one; of anybody else, nothing but a decision against it keeps it back.
-    """
-    if family.source is None or "partOf" not in current:
-        return None
-    found = (await hub.store.decisions(_SYSTEM).way_back([current["id"]])).get(current["id"])
-    if found is not None:
-        return found if found.permits(hub.clock.now_us()) else None
-    partner = (await hub.registry.current()).partners.get(current["owner"]["reference"].rpartition("/")[2])
-    return None if partner is None or partner.part2_program else Standing("", "packet", None, None)
 
 
 async def _seen(reader: Reader, wanted: Wanted, row: Row, current: Resource) -> Resource:

@@ -118,13 +118,14 @@ class Accounts:
     async def save_sender(self, sender: Sender) -> None:
         """Register or change a hospital interface."""
         await self._database.execute(
-            "insert into sender (id, organization, body, updated_at) values ($1, $2, $3, $4) on conflict (id) "
-            "do update set organization = excluded.organization, body = excluded.body, "
-            "updated_at = excluded.updated_at",
+            "insert into sender (id, organization, body, updated_at, answers) values ($1, $2, $3, $4, $5) "
+            "on conflict (id) do update set organization = excluded.organization, body = excluded.body, "
+            "updated_at = excluded.updated_at, answers = excluded.answers",
             sender.id,
             sender.organization,
             sender.model_dump_json(by_alias=True),
             self._clock.now_us(),
+            sender.answers is not None,
         )
 
     async def save_partner(

@@ -165,6 +165,15 @@ class IntakeReader:
         )
         return rows[0][0] if rows else None
 
+    async def of_visit(self, visit_id: str) -> list[LedgerEntry]:
+        """Entries of the messages that are about one visit and matter to its referral, oldest first."""
+        rows = await self._database.fetch(
+            f"select {_ENTRY} from ledger where visit = $1 and state in ('referral', 'updated') "
+            "order by received_at, id",
+            visit_id,
+        )
+        return [LedgerEntry(*row) for row in rows]
+
     async def entries(
         self, *, sender: str | None, state: str | None, since: int | None, limit: int
     ) -> list[LedgerEntry]:

@@ -7,6 +7,7 @@ from app.core.clock import Clock
 from app.store.accounting import Accounting
 from app.store.accounts import Accounts
 from app.store.agreements import Agreements
+from app.store.answers import Answers
 from app.store.audit_trail import AuditTrail
 from app.store.authorship import Authorship
 from app.store.changes import Changes, Committed
@@ -72,6 +73,10 @@ class Store:
     def coverage_events(self, actor: Actor) -> CoverageEvents:
         """Reads what coverage clocks have shown; for the hub itself only."""
         return CoverageEvents(actor, self.database)
+
+    def answers(self, actor: Actor) -> Answers:
+        """Looks after the answers that have yet to leave; for the hub itself only."""
+        return Answers(actor, self.database)
 
     async def commit(self, changes: Changes) -> Committed:
         """Write ``changes`` durably; see ``Committer.commit``."""

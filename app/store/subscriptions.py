@@ -11,6 +11,7 @@ from typing import Final
 from app.core.actor import Actor
 from app.store import fence
 from app.store.database import Database
+from app.store.leases import Leases
 
 CHANNEL: Final = "throughline_event"
 """Where PostgreSQL tells the id of a Subscription that has something to deliver."""
@@ -112,7 +113,7 @@ class Lanes:
 
     def __init__(self, database: Database, holder: str) -> None:
         self._database = database
-        self._holder = holder
+        self._leases = Leases(database, "subscription_lane", ("subscription",), holder)
 
     async def due(self, now: int) -> Sequence[str]:
         """Subscriptions that have something to deliver at ``now`` and that nobody else holds."""
@@ -123,21 +124,13 @@ class Lanes:
             "and (s.status = 'requested' or s.status = 'active' and "
             f"(c.events > l.delivered or l.heartbeat > 0 and l.sent_at + l.heartbeat * {_SECOND} <= $1))",
             now,
-            self._holder,
+            self._leases.holder,
         )
         return [row[0] for row in rows]
 
     async def claim(self, subscription: str, now: int, lease: int) -> Lane | None:
         """The lane, held for ``lease`` microseconds from ``now``; None where another holds it, or there is none."""
-        held = await self._database.execute(
-            "update subscription_lane set holder = $2, leased_until = $4 "
-            "where subscription = $1 and (leased_until <= $3 or holder = $2)",
-            subscription,
-            self._holder,
-            now,
-            now + lease,
-        )
-        if not held:
+        if not await self._leases.claim(subscription, now=now, lease=lease):
             return None
         rows = await self._database.fetch(
             "select s.id, s.organization, s.client, s.topic, s.status, l.heartbeat, l.delivered, l.attempts, "
@@ -150,33 +143,15 @@ class Lanes:
 
     async def delivered(self, subscription: str, number: int, now: int) -> None:
         """Everything up to event ``number`` has arrived, and the lane is free."""
-        await self._database.execute(
-            "update subscription_lane set delivered = $3, sent_at = $4, attempts = 0, failing_since = null, "
-            "due_at = 0, leased_until = 0 where subscription = $1 and holder = $2",
-            subscription,
-            self._holder,
-            number,
-            now,
-        )
+        await self._leases.done(subscription, delivered=number, sent_at=now)
 
     async def failed(self, subscription: str, now: int, due_at: int) -> None:
         """An attempt failed; the next one is due at ``due_at``, and the lane is free."""
-        await self._database.execute(
-            "update subscription_lane set attempts = attempts + 1, failing_since = coalesce(failing_since, $3), "
-            "due_at = $4, leased_until = 0 where subscription = $1 and holder = $2",
-            subscription,
-            self._holder,
-            now,
-            due_at,
-        )
+        await self._leases.failed(subscription, now=now, due_at=due_at)
 
     async def release(self, subscription: str) -> None:
         """The lane is free; nothing else has changed."""
-        await self._database.execute(
-            "update subscription_lane set leased_until = 0 where subscription = $1 and holder = $2",
-            subscription,
-            self._holder,
-        )
+        await self._leases.release(subscription)
 
     async def sweep(self) -> None:
         """Drop what belongs to Subscriptions that are no more."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
+    false,
     text,
 )
 
@@ -34,6 +35,8 @@ sender = Table(
     Column("organization", Text, nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    # Whether its file says where answers go: what is written for them asks nothing else of it.
+    Column("answers", Boolean, nullable=False, server_default=false()),
 )
 partner = Table(
     "partner",

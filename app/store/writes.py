@@ -7,6 +7,7 @@ from typing import Any
 
 from app.store import statements as sql
 from app.store import statements_following as following
+from app.store.answer_writes import ANSWERS
 from app.store.changes import Changes, ResourceChange
 from app.store.coverage_writes import COVERAGE_EVENTS, JOBS_GONE
 from app.store.question_writes import QUESTIONS
@@ -60,6 +61,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         (COVERAGE_EVENTS, (tuple(one) for m in members for one in m.coverage_events)),
         (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
         *_resource_rows(resources),
+        (ANSWERS, _answer_rows(resources, now)),
         *_visibility_rows(members),
         (sql.DECISIONS, (tuple(one) for m in members for one in m.decisions)),
         *_author_rows(members),
@@ -169,6 +171,15 @@ def _bodies(resources: Sequence[ResourceChange]) -> Iterable[Row]:
         yield (one.id, one.version, "full", one.content)
         if one.offer is not None:
             yield (one.id, one.version, "offer", one.offer)
+
+
+def _answer_rows(resources: Sequence[ResourceChange], now: int) -> Iterable[Row]:
+    """Versions of source Tasks of which a hospital may have to be told: whatever brings one about is told of."""
+    for one in resources:
+        source = one.type == "Task" and not one.deleted and one.columns.get("part_of") is None
+        kind, _, organization = str(one.columns.get("requester") or "").partition("/")
+        if source and one.columns.get("status") != "draft" and kind == "Organization":
+            yield (one.id, one.version, organization, now)
 
 
 def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:

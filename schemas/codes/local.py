@@ -23,6 +23,8 @@ INTAKE_ITEM: Final = f"{BASE}/CodeSystem/intake-item"
 TASK_CODE: Final = f"{BASE}/CodeSystem/task-code"
 ITEM_STATE: Final = f"{BASE}/CodeSystem/intake-item-state"
 SPOKEN: Final = f"{BASE}/CodeSystem/spoken"
+OUTCOME: Final = f"{BASE}/CodeSystem/outcome"
+PROGRESS: Final = f"{BASE}/CodeSystem/progress"
 
 
 class Meaning(NamedTuple):
@@ -329,6 +331,34 @@ _SPOKEN: Final[Mapping[str, Meaning]] = {
     "wrong-number": Meaning("Wrong number", "The number is somebody else's, or not in service."),
 }
 
+_OUTCOME: Final[Mapping[str, Meaning]] = {
+    "outcome": Meaning("Outcome", "Type of a Task.output whose value is one of the other codes of this system."),
+    "first-dose-given": Meaning(
+        "First dose given", "The person came and was given the first dose, or was prescribed and has filled it."
+    ),
+    "arrived": Meaning("Arrived", "The person came; of a dose nothing is said."),
+    "service-given": Meaning("Service given", "The person was given what was asked for, where it is no medication."),
+    "no-show": Meaning("No show", "The person did not come."),
+    "not-reached": Meaning("Not reached", "The person could not be reached."),
+    "declined-by-person": Meaning("Declined by the person", "The person does not want the service any more."),
+}
+
+_PROGRESS: Final[Mapping[str, Meaning]] = {
+    "asked": Meaning("A partner is asked", "A partner is asked again, after nobody was."),
+    "accepted": Meaning("Accepted", "A partner has a place for the person."),
+    "needs-a-person": Meaning("Needs a person", "Whoever was asked has declined: a human decides what happens next."),
+    "consent-needed": Meaning("Consent needed", "No consent permits that the chosen partner is told."),
+    "route-needed": Meaning("Route needed", "No single partner follows from the routes and the partners' profiles."),
+    "in-progress": Meaning("In progress", "The partner works on it."),
+    "arrived": Meaning("Arrived", "The person came to the partner; of a dose nothing is said."),
+    "on-hold": Meaning("On hold", "The partner has paused; its reason says why."),
+    "first-dose-given": Meaning("Seen, first dose given", "The partner has seen the person and given the first dose."),
+    "completed": Meaning("Completed", "The partner has completed it; its outputs say with what."),
+    "not-seen": Meaning("Not seen", "It ended without word that the person was seen; the last covered day is said."),
+    "closed": Meaning("Closed", "It is over; no consent covers the way back, so what came of it is not told."),
+    "consent-withdrawn": Meaning("Consent withdrawn", "The consent was taken back or has ended: nothing more is told."),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -344,6 +374,8 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         TASK_CODE: MappingProxyType(_TASK_CODE),
         ITEM_STATE: MappingProxyType(_ITEM_STATE),
         SPOKEN: MappingProxyType(_SPOKEN),
+        OUTCOME: MappingProxyType(_OUTCOME),
+        PROGRESS: MappingProxyType(_PROGRESS),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""

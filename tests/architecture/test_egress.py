@@ -74,7 +74,7 @@ JOBS_OUT: Final = {
     "look-at-visit": AGAIN,
     "follow-referral": AGAIN,
 }
-CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY, "sms": NOBODY, "fax": SEEN}
+CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY, "sms": NOBODY, "fax": SEEN, "hl7v2_out": SEEN}
 COMMANDS_OUT: Final = {
     "serve": NOBODY,
     "worker": NOBODY,
@@ -124,6 +124,9 @@ COMMANDS_OUT: Final = {
     "calls": MACHINE,
     "todo": MACHINE,
     "cover-sheet": NOBODY,
+    "answers list": NOBODY,
+    "answers retry": NOBODY,
+    "answers drop": NOBODY,
 }
 GRANTS: Final = {
     "app/services/sharing.py": "names its decision",

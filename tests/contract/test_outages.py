@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from app.core.clock import Clock
 from app.core.crypto import create_key_file
 from app.core.errors import Unavailable
-from app.entrypoints.mllp.framing import frame
+from app.core.mllp import frame
 from app.entrypoints.mllp.server import MllpServer
 from app.main import attach, create_app
 from app.services import accounts, faults

@@ -207,7 +207,7 @@ async def test_a_hub_that_others_reach_does_not_speak_to_its_own_machine(monkeyp
         client_keys.checked_url(publisher.url, FAST)
     monkeypatch.setenv("THROUGHLINE_NOTIFY_NETWORKS", json.dumps(["10.20.0.0/16"]))
     allowed = ClientKeys(Settings(_env_file=None, base_url="https://hub.example.org"))
-    assert [str(network) for network in allowed._outbound()._networks] == ["10.20.0.0/16"]
+    assert [str(network) for network in allowed._outbound()._resolver._networks] == ["10.20.0.0/16"]
     await allowed.close()
 
 

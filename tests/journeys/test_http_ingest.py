@@ -15,8 +15,8 @@ import uvicorn
 
 from app.core.actor import Actor
 from app.core.crypto import create_key_file
+from app.core.mllp import frame
 from app.core.settings import Settings
-from app.entrypoints.mllp.framing import frame
 from app.main import Application, create_app
 from app.services import accounts, registration
 from tests.contract.http_messages import adt, event

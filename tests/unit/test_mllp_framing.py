@@ -1,6 +1,6 @@
 import pytest
 
-from app.entrypoints.mllp.framing import Framer, TooLong, frame
+from app.core.mllp import Framer, TooLong, frame
 from tests.journeys.mllp_door import ONE, TWO, framed
 
 

@@ -16,7 +16,7 @@ from ssl import SSLContext
 from typing import cast
 
 from app.core import log
-from app.entrypoints.mllp.framing import Framer, TooLong, frame
+from app.core.mllp import Framer, TooLong, frame
 
 Receive = Callable[[bytes, str], Awaitable[Sequence[bytes] | None]]
 """Takes a message and the address of the peer; gives its acknowledgements, or None where there can be none."""

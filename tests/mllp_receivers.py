@@ -1,0 +1,141 @@
+"""A hospital's engine that takes answers over MLLP, on a real socket, and behaves as it is told."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+HOST = "127.0.0.1"
+_PATIENCE = 15.0
+Manner = Literal["answers", "hangs", "closes", "says-garbage", "speaks-garbage", "of-another", "endless"]
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """One message, as it came."""
+
+    line: int
+    """Which connection."""
+    data: bytes
+
+    def field(self, segment: str, number: int, nth: int = 0) -> str:
+        """A field as sent; of the nth segment of that name."""
+        lines = [one for one in self.data.decode().split("\r") if one.startswith(segment)]
+        fields = lines[nth].split("|")
+        position = number - 1 if segment == "MSH" else number
+        return fields[position] if position < len(fields) else ""
+
+    @property
+    def control_id(self) -> str:
+        return self.field("MSH", 10)
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+
+@dataclass
+class MllpReceiver:
+    """What came, and how it is acknowledged."""
+
+    port: int = 0
+    code: str = "AA"
+    manner: Manner = "answers"
+    seconds: float = 0
+    """How long it takes to acknowledge."""
+    tls: ssl.SSLContext | None = None
+    codes: dict[str, str] = field(default_factory=dict)
+    """Text that stands in a message, to how that one is acknowledged."""
+    came: list[Came] = field(default_factory=list)
+    lines: int = 0
+    """Connections so far."""
+    at_once: int = 0
+    """Most connections at a time."""
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _server: asyncio.Server | None = None
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def to(self) -> str:
+        return f"{'mllps' if self.tls else 'mllp'}://{HOST}:{self.port}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, HOST, self.port, ssl=self.tls)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """As if its machine was switched off."""
+        if self._server is not None:
+            self._server.close()
+            for task in self._open:
+                task.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
+            self._server = None
+
+    async def until(self, holds: Callable[[list[Came]], object]) -> list[Came]:
+        """What came, as soon as ``holds`` says yes to it."""
+        async with asyncio.timeout(_PATIENCE):
+            while not holds(self.came):
+                self._changed.clear()
+                await self._changed.wait()
+        return self.came
+
+    async def several(self, count: int) -> list[Came]:
+        """The first ``count`` that came."""
+        return (await self.until(lambda came: len(came) >= count))[:count]
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        self.lines += 1
+        line = self.lines
+        self.at_once = max(self.at_once, len(self._open))
+        try:
+            while await self._one(line, reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _one(self, line: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        framed = await reader.readuntil(b"\x1c\r")
+        assert framed.startswith(b"\x0b")
+        came = Came(line, framed[1:-2])
+        self.came.append(came)
+        self._changed.set()
+        if self.manner == "hangs":
+            await asyncio.sleep(3600)
+        if self.manner == "closes":
+            return False
+        await asyncio.sleep(self.seconds)
+        writer.write(self._answer(came))
+        await writer.drain()
+        return self.manner != "speaks-garbage"
+
+    def _answer(self, came: Came) -> bytes:
+        if self.manner == "speaks-garbage":
+            return b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        if self.manner == "says-garbage":
+            return b"\x0bwhat is this?\x1c\r"
+        if self.manner == "endless":
+            return b"\x0b" + b"x" * 200_000
+        code = next((code for text, code in self.codes.items() if text in came.text), self.code)
+        number = "HTEST-OTHER" if self.manner == "of-another" else came.control_id
+        header = rf"MSH|^~\&|HTEST|ENGINE|THROUGHLINE|HUB|20260608150000||ACK|{came.control_id}A|P|2.5.1"
+        return f"\x0b{header}\rMSA|{code}|{number}\r\x1c\r".encode()
+
+
+@asynccontextmanager
+async def taking_answers(receiver: MllpReceiver | None = None) -> AsyncIterator[MllpReceiver]:
+    """A receiver that runs."""
+    made = receiver or MllpReceiver()
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
