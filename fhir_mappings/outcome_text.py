@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.codes.local import CODES, NEED, PROGRESS
 
 Resource = dict[str, Any]
+_LONGEST: Final = 180
+"""Characters of a line: some receivers take a text of less than 200 only."""
 _WITH_REASON: Final = frozenset({"on-hold", "not-seen", "arrived"})
 _WITH_COVER: Final = frozenset(
     {"asked", "accepted", "needs-a-person", "consent-needed", "route-needed", "on-hold", "not-seen"}
@@ -36,8 +39,13 @@ class Telling:
 
 
 def lines(telling: Telling) -> list[str]:
-    """One fact a line."""
-    return [*_facts(telling), *telling.notice]
+    """One fact a line, or several lines where it is long; none has a line break in it."""
+    return [line for fact in (*_facts(telling), *telling.notice) for line in _broken(fact)]
+
+
+def _broken(fact: str) -> Iterator[str]:
+    for part in fact.splitlines():
+        yield from wrap(part, _LONGEST)
 
 
 def _facts(telling: Telling) -> Iterator[str]:

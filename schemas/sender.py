@@ -131,6 +131,8 @@ class Answers(Model):
     """MSH-12; without it that of the hospital's own messages."""
     charset: Literal["ASCII", "8859/1", "8859/2", "8859/15", "UNICODE UTF-8"] | None = None
     """MSH-18; without it the characters of the hospital's own messages."""
+    connection: Literal["kept", "each"] = "kept"
+    """``each``: a new connection for each message, for a receiver that reads no second one."""
     seconds: int = Field(default=30, ge=1, le=60)
     """How long an acknowledgement is waited for."""
 

@@ -46,6 +46,10 @@ class MllpReceiver:
     seconds: float = 0
     """How long it takes to acknowledge."""
     tls: ssl.SSLContext | None = None
+    heard: Callable[[Came], None] = lambda _: None
+    """Done with each message before it is acknowledged."""
+    answered: Callable[[Came], None] = lambda _: None
+    """Done with each message as soon as its acknowledgement is on its way."""
     codes: dict[str, str] = field(default_factory=dict)
     """Text that stands in a message, to how that one is acknowledged."""
     came: list[Came] = field(default_factory=list)
@@ -108,6 +112,7 @@ class MllpReceiver:
         came = Came(line, framed[1:-2])
         self.came.append(came)
         self._changed.set()
+        self.heard(came)
         if self.manner == "hangs":
             await asyncio.sleep(3600)
         if self.manner == "closes":
@@ -115,6 +120,7 @@ class MllpReceiver:
         await asyncio.sleep(self.seconds)
         writer.write(self._answer(came))
         await writer.drain()
+        self.answered(came)
         return self.manner != "speaks-garbage"
 
     def _answer(self, came: Came) -> bytes:

@@ -23,6 +23,8 @@ class Parcel:
     """Documents that go with it, in order: content type and content."""
     seconds: float = 10
     """An attempt that takes longer has failed."""
+    alone: bool = False
+    """Nothing else goes over the connection that carries it."""
 
 
 @dataclass(frozen=True, slots=True)

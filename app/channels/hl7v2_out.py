@@ -74,7 +74,8 @@ class Hl7v2Out:
         line: _Line | None = None
         try:
             async with asyncio.timeout(parcel.seconds):
-                line = self._taken(parcel.to) or await self._opened(parcel.to)
+                kept = None if parcel.alone else self._taken(parcel.to)
+                line = kept or await self._opened(parcel.to)
                 try:
                     acknowledgement = await line.exchange(parcel.content)
                 except _Broken:
@@ -92,7 +93,11 @@ class Hl7v2Out:
                 line.close()
             raise
         receipt = judged(parcel.content, acknowledgement)
-        self._kept(parcel.to, line, receipt)
+        if parcel.alone or receipt.reason in _OUT_OF_STEP:
+            # After an acknowledgement of something else nobody knows whose is next.
+            line.close()
+        else:
+            self._keep(parcel.to, line)
         return receipt
 
     async def close(self) -> None:
@@ -128,11 +133,11 @@ class Hl7v2Out:
             self._trust = _context(self._certificates)
         return self._trust
 
-    def _kept(self, to: str, line: _Line, receipt: Receipt) -> None:
-        """Keep a connection that is in step; after an acknowledgement of something else nobody knows whose is next."""
+    def _keep(self, to: str, line: _Line) -> None:
+        """Keep a connection for the next message."""
         lines = self._idle.setdefault(to, [])
         self._idle.move_to_end(to)
-        if receipt.reason in _OUT_OF_STEP or len(lines) >= _KEPT:
+        if len(lines) >= _KEPT:
             line.close()
         else:
             line.used = True

@@ -94,7 +94,8 @@ class AnswerDelivery:
         if content is None:
             return False
         await self._disclosures.record(answer_facts.hospital(answer.organization), [told.row], "answer")
-        parcel = Parcel(sender.answers.to, content, _TYPE, seconds=sender.answers.seconds)
+        wants = sender.answers
+        parcel = Parcel(wants.to, content, _TYPE, seconds=wants.seconds, alone=wants.connection == "each")
         return await self._noted(answer, await self._channel.deliver(parcel))
 
     async def _left_out(self, head: Head, told: Referral, wants: Answers) -> bool:

@@ -80,6 +80,15 @@ class Answered:
             await asyncio.sleep(0.02)
         raise AssertionError(f"not {count} answers are {state}")
 
+    async def until_tried(self) -> Listed:
+        """The first answer of which an attempt has failed."""
+        for _ in range(500):
+            tried = [one for one in await self.listed() if one.attempts]
+            if tried:
+                return tried[0]
+            await asyncio.sleep(0.02)
+        raise AssertionError("nothing was tried")
+
     async def settled(self) -> None:
         """As soon as nothing waits any more."""
         for _ in range(500):

@@ -114,12 +114,8 @@ async def test_a_receiver_that_was_away_gets_everything_in_order(scene: Answered
     await scene.receiver.stop()
     async with telling(scene.hub):
         task = await three_steps(scene, 1)
-        for _ in range(200):
-            waiting = await scene.listed()
-            if waiting and waiting[0].attempts:
-                break
-            await asyncio.sleep(0.02)
-        assert (waiting[0].reason, waiting[0].state) == ("no-connection", "waiting")
+        tried = await scene.until_tried()
+        assert (tried.reason, tried.state) == ("no-connection", "waiting")
         await scene.receiver.start()
         await scene.settled()
     assert of_document(scene.receiver.came, task) == ["Accepted", "In progress", FIRST_DOSE]

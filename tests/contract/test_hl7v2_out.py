@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,15 @@ async def test_one_connection_carries_one_message_after_the_other() -> None:
             assert (await channel.deliver(parcel(receiver.to, number))).arrived
         await channel.close()
     assert (len(receiver.came), receiver.lines) == (20, 1)
+
+
+async def test_for_a_receiver_that_reads_one_message_only_each_has_a_connection_of_its_own() -> None:
+    async with taking_answers() as receiver:
+        channel = opened()
+        for number in range(3):
+            assert (await channel.deliver(replace(parcel(receiver.to, number), alone=True))).arrived
+        await channel.close()
+    assert receiver.lines == 3
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_opened_again_at_once() -> None:
