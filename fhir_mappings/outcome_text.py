@@ -34,6 +34,8 @@ class Telling:
     partner: str | None = None
     """Name of who accepted."""
     phone: str | None = None
+    next_intake: datetime | None = None
+    """When that partner next takes somebody in, by its own hours."""
     notice: Sequence[str] = ()
     """What must be said with it, by law."""
 
@@ -54,6 +56,8 @@ def _facts(telling: Telling) -> Iterator[str]:
     yield f"Status: {CODES[PROGRESS][progress].display} ({_local(telling.said_at, telling.zone)})"
     if telling.partner is not None:
         yield f"Partner: {telling.partner}{f', telephone {telling.phone}' if telling.phone else ''}"
+    if telling.next_intake is not None and progress == "accepted":
+        yield f"Next intake: {_local(telling.next_intake, telling.zone)}, by the partner's hours"
     reason = telling.task.get("statusReason", {}).get("text")
     if reason and progress in _WITH_REASON:
         yield f"Reason: {reason}"

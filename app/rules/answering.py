@@ -60,8 +60,9 @@ def progress_of(source: Task, partner: Task | None, *, covered: bool) -> Progres
         return Progress("consent-withdrawn", final=False, task=returning.veiled(source))
     status = source["status"]
     if status == "requested":
-        waits = next((code for code in _WAITS_FOR if code in said), "asked")
-        return Progress(waits, final=False, task=source)
+        waits = next((code for code in _WAITS_FOR if code in said), None if said else "asked")
+        # Anything else that it is marked with (a fallback that was chosen) is the hospital's own doing.
+        return None if waits is None else Progress(waits, final=False, task=source)
     if status == "draft" or status not in _REPORTED or _ended_by_the_hospital(source, partner):
         return None
     final = status in lifecycle.TERMINAL

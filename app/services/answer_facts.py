@@ -9,6 +9,7 @@ from app.core.actor import Actor
 from app.rules import answering
 from app.services.hub import Hub
 from app.services.packets import permits_of
+from app.services.referral_facts import intake_calendar
 from app.services.ways_back import way_back
 from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
@@ -19,6 +20,7 @@ from fhir_mappings import notices, outcome_identity, outcome_text, outcomes
 from fhir_mappings.hl7v2 import Field, Message, Raw, Unreadable, parse
 from schemas.codes.local import NEED
 from schemas.packs import base as packs
+from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
 _SYSTEM: Final = Actor.system("answer")
@@ -89,7 +91,8 @@ async def written(hub: Hub, told: Referral, progress: answering.Progress, sender
         raise ValueError("a sender that is answered says where")
     messages = await _messages(hub, told, sender)
     asking = next((one for one in messages if one.type in _ASKS and told.need in _needs(one, sender)), None)
-    name, phone = await _who(hub, told, progress)
+    name, profile = await _who(hub, told, progress)
+    intake = None if profile is None else intake_calendar(profile)
     said_at = datetime.fromisoformat(progress.task["lastModified"])
     telling = outcome_text.Telling(
         task=progress.task,
@@ -98,7 +101,8 @@ async def written(hub: Hub, told: Referral, progress: answering.Progress, sender
         said_at=said_at,
         zone=sender.zone(),
         partner=name,
-        phone=phone,
+        phone=None if profile is None else profile.phone,
+        next_intake=None if intake is None else intake.next_open(hub.clock.now()),
         notice=await _notice(hub, told),
     )
     outcome = outcomes.Outcome(
@@ -118,14 +122,13 @@ async def written(hub: Hub, told: Referral, progress: answering.Progress, sender
     return outcomes.written(outcome, await _identity(hub, told, sender, asking, messages), sender.answers)
 
 
-async def _who(hub: Hub, told: Referral, progress: answering.Progress) -> tuple[str | None, str | None]:
-    """Name and telephone of who accepted: the hospital's own records were disclosed to it, so it knows of it."""
+async def _who(hub: Hub, told: Referral, progress: answering.Progress) -> tuple[str | None, PartnerProfile | None]:
+    """Name and profile of who accepted: the hospital's own records were disclosed to it, so it knows of it."""
     if told.partner is None or progress.code in _BEFORE_ACCEPTANCE:
         return None, None
     organization = _id(told.partner, "owner")
     directory = await hub.registry.current()
-    profile = directory.partners.get(organization)
-    return directory.names.get(organization), None if profile is None else profile.phone
+    return directory.names.get(organization), directory.partners.get(organization)
 
 
 async def _notice(hub: Hub, told: Referral) -> list[str]:

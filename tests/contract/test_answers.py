@@ -1,13 +1,16 @@
 """Hospitals are told by HL7 v2 what became of their referrals: from both databases, over real sockets."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 
 import httpx
 import pytest_asyncio
 
+from app.services import registration
 from tests.contract.answered import Answered, answered, because, reported, telling
-from tests.hub_fixtures import World
+from tests.contract.fhir_callers import caller
+from tests.hub_fixtures import PARTNER, World
 from tests.journeys.stay import Stay
 from tests.mllp_receivers import MllpReceiver, taking_answers
 
@@ -135,3 +138,23 @@ async def test_a_hospital_that_wants_no_answers_has_no_queue(
     await scene.take_in(1)
     await scene.move(await scene.child(1), "accepted")
     assert await scene.rows("select count(*) from answer") == [(0,)]
+
+
+async def test_a_decline_is_told_when_nobody_else_is_asked_any_more(
+    world: World, web: httpx.AsyncClient, receiver: MllpReceiver
+) -> None:
+    routes = {"moud-continuation": PARTNER["name"]}
+    scene = await answered(world, web, receiver, sender={"routes": routes})
+    second = PARTNER | {"name": "HTEST Second OTP"}
+    (_, other) = await registration.import_partners(scene.hub, json.dumps([PARTNER, second]).encode())
+    await scene.take_in(1)
+    both = [await caller(world, web, one, "system/*.cruds") for one in (world.harbor, other.organization)]
+    async with telling(scene.hub):
+        for asked in both:
+            # The cover has ended, so both are asked at once.
+            (child,) = await asked.search("Task")
+            answer = await asked.set_status(child, "rejected", because("HTEST no place"))
+            assert answer.status_code == 200, answer.text
+        assert await scene.told(1) == ["Needs a person"]
+        await scene.settled()
+    assert len(receiver.came) == 1

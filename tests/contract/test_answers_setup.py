@@ -1,5 +1,6 @@
 """Which interface of a hospital is told, where it may be, and what its file says of that."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,7 +11,7 @@ from app.core.errors import BadRequest
 from app.services import answers, registration
 from app.services.sender_health import SenderGauges
 from tests.contract.answered import Answered, answered, progress, telling
-from tests.hub_fixtures import World
+from tests.hub_fixtures import PARTNER, World
 from tests.journeys.stay import MERCY, Stay
 from tests.mllp_receivers import MllpReceiver, taking_answers
 
@@ -57,6 +58,19 @@ async def test_the_person_and_the_visit_stand_as_the_hospital_sent_them_last(sce
         await scene.move(await scene.child(1), "accepted")
         (told,) = await scene.receiver.several(1)
     assert told.field("PID", 5) == "HTESTNEWNAME^José"
+
+
+async def test_whoever_accepted_is_named_with_its_next_intake(scene: Answered) -> None:
+    every_day = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "opens": "05:30", "closes": "05:31"}]
+    profile = PARTNER | {"phone": "555-0100", "intake_hours": every_day}
+    await registration.import_partners(scene.hub, json.dumps([profile]).encode())
+    await scene.take_in(1)
+    async with telling(scene.hub):
+        await scene.move(await scene.child(1), "accepted")
+        (told,) = await scene.receiver.several(1)
+    assert "Partner: HTEST Harbor OTP, telephone 555-0100" in told.text
+    (line,) = [one for one in told.text.split("\r") if "|Next intake: " in one]
+    assert " 05:30 E" in line
 
 
 async def test_what_waits_when_the_key_is_taken_out_of_the_file_is_dropped_with_a_note(scene: Answered) -> None:

@@ -44,6 +44,7 @@ ROWS = [
     (of_source("requested", **business("needs-a-person")), "needs-a-person", "needs-a-person", False),
     (of_source("requested", **business("consent-needed")), "consent-needed", "consent-needed", False),
     (of_source("requested", **business("route-needed")), "route-needed", "route-needed", False),
+    (of_source("requested", **business("fallback-chosen")), None, None, False),
     (of_source("accepted"), "accepted", "accepted", False),
     (of_source("in-progress"), "in-progress", "accepted", False),
     (of_source("in-progress", output=output("arrived")), "arrived", "accepted", False),
