@@ -113,7 +113,12 @@ class AnswerQueue:
 
     async def nothing_new(self, answer: Answer) -> None:
         """The version says nothing that the hospital was not told; nobody needs to read that later."""
-        await self._database.execute("delete from answer where task = $1 and version = $2", answer.task, answer.version)
+        await self._database.execute(
+            "delete from answer where task = $1 and version = $2 and holder = $3",
+            answer.task,
+            answer.version,
+            self._leases.holder,
+        )
 
     async def parked(self, answer: Answer, reason: str) -> None:
         """A person must look; what follows in this referral waits."""
