@@ -16,10 +16,11 @@ import httpx
 import pytest
 
 from tests.contract.answered import progress, reported
-from tests.journeys.machine import Machine, spare_port, wait_for
+from tests.journeys.machine import Machine, wait_for
 from tests.journeys.running_hub import Caller, Resource, RunningHub, ack_code, command, running
 from tests.journeys.stay import HARBOR, MERCY, Stay
 from tests.mllp_receivers import Came, MllpReceiver, taking_answers
+from tests.scratch import spare_port
 
 FIRST_DOSE = "Seen, first dose given"
 IN_ORDER = ["Accepted", "In progress", FIRST_DOSE]
