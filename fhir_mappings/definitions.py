@@ -5,7 +5,9 @@ OperationDefinition (https://hl7.org/fhir/R4/operationdefinition.html) are made.
 ``/schemas/<type>-<name>.json``.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from schemas.codes.local import BASE
@@ -37,6 +39,19 @@ class Extension(NamedTuple):
 
 
 EXTENSIONS: Final[Sequence[Extension]] = (
+    Extension(
+        "answer",
+        "Answer",
+        "Task",
+        "Until when the answer of a partner is asked for, in its own intake hours where those are known.",
+        parts=(
+            Part("answerBy", "dateTime", "Until when.", 1),
+            Part("remindedAt", "dateTime", "When it was reminded."),
+            Part(
+                "severalAsked", "boolean", "Others are asked at the same time; the first to accept takes the referral."
+            ),
+        ),
+    ),
     Extension(
         "time-zone",
         "Time zone",
@@ -159,7 +174,8 @@ _MATCH: Final[Resource] = {
 
 def definitions() -> Mapping[str, Resource]:
     """Every definition, by the name under which it is served: ``StructureDefinition-capacity``."""
-    made = [*(_structure(one) for one in EXTENSIONS), _MATCH]
+    written = (one for one in files("schemas.structures").iterdir() if one.name.endswith(".json"))
+    made = [*(_structure(one) for one in EXTENSIONS), *(json.loads(one.read_bytes()) for one in written), _MATCH]
     return {f"{one['resourceType']}-{one['id']}": one for one in made}
 
 

@@ -57,7 +57,6 @@ ROUTES_OUT: Final = {
     "/health/ready": NOBODY,
     "/metrics": NOBODY,
     "/schemas/{name}.json": NOBODY,
-    "/schemas/structures/{name}.json": NOBODY,
     "/openapi.json": NOBODY,
     "/docs": NOBODY,
     "/redoc": NOBODY,

@@ -17,6 +17,7 @@ from app.core.settings import Settings
 from app.entrypoints.ops.docs import with_named_types
 from app.entrypoints.ops.examples import exchanges, resolved, weave
 from app.main import ROUTES, create_app
+from schemas.references import replaced
 from schemas.resources import ALL
 from tools.build_examples import DOORS, by_file, recorded
 from tools.example_world import BASE, HOSPITAL, PARTNER, World, world
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 _PAGES: Final = {"/", "/openapi.json", "/docs", "/redoc"}
 """Routes that are documentation."""
 _IDS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+Z-]+")
 _KEY: Final = re.compile(r"[A-Za-z0-9._-]+")
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 _SHARED: Final = {
@@ -349,6 +351,8 @@ class Reader:
         self._operations = by_id(document)
         self.ids: dict[str, str] = {}
         """Ids of the document to those of this hub."""
+        self.instants: dict[str, str] = {}
+        """What the clock of the hub wrote into a resource, likewise."""
 
     def body(self, operation: str, media: str, name: str) -> Any:
         return self._here(self._operations[operation]["requestBody"]["content"][media]["examples"][name]["value"])
@@ -367,9 +371,12 @@ class Reader:
                 self.learn(one, other)
         elif isinstance(said, str) and isinstance(found, str):
             self.ids |= dict(zip(_IDS.findall(said), _IDS.findall(found), strict=True))
+            if _INSTANT.fullmatch(said):
+                self.instants[said] = found
 
     def _here(self, value: Any) -> Any:
-        return json.loads(_IDS.sub(lambda one: self.ids.get(one[0], one[0]), json.dumps(value)))
+        here = json.loads(_IDS.sub(lambda one: self.ids.get(one[0], one[0]), json.dumps(value)))
+        return replaced(here, self.instants)
 
     async def send(self, who: str, operation: str, **request: Any) -> httpx.Response:
         method, path = self._paths[operation]

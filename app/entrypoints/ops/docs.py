@@ -5,7 +5,6 @@ The scripts of the pages come from this hub, not from a network that a hospital 
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any, Final
 
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -32,12 +31,6 @@ _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "sender": SenderFile,
 }
 _SCHEMAS: Final = {name: model.model_json_schema(by_alias=True) for name, model in _MODELS.items()}
-_STRUCTURES: Final = {
-    one.name.removesuffix(".json"): one.read_bytes()
-    for one in files("schemas.structures").iterdir()
-    if one.name.endswith(".json")
-}
-_STRUCTURE: Final = {"content-type": "application/fhir+json", "cache-control": "public, max-age=300"}
 _CACHE: Final = {"content-type": "application/schema+json", "cache-control": "public, max-age=300"}
 
 
@@ -54,14 +47,6 @@ async def schema(request: Request) -> Response:
         "$id": f"{base.hub_of(request).settings.base_url.rstrip('/')}/schemas/{name}.json",
     }
     return Response(json.dumps(head | _SCHEMAS[name]), headers=_CACHE)
-
-
-async def structure(request: Request) -> Response:
-    """The FHIR StructureDefinition of one extension of our own."""
-    name = request.path_params["name"]
-    if name not in _STRUCTURES:
-        raise HTTPException(404)
-    return Response(_STRUCTURES[name], headers=_STRUCTURE)
 
 
 async def home(_request: Request) -> Response:
@@ -118,7 +103,6 @@ _ICON: Final = f"{_ASSETS}/fastapi/favicon.png"
 _PAGE_TITLE: Final = "Throughline"
 
 routes: list[BaseRoute] = [
-    Route("/schemas/structures/{name}.json", structure),
     Route("/schemas/{name}.json", schema),
     Route(_OPENAPI, openapi),
     Route("/docs", swagger),

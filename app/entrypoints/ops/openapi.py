@@ -58,30 +58,6 @@ PATHS: Final[dict[str, dict[str, Any]]] = {
             },
         }
     },
-    "/schemas/structures/{name}.json": {
-        "get": {
-            "tags": ["Operations"],
-            "operationId": "structure",
-            "summary": "FHIR StructureDefinition of an extension of our own",
-            "description": "Needs no token. https://hl7.org/fhir/R4/structuredefinition.html",
-            "security": [],
-            "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"enum": ["coverage"]}}],
-            "responses": {
-                "200": {
-                    "description": "StructureDefinition.",
-                    "content": {
-                        "application/fhir+json": {
-                            "schema": {"type": "object", "required": ["resourceType", "url"]},
-                        }
-                    },
-                },
-                "404": {
-                    "description": "There is none of this name.",
-                    "content": {"application/fhir+json": {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}},
-                },
-            },
-        }
-    },
     "/schemas/{name}.json": {
         "get": {
             "tags": ["Operations"],
