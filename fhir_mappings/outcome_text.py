@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from schemas.codes.local import CODES, NEED, PROGRESS
+from schemas.codes.local import CODES, NEED, OUTCOME, PROGRESS
 
 Resource = dict[str, Any]
 _LONGEST: Final = 180
@@ -62,9 +62,20 @@ def _facts(telling: Telling) -> Iterator[str]:
     if reason and progress in _WITH_REASON:
         yield f"Reason: {reason}"
     if progress in _WITH_OUTPUTS:
-        yield from (f"Reported: {text}" for output in telling.task.get("output", ()) if (text := _said(output)))
+        yield from (
+            f"Reported{_of(output)}: {said}" for output in telling.task.get("output", ()) if (said := _said(output))
+        )
     if progress in _WITH_COVER:
         yield _cover(telling.task, telling.zone)
+
+
+def _of(output: Mapping[str, Any]) -> str:
+    """What the value of an output is, in brackets; of an outcome that is plain."""
+    kind = output.get("type", {})
+    if any(one.get("system") == OUTCOME for one in kind.get("coding", ())):
+        return ""
+    words = _words(kind)
+    return f" ({words})" if words else ""
 
 
 def _said(output: Mapping[str, Any]) -> str | None:
