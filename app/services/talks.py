@@ -14,6 +14,7 @@ from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
 from app.store.queries import ColumnIn, IndexIn, Query
 from fhir_mappings.build_spoken import Side
+from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
 
 _SYSTEM: Final = Actor.system("talks")
@@ -41,7 +42,8 @@ async def source_of(hub: Hub, actor: Actor, task_id: str) -> Resource:
 async def children_of(hub: Hub, source: str) -> list[Resource]:
     """The Tasks of all partners that were asked, oldest first."""
     asked = Query("Task", (ColumnIn("part_of", (f"Task/{source}",)),), limit=_MANY)
-    found = [decoded(row) for row in await hub.store.reader(_SYSTEM).search(asked)]
+    tasks = [decoded(row) for row in await hub.store.reader(_SYSTEM).search(asked)]
+    found = [task for task in tasks if not is_checklist(task)]
     return sorted(found, key=lambda task: (task.get("authoredOn", ""), task["id"]))
 
 

@@ -235,7 +235,7 @@ def _source_told(
     become: Mapping[str, Resource], current: Resource, step: lifecycle.SourceStep | None, family: _Referral
 ) -> dict[str, Resource]:
     """The hospital's Task, where it has to say something else of how the answer of a partner came."""
-    if family.source is None or "partOf" not in current:
+    if family.source is None or "partOf" not in current or is_checklist(current):
         return {}
     source = become.get(family.source["id"], family.source)
     follows = step is not None and "mirrors-child" in step.codes

@@ -13,6 +13,7 @@ from fhir_mappings.checklist import items_of
 from schemas.codes.local import INTAKE_ITEM, REPORT, TASK_CODE, concept
 from tests.contract.fhir_callers import OUTPUT, Caller, Resource, caller, discharge
 from tests.contract.http_messages import METHADONE
+from tests.contract.phone_talks import DIAZ, parameters, spoken
 from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, offered, scene
 from tests.hub_fixtures import PARTNER, World
 
@@ -225,6 +226,21 @@ async def test_a_cancelled_discharge_ends_it_and_the_next_one_asks_anew(world: W
     await discharge(world, web, 1, event_id="HTEST-again", occurred_at="2026-06-05T18:00:00-04:00")
     worked = await two.hospital.search(f"Task?code={TASK_CODE}|intake-checklist")
     assert sorted(one["status"] for one in worked) == ["cancelled", "in-progress"]
+
+
+async def test_who_answers_by_phone_is_the_partner_and_not_the_hospitals_own_list(two: Two) -> None:
+    source, worked = await two.source(), await two.worked()
+    own = await two.hospital.post(f"Task/{worked['id']}/$confirm-answer", parameters(by=DIAZ))
+    assert own.status_code == 403, "it was asked by nobody"
+    answer = await two.hospital.post(f"Task/{source['id']}/$record-answer", spoken("accepted"))
+    assert answer.status_code == 200, answer.text
+    assert (await two.child())["status"] == "accepted"
+    assert (await two.worked())["status"] == "in-progress"
+    assert "ecg" in await two.open()
+    await two.confirm("ecg")
+    assert (await two.source())["meta"]["versionId"] == answer.json()["meta"]["versionId"], (
+        "its own list changes no answer"
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
