@@ -44,12 +44,17 @@ async def sent(world: World, web: httpx.AsyncClient) -> tuple[Caller, Caller, Ca
     return hospital, await caller(world, web, world.harbor), await caller(world, web, house.organization)
 
 
+def of_the_directory(one: Resource) -> bool:
+    """Where partners are, which everyone who takes part may know, and which tells of no person."""
+    return one["id"].endswith("-place")
+
+
 async def everything(partner: Caller) -> list[Resource]:
     """All that one partner can find, with histories and its packet."""
     (task,) = await partner.search("Task")
     kinds = ("Task", "ServiceRequest", "Patient", "Observation", "Consent", "Condition", "Encounter", "Location")
     more = ("MedicationAdministration", "MedicationRequest", "MedicationDispense", "Coverage", "Provenance")
-    found = [one for kind in (*kinds, *more) for one in await partner.search(kind)]
+    found = [one for kind in (*kinds, *more) for one in await partner.search(kind) if not of_the_directory(one)]
     packet = await partner.read(f"Task/{task['id']}/$packet")
     history = await partner.read(f"Task/{task['id']}/_history")
     return [*found, *(one["resource"] for bundle in (packet, history) for one in bundle["entry"])]
