@@ -46,7 +46,7 @@ async def sent(world: World, web: httpx.AsyncClient) -> tuple[Caller, Caller, Ca
 
 def of_the_directory(one: Resource) -> bool:
     """Where partners are, which everyone who takes part may know, and which tells of no person."""
-    return one["id"].endswith("-place")
+    return str(one["id"]).endswith("-place")
 
 
 async def everything(partner: Caller) -> list[Resource]:
