@@ -10,6 +10,8 @@ from typing import Any
 
 Resource = dict[str, Any]
 Views = Mapping[str, list[Resource]]
+_DIRECTORY = frozenset({"Organization", "HealthcareService", "Location"})
+"""What tells of partners and of no person."""
 LOCAL = "https://throughline.org/fhir/StructureDefinition"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
@@ -142,7 +144,7 @@ class Seen:
 
     def disclosed(self) -> list[str]:
         """Types of what a partner can find, besides the directory."""
-        return [name for name, found in self.partner.items() if found and name != "Organization"]
+        return [name for name, found in self.partner.items() if found and name not in _DIRECTORY]
 
 
 Check = Callable[[Seen], bool]
