@@ -158,3 +158,16 @@ async def test_a_decline_is_told_when_nobody_else_is_asked_any_more(
         assert await scene.told(1) == ["Needs a person"]
         await scene.settled()
     assert len(receiver.came) == 1
+
+
+async def test_the_checklist_of_the_hospital_is_nobody_who_took_the_person(scene: Answered) -> None:
+    asked = PARTNER | {"intake_checklist": [{"code": "labs"}]}
+    await registration.import_partners(scene.hub, json.dumps([asked]).encode())
+    await scene.take_in(1)
+    child = await scene.child(1)
+    (worked,) = [one for one in await scene.hospital.search("Task") if "basedOn" in one]
+    assert worked["status"] == "in-progress"
+    async with telling(scene.hub):
+        await scene.move(child, "accepted")
+        assert await scene.told(1) == ["Accepted"]
+    assert "Partner: HTEST Harbor OTP" in scene.receiver.came[0].text
