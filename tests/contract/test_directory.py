@@ -189,7 +189,7 @@ async def test_eight_answers_make_a_partner_and_leave_the_rest_unknown(world: Wo
         "no_photo_id": "no",
         "benzodiazepines": "yes",
         "pregnancy": "",
-        "reached": "portal fax 555-0100",
+        "reached": "portal 555-0100",
     }
     assert len(partner_setup.QUESTIONS) == 8
     made = await partner_setup.set_up(world.hub, partner_setup.answers_of(json.dumps(answers).encode()))
