@@ -20,6 +20,8 @@ Resource = dict[str, Any]
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OF_THE_HUB: Final = re.compile(rf'(?P<id>{_UUID})|(?P<tag>W/\\*"[^"\\]{{20,}})')
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|\+00:00)")
+_ANSWER_BY: Final = re.compile(r'("answerBy", ?"valueDateTime": ?")[^"]*')
+"""Counts from the moment of asking, in whole minutes."""
 """Of the hub's clock; what was sent has no fraction."""
 _CURSOR: Final = re.compile(r"(?<=_cursor=)[\w%.-]+")
 _PASSING: Final = frozenset({"x-request-id", "last-modified", "date"})
@@ -90,7 +92,7 @@ class Transcript:
 
 
 def _fleeting(text: str) -> str:
-    return _CURSOR.sub("", _INSTANT.sub("", text))
+    return _CURSOR.sub("", _ANSWER_BY.sub(r"\1", _INSTANT.sub("", text)))
 
 
 def _text(value: Any) -> str:
