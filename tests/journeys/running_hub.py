@@ -28,6 +28,7 @@ Resource = dict[str, Any]
 Reply = dict[str, Any] | list[dict[str, Any]]
 HOST = "127.0.0.1"
 SEVERAL_SECONDS = 15.0
+_OF_THE_DIRECTORY = ("-service", "-place", "-contact", "-contact-role")
 
 
 def command(*arguments: str, code: int | None = 0) -> Any:
@@ -126,6 +127,13 @@ class Caller:
         offered = self.web.get("/fhir/R4/metadata").json()["rest"][0]["resource"]
         searched = [one["type"] for one in offered if any(i["code"] == "search-type" for i in one["interaction"])]
         return {name: self.search(f"{name}?_count=500") for name in searched if name != "AuditEvent"}
+
+    def beside_the_directory(self) -> dict[str, list[Resource]]:
+        """The same but for what partners offer, where, and whom to ask: everyone who takes part sees that."""
+        return {
+            name: [one for one in found if not one["id"].endswith(_OF_THE_DIRECTORY)]
+            for name, found in self.everything().items()
+        }
 
 
 OUTPUT: Resource = {

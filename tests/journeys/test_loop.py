@@ -150,15 +150,6 @@ def test_the_hospital_and_the_hub_see_a_child_that_is_only_the_partners(scene: S
     assert "groupIdentifier" not in child
 
 
-def beside_the_directory(who: Caller) -> dict[str, list[Resource]]:
-    """All that somebody sees, but for who takes part, what they offer, and where: everyone sees that."""
-    seen = {
-        name: [one for one in found if name != "Organization" and not one["id"].endswith(("-service", "-place"))]
-        for name, found in who.everything().items()
-    }
-    return {name: found for name, found in seen.items() if found}
-
-
 # ---- a partner says no
 
 
@@ -171,8 +162,8 @@ def test_a_rejection_leaves_the_source_requested_and_asks_for_a_person(scene: Sc
     source = scene.source()
     assert (source["status"], business_status(source)) == ("requested", ["needs-a-person"])
     assert scene.child()["status"] == "rejected"
-    packet = beside_the_directory(scene.partner)
-    assert packet.keys() <= {"Task", "ServiceRequest"}
+    packet = scene.partner.beside_the_directory()
+    assert {name for name, found in packet.items() if found} <= {"Task", "ServiceRequest", "Organization"}
     again = scene.partner.set_status(scene.child(), "accepted")
     assert again.status_code == 422
 
@@ -419,7 +410,8 @@ def test_a_unit_that_is_or_may_be_part_2_shows_nothing_without_consent(unit: str
     assert scene.source()["status"] == "draft"
     assert scene.request_of(scene.source())["status"] == "draft"
     for who in ("HTEST Harbor OTP", "HTEST Peers", "north"):
-        assert beside_the_directory(scene.hub.caller(who)) == {}, who
+        seen = {name: found for name, found in scene.hub.caller(who).beside_the_directory().items() if found}
+        assert list(seen) == ["Organization"], who
     reasons = {one["code"] for one in scene.hub.ledger()[-1]["reasons"]}
     assert "no-consent" in reasons
 

@@ -90,14 +90,14 @@ def _see(hub: RunningHub, folder: Path, expected: Resource, kind: str) -> Seen:
     hospital = hub.caller(expected["sender"])
     with _door(hub, hospital, kind) as send:
         acks = [send((folder / one["file"]).read_bytes()) for one in expected["messages"]]
-    views = hospital.everything()
+    views = hospital.beside_the_directory()
     histories = [
         [entry["resource"] for entry in hospital.fhir(f"Task/{task['id']}/_history")["entry"]]
         for task in views["Task"]
         if "partOf" not in task
     ]
     partner = hub.caller(PARTNER)
-    return Seen(folder, expected, acks, hub.ledger(), views, partner.everything(), histories, _kept)
+    return Seen(folder, expected, acks, hub.ledger(), views, partner.beside_the_directory(), histories, _kept)
 
 
 def _accounted(seen: Seen) -> list[str]:
