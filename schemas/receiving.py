@@ -1,13 +1,13 @@
 """How an organisation wants to be told that it is asked, and the numbers that may be used for it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from schemas.base import Day, Model
 
 Way = Literal["poll", "subscribe", "push", "portal", "manual", "sms", "fax", "email"]
-"""``manual``: a person of the hospital prints, and phones or faxes."""
+"""``manual``: a person of the hospital prints, and phones or faxes. ``push``: to its own FHIR server."""
 E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 """A number of the telephone network with its country: ``+15550100199`` (ITU-T E.164)."""
 
@@ -25,15 +25,14 @@ class Receiving(Model):
     """What a partner's profile says of how it is told."""
 
     receives_by: list[Way] = Field(default_factory=list, max_length=8)
-    """Every way that is used. Polling works without being named."""
+    """How it learns of a referral, its first choice first; empty = not said. Polling works without being named."""
     sms: AttestedNumber | None = None
-    """Told only that there is something new, and where to look."""
+    """Told only that there is something new, and where to look. Without it a person does it."""
     fax: AttestedNumber | None = None
-    """Sent a cover sheet, and the packet where consent permits it."""
+    """Sent a cover sheet, and the packet where consent permits it. Without it a person does it."""
 
-    @model_validator(mode="after")
-    def _has_its_numbers(self) -> Self:
-        for way, number in (("sms", self.sms), ("fax", self.fax)):
-            if way in self.receives_by and number is None:
-                raise ValueError(f"receives_by {way} needs {way}: number, attested_by, attested_at")
-        return self
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody must tell it: it asks for that, or nobody vouches for a number that a machine could use."""
+        wanted = {"manual"} | {way for way, number in (("sms", self.sms), ("fax", self.fax)) if number is None}
+        return not wanted.isdisjoint(self.receives_by)

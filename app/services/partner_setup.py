@@ -16,8 +16,8 @@ from schemas.hours import WEEKDAYS
 Fields = dict[str, Any]
 _DAYS: Final = "|".join(WEEKDAYS)
 _SPAN: Final = re.compile(rf"({_DAYS})(?:-({_DAYS}))?\s+(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
-_WAYS: Final = ("poll", "subscribe", "push", "portal", "manual", "email")
-"""Those that need no attested number; a text message or a fax needs one, see ``schemas.receiving``."""
+_WAYS: Final = ("poll", "subscribe", "push", "portal", "manual", "sms", "fax", "email")
+"""A text message or a fax is a person's work until somebody vouches for a number, see ``schemas.receiving``."""
 _TRI: Final = frozenset({"yes", "no", "unknown"})
 _DRUGS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 

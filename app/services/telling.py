@@ -18,12 +18,14 @@ FAILED: Final = "failed:"
 
 def jobs_for(profile: PartnerProfile | None, child: Child, now: datetime) -> list[Job]:
     """What falls due because a partner is asked, to be written in the same commit as its Task."""
-    ways = profile.receives_by if profile is not None else []
-    wanted = [kind for way, kind in (("sms", SMS), ("fax", FAX)) if way in ways]
+    if profile is None:
+        return []
+    numbers = (("sms", profile.sms, SMS), ("fax", profile.fax, FAX))
+    wanted = [kind for way, number, kind in numbers if number is not None and way in profile.receives_by]
     return [Job(f"{kind}:{child.task}", kind, child.task, micros(now)) for kind in wanted]
 
 
 def reminders_for(profile: PartnerProfile | None, child: Child, now: datetime) -> list[Job]:
     """What falls due because a partner is reminded: a text message, where it is told by one."""
-    wanted = profile is not None and "sms" in profile.receives_by
+    wanted = profile is not None and profile.sms is not None and "sms" in profile.receives_by
     return [Job(f"{SMS}:{child.task}:again", SMS, child.task, micros(now))] if wanted else []

@@ -5,7 +5,7 @@ Nothing of it is kept: an answer, however it comes, takes the line away. It name
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.core.actor import Actor
@@ -137,7 +137,7 @@ def _why(child: Resource, source: Resource, known: _Known) -> Iterator[str]:
     partner = _id_of(child["owner"])
     profile = known.directory.partners.get(partner)
     if child["status"] == "requested":
-        if profile is not None and "manual" in profile.receives_by:
+        if profile is not None and profile.by_hand:
             yield "manual"
         for kind, code in ((telling.SMS, "sms-failed"), (telling.FAX, "fax-failed")):
             if known.outcomes.get((kind, child["id"]), "").startswith(telling.FAILED):
@@ -174,7 +174,7 @@ def _line(child: Resource, source: Resource, why: list[str], known: _Known, need
     calls = [one for one in _said(source, partner, known) if build_spoken.category_of(one) == "call"]
     names = known.directory.names
     return Todo(
-        due_by=due.isoformat(timespec="seconds"),
+        due_by=due.astimezone(UTC).isoformat(timespec="seconds"),
         overdue=due < known.now,
         hospital=names.get(_id_of(source["requester"]), ""),
         partner=names.get(partner, ""),

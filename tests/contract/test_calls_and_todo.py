@@ -119,13 +119,20 @@ async def test_a_partner_that_is_told_by_hand_stands_in_the_list_until_it_answer
 
 async def test_the_time_to_answer_counts_in_the_intake_hours_of_the_partner(talkers: Talkers) -> None:
     days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-    soon = (datetime.now(UTC) + timedelta(hours=30)).date()
     hours = [{"days": days, "opens": "09:00", "closes": "09:10"}]
     await by_hand(talkers.world, intake_hours=hours, time_zone="UTC", response_minutes=15)
-    (line,) = await todos(talkers.world)
-    due = datetime.fromisoformat(line.due_by)
-    assert (due.hour, due.minute) == (9, 5)
-    assert due.date() in {soon - timedelta(days=1), soon, soon + timedelta(days=1)}
+    await discharge(talkers.world, talkers.web, 2)
+    first, second = [datetime.fromisoformat(line.due_by) for line in await todos(talkers.world)]
+    assert first < second
+    assert (second.hour, second.minute) == (9, 5)
+
+
+async def test_where_nobody_vouches_for_a_number_a_person_does_it(talkers: Talkers) -> None:
+    await by_hand(talkers.world, receives_by=["fax"])
+    await discharge(talkers.world, talkers.web, 2)
+    assert [line.why for line in await todos(talkers.world)] == [["manual"], ["manual"]]
+    jobs = await talkers.world.hub.store.database.fetch("select kind from job where kind = 'send-fax'")
+    assert not jobs
 
 
 async def test_the_most_urgent_stands_first_and_only_of_the_hospital_that_is_named(

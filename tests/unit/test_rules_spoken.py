@@ -89,7 +89,7 @@ def test_the_hospitals_task_says_it_as_long_as_it_follows() -> None:
     assert spoken.mark_of(disputed) == spoken.DISPUTED
 
 
-# ---- when a person must have done it
+# ---- when a machine gives up
 
 
 def test_waits_grow_and_end() -> None:
@@ -102,11 +102,16 @@ def test_waits_grow_and_end() -> None:
 VOUCHED = {"number": "+15550100111", "attested_by": "HTEST Diaz", "attested_at": "2026-06-01"}
 
 
-def test_a_way_that_needs_a_number_has_one_that_somebody_vouches_for() -> None:
-    assert PartnerProfile(name="HTEST", receives_by=["sms"], sms=VOUCHED).sms is not None
-    for wrong in (
-        {"receives_by": ["sms"]},
+def test_a_number_is_used_only_where_somebody_vouches_for_it() -> None:
+    assert not PartnerProfile(name="HTEST", receives_by=["sms"], sms=VOUCHED).by_hand
+    assert not PartnerProfile(name="HTEST", receives_by=["poll"]).by_hand
+    for told in (
         {"receives_by": ["fax"], "sms": VOUCHED},
+        {"receives_by": ["poll", "manual"]},
+        {"receives_by": ["sms"]},
+    ):
+        assert PartnerProfile(name="HTEST", **told).by_hand
+    for wrong in (
         {"receives_by": ["pigeon"]},
         {"sms": {**VOUCHED, "number": "555-0100"}},
         {"sms": {"number": VOUCHED["number"]}},
