@@ -94,10 +94,16 @@ def _read(inputs: ClockLine | None) -> list[str]:
     supplies = [*inputs["supply"], *(one for supply in inputs["supply_beside"] for one in supply)]
     return [
         f"read last ({inputs['zone']}):",
-        *(f"  {name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in facts),
+        *(f"  {name}: {_told(name, value)}" for name, value in facts),
         *(f"  supply: {_supply(one)}" for one in supplies),
         *(f"  doubt: {doubt}" for doubt in inputs["doubts"]),
     ]
+
+
+def _told(name: str, value: Any) -> str:
+    if name == "schedule":
+        return f"every {value / 3600:g} h"
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _supply(one: ClockLine) -> str:

@@ -8,5 +8,5 @@ from tests.hub_fixtures import World
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
-async def test_exactly_one_of_sixteen_wins(world: World, web: httpx.AsyncClient, database_url: str) -> None:
-    assert await claimed(world, web, database_url, claimants=16, rounds=5) == 5
+async def test_exactly_one_of_eight_wins(world: World, web: httpx.AsyncClient, database_url: str) -> None:
+    assert await claimed(world, web, database_url, claimants=8, rounds=3) == 3
