@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from app.rules import policies
+from app.rules.drugs import Drug
 from app.rules.hours import Calendar
-from app.rules.policies.base import Clause, Drug, Finding, Held, Person
+from app.rules.policies.base import Clause, Finding, Held, Person
 from app.rules.verdict import Reason
 from schemas.facets import Capacity, Facet
 from schemas.partner import PartnerProfile

@@ -14,9 +14,10 @@ from app.core import json
 from app.core.clock import micros
 from app.core.crypto import Keys, seal
 from app.core.ids import uuid7
-from app.rules import coverage, coverage_changes, lifecycle, routing
+from app.rules import coverage, coverage_changes, lifecycle
 from app.rules.coverage_inputs import CoverageInput, Doubt
 from app.rules.coverage_supply import contradicted
+from app.rules.drugs import drug_of
 from app.rules.hours import Calendar
 from app.rules.last_dose import Charted, last_dose
 from app.services.clock_answers import DUE, MOUD
@@ -242,7 +243,7 @@ def _partners(situation: Situation, need: NeedLink | None, task_of: TaskOf) -> l
         if task_of(child.task)["status"] in lifecycle.ENGAGED and child.partner in known:
             return [known[child.partner]]
     product = situation.triage.product
-    drug = routing.drug_of(product.drug) if product else None
+    drug = drug_of(product.drug) if product else None
     return [
         one for one in known.values() if one.active and MOUD in one.needs and (not one.products or drug in one.products)
     ]

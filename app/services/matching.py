@@ -7,9 +7,9 @@ from typing import Final
 
 from app.core.clock import micros
 from app.rules import matching
+from app.rules.drugs import Drug, drug_of
 from app.rules.hours import Calendar
-from app.rules.policies.base import Drug, Person
-from app.rules.routing import drug_of
+from app.rules.policies.base import Person
 from app.services.parties import party_of
 from app.services.situation import Situation
 from app.store.accounts import Directory

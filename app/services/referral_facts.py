@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, cast
 
-from app.rules import routing
+from app.rules.drugs import drug_of
 from app.rules.hours import Calendar
 from app.services.matching import policies_of
 from app.services.situation import Situation
@@ -42,7 +42,7 @@ def offer_facts(
 ) -> offer.OfferFacts:
     """What a partner may be told before anybody has consented; ``partner`` is the organisation whose policies count."""
     product = situation.triage.product
-    drug = routing.drug_of(product.drug) if product else None
+    drug = drug_of(product.drug) if product else None
     zone = situation.sender.zone(situation.file.content.record.facility)
     types = {one["resourceType"] for one in clinical}
     return offer.facts_of(

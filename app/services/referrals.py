@@ -1,7 +1,7 @@
 """The life of one visit's referral: opened as draft, requested from a partner, updated, taken back.
 
 ``settle`` looks at a visit as it now stands, at the rows as they are stored, and answers with what
-is to be written. It decides nothing by itself: triage, consent, routing, coverage and lifecycle do.
+is to be written. It decides nothing by itself: triage, consent, matching, deadlines, coverage and lifecycle do.
 """
 
 from collections.abc import Sequence

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 
+from app.rules.drugs import Drug
 from schemas.facets import Amount, Facet, Tri
 
-Drug = Literal["methadone", "buprenorphine", "naltrexone"]
 Answer = Literal["conflict", "fits", "unknown", "not-asked"]
 Weight = Literal["excludes", "lowers", "shown"]
 """What a conflict does: it excludes; it lowers the rank and no more; it is shown and changes nothing."""
