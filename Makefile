@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadsc
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint bench chaos fuzz agreement docs lock clean
+.PHONY: help demo test conformance lint bench chaos world fuzz agreement docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ bench: $(DEVELOPMENT) ## the hub on PostgreSQL against ceilings of the same run,
 
 chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+world: $(DEVELOPMENT) ## ninety days of a made-up world on a moved clock, its figures as JSON; ARGS="--days 10" for fewer
+	@exec $(BIN)/python -m tests.world.run $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## ten minutes of broken messages, and the property tests with many more examples than the suite takes
 	@THROUGHLINE_FUZZ_SECONDS=$${THROUGHLINE_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
