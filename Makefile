@@ -40,7 +40,7 @@ bench: $(DEVELOPMENT) ## the hub on PostgreSQL against ceilings of the same run,
 	@exec $(BIN)/python -m tests.bench.run $(ARGS)
 
 chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
-	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+	@THROUGHLINE_CLAIM_ROUNDS=$${THROUGHLINE_CLAIM_ROUNDS:-200} $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 world: $(DEVELOPMENT) ## ninety days of a made-up world on a moved clock, its figures as JSON; ARGS="--days 10" for fewer
 	@exec $(BIN)/python -m tests.world.run $(ARGS)

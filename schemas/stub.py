@@ -44,6 +44,8 @@ class Child(Model):
     """What the hospital may see of what the partner reports."""
     answer_by: Instant | None = None
     """Until when its answer was asked for."""
+    minutes: int | None = None
+    """Within how many minutes of its hours that was."""
     reminded_at: Instant | None = None
     together: bool = False
     """It was told that others are asked at the same time."""

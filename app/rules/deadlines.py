@@ -82,10 +82,17 @@ class Asked:
     """Code of its refusal, where it gave one of ours."""
     closed: bool = False
     """It takes no part any more."""
+    answer_by: datetime | None = None
+    """Until when its answer was asked for, as it was told; it is held to that, whatever changes afterwards."""
+
+    @property
+    def due(self) -> datetime:
+        """By when it has answered."""
+        return self.answer_by or self.answering.due(self.asked_at)
 
     def waits(self, now: datetime) -> bool:
         """Whether its answer may still come in time."""
-        return self.status == "requested" and not self.closed and self.answering.due(self.asked_at) > now
+        return self.status == "requested" and not self.closed and self.due > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,7 @@ def _hurry(waiting: Sequence[Asked], candidates: Sequence[Next], gap: datetime |
     """Whether, once those who were asked have answered, the gap comes before the next intake hour of everybody else."""
     if gap is None:
         return False
-    answered = max(one.answering.due(one.asked_at) for one in waiting)
+    answered = max(one.due for one in waiting)
     if candidates[0].answering.slot(now, gap) is not True:
         # It can't keep the gap from coming. It may still be the quicker one where nobody who waits can, either.
         return answered >= gap or not any(one.answering.slot(now, gap) for one in waiting)
@@ -210,7 +217,7 @@ def _look_at(
     waiting: Sequence[Asked], candidates: Sequence[Next], gap: datetime | None, now: datetime
 ) -> datetime | None:
     """The next answer that falls due, reminder, end of a last intake hour, or the gap."""
-    moments = [one.answering.due(one.asked_at) for one in waiting]
+    moments = [one.due for one in waiting]
     moments += [one.answering.reminder(one.asked_at) for one in waiting if not one.reminded]
     if gap is not None:
         moments.append(gap)

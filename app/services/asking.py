@@ -140,10 +140,17 @@ class Asking:
         if asked is not None:
             self._work.apply(need, asked)
         now = self._work.now.now
-        due = self._answering(need, partner).due(now)
-        # A person reads minutes; none is taken away from it.
-        answer_by = due.replace(second=0, microsecond=0) + (timedelta(minutes=1) if due.second else timedelta())
-        child = Child(partner=partner, service_request=uuid7(), task=uuid7(), answer_by=answer_by, together=together)
+        answering = self._answering(need, partner)
+        due = answering.due(now)
+        child = Child(
+            partner=partner,
+            service_request=uuid7(),
+            task=uuid7(),
+            # A person reads minutes; none is taken away from it.
+            answer_by=due.replace(second=0, microsecond=0) + (timedelta(minutes=1) if due.second else timedelta()),
+            minutes=answering.within // timedelta(minutes=1),
+            together=together,
+        )
         need.children.append(child)
         outcome = self._work.showing.decide(need, child)
         self._work.put_child(need, child)
@@ -197,19 +204,20 @@ class Asking:
             child.partner,
             task["status"],
             datetime.fromisoformat(task["authoredOn"]),
-            self._answering(need, child.partner),
+            self._answering(need, child.partner, child.minutes),
+            answer_by=child.answer_by,
             reminded=child.reminded_at is not None,
             reason=_reason_of(task) if task["status"] == "rejected" else "",
             closed=profile is None or not profile.active,
         )
 
-    def _answering(self, need: NeedLink, partner: str) -> Answering:
-        """What the partner promised, or what the hospital asks for at this priority."""
+    def _answering(self, need: NeedLink, partner: str, minutes: int | None = None) -> Answering:
+        """What the partner promised, or what the hospital asks for at this priority; ``minutes`` if it was asked."""
         profile = self._work.now.directory.partners.get(partner)
         promised = profile.response_minutes if profile else None
         priority: Priority = self._work.task(need.task).get("priority", "routine")
         wanted = self._work.now.sender.answer_minutes.get(priority, ANSWER_MINUTES[priority])
-        within = timedelta(minutes=promised or wanted)
+        within = timedelta(minutes=minutes or promised or wanted)
         if profile is None:
             return Answering(within)
         dosing = dosing_calendar(profile) if self._returns(need) and partner == self._home() else None

@@ -22,14 +22,17 @@ from app.services.hub import Hub, Registry
 from app.store.store import connect
 from schemas.resources import ALL
 from tests.hub_fixtures import FAST, World
+from tests.hub_times import without_hub_times
 
 Resource = dict[str, Any]
 FOLDER = Path(__file__).parent / "three_ways"
 NOW = datetime(2026, 6, 5, 18, 30, tzinfo=UTC)
+_BESIDE = frozenset({"Provenance", "HealthcareService", "PractitionerRole"})
+"""Where it comes from; and the directory, which is there before anybody is discharged."""
 _TYPES = sorted(
     name
     for name, spec in ALL.items()
-    if "search-type" in spec.interactions and name != "Provenance" and not spec.rendered
+    if "search-type" in spec.interactions and name not in _BESIDE and not spec.rendered
 )
 _NOT_OF_THE_DISCHARGE = frozenset({"id", "meta", "authoredOn", "lastModified", "groupIdentifier"})
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -65,16 +68,15 @@ async def seen(world: World, web: httpx.AsyncClient, organization: str) -> list[
     found: list[Resource] = []
     for name in _TYPES:
         answer = await web.get(f"/fhir/R4/{name}?_count=200", headers=headers)
-        found += [entry["resource"] for entry in answer.json().get("entry", [])]
+        entries = (entry["resource"] for entry in answer.json().get("entry", []))
+        found += [one for one in entries if not one["id"].endswith("-place")]
     return list(told_apart(found))
 
 
 def of_the_discharge(resource: Resource) -> Resource:
     """The resource without what the hub's own clock says."""
     own = {name: value for name, value in resource.items() if name not in _NOT_OF_THE_DISCHARGE}
-    if "extension" in own:
-        own["extension"] = [one for one in own["extension"] if not one["url"].endswith("/answer")]
-    return own
+    return without_hub_times(own)
 
 
 def told_apart(resources: list[Resource]) -> Iterator[Resource]:
@@ -84,15 +86,7 @@ def told_apart(resources: list[Resource]) -> Iterator[Resource]:
     names = {one: f"{plain[one]['resourceType'].lower()}-{number}" for number, one in enumerate(ordered, 1)}
     for one in ordered:
         text = _ID.sub(lambda found: names.get(found[0], "unseen"), json.dumps(plain[one], sort_keys=True))
-        yield without_computed_at(json.loads(text))
-
-
-def without_computed_at(resource: Resource) -> Resource:
-    """The coverage clock says when it was computed: an instant of the hub."""
-    for one in resource.get("extension", ()):
-        if "extension" in one:
-            one["extension"] = [part for part in one["extension"] if part["url"] != "computedAt"]
-    return resource
+        yield json.loads(text)
 
 
 def as_text(views: dict[str, list[Resource]]) -> str:

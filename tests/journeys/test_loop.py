@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contract.http_messages import event
+from tests.hub_times import without_hub_times
 from tests.journeys.running_hub import OUTPUT, Caller, Resource, RunningHub, ack_code, because, command, running
 from tests.journeys.stay import HARBOR, MERCY, NORTH, PEERS, Stay
 from tests.journeys.visit_views import LOCAL, codes, utc
@@ -87,9 +88,10 @@ def reason(task: Resource) -> list[str]:
 
 
 def coverage(task: Resource) -> dict[str, str]:
-    """Parts of the coverage extension, flags left out."""
+    """Parts of the coverage extension, flags and when it was computed left out."""
     found: Resource = next(
-        (one for one in task.get("extension", []) if one["url"] == f"{LOCAL}/coverage"), {"extension": []}
+        (one for one in without_hub_times(task).get("extension", []) if one["url"] == f"{LOCAL}/coverage"),
+        {"extension": []},
     )
     return {
         part["url"]: str(value)
@@ -328,7 +330,8 @@ def _told(hospital: Caller, mrn: str) -> Resource:
     (patient,) = hospital.search(f"Patient?identifier={mrn}")
     about = f"patient=Patient/{patient['id']}"
     # A moment without any drug ends the draft; what a later fact opens is the referral.
-    tasks = [task for task in hospital.search(f"Task?{about}") if task["status"] != "cancelled"]
+    found = [task for task in hospital.search(f"Task?{about}") if task["status"] != "cancelled"]
+    tasks = [without_hub_times(task) for task in found]
     doses = hospital.search(f"MedicationAdministration?{about}")
     supplies = hospital.search(f"MedicationDispense?{about}")
     (encounter,) = hospital.search(f"Encounter?{about}")

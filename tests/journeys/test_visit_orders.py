@@ -30,6 +30,7 @@ from app.services.writing import decoded, without_server_meta
 from app.store.store import connect
 from schemas.sender import Sender
 from tests.hub_fixtures import FAST
+from tests.hub_times import without_hub_times
 
 VISITS = Path(__file__).parents[2].parent / "shared" / "visits"
 SENDERS = ("northgate", "stclare", "redrock")
@@ -128,7 +129,7 @@ async def _visible(hub: Hub) -> dict[str, list[str]]:
         "where r.type not in ('Provenance', 'Organization')"
     )
     stored = await hub.store.reader(Actor.system("test")).by_ids(sorted({row[1] for row in rows}))
-    content = {row.id: without_server_meta(decoded(row)) for row in stored}
+    content = {row.id: without_hub_times(without_server_meta(decoded(row))) for row in stored}
     directory = await hub.registry.current()
     persons = {
         resource["id"]: resource["identifier"][0]["value"]

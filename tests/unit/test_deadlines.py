@@ -1,5 +1,6 @@
 """Who is asked when: one after another, in the partner's own hours, several at once only against the gap."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -179,3 +180,10 @@ def test_nothing_changes_before_the_next_look(
         return
     second = plan(before, some, gap=gap, now=later)
     assert (second.ask, second.remind, second.withdraw, second.reasons) == ((), (), (), first.reasons)
+
+
+def test_a_partner_is_held_to_the_time_that_it_was_told() -> None:
+    told = replace(asked("a", DAILY, at("20T06:30")), answer_by=at("20T09:00"))
+    some = [Next("b", DAILY)]
+    assert plan([told], some, gap=None, now=at("20T08:59")).ask == ()
+    assert plan([told], some, gap=None, now=at("20T09:00")).withdraw == ("a",)
