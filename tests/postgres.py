@@ -11,11 +11,12 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from tests.scratch import folder, spare_port
 _STARTS = 3  # the port is free when asked for, but may be taken before the server binds it
 _SECONDS = 60
 _MARK = "---- answered"
+_PREFIX = "throughline-pg-"
+_OWNER = "owner"
+"""The file in a cluster's home that names the process it was made for."""
 
 FreshDatabase = Callable[..., str]
 """``fresh_database(template="template1") -> url``"""
@@ -231,7 +235,9 @@ def cluster() -> Iterator[PostgresServer]:
     binaries = find_bin()
     if binaries is None:
         missing("postgres", "pg_ctl not found")
-    home = Path(tempfile.mkdtemp(prefix="throughline-pg-", dir=folder()))
+    _sweep()
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder()))
+    (home / _OWNER).write_text(str(os.getpid()))
     try:
         server = start(binaries, home)
         try:
@@ -240,6 +246,25 @@ def cluster() -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove what a run left that was killed: its server would run on, and its files might fill the memory."""
+    for owner in folder().glob(f"{_PREFIX}*/{_OWNER}"):
+        with suppress(OSError, ValueError):
+            if _runs(int(owner.read_text())):
+                continue
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(int((owner.parent / "data" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
+            shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

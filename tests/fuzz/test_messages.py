@@ -11,12 +11,13 @@ import time
 import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.mutations import mutated
-from tests.fuzz.targets import FOLDER, read_all
+from tests.fuzz.targets import FOLDER, TooSlow, read_all
 
 SECONDS = float(os.environ.get("THROUGHLINE_FUZZ_SECONDS", "60"))
 SEED = int(os.environ.get("THROUGHLINE_FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
@@ -42,7 +43,12 @@ def seeds() -> list[bytes]:
 
 
 def fault_of(work: Callable[[bytes], None], data: bytes) -> Fault | None:
+    """How the work fails on ``data``; it is too slow when it is so three times: a busy machine slows a try down too."""
     try:
+        for _ in range(2):
+            with suppress(TooSlow):
+                work(data)
+                return None
         work(data)
     except Exception as error:  # noqa: BLE001 - any of them is a fault
         last = traceback.extract_tb(error.__traceback__)[-1]
