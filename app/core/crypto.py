@@ -85,6 +85,9 @@ class Keys:
             sealed = b64decode(cursor, altchars=b"-_", validate=True)
         except ValueError as error:
             raise Unreadable from error
+        if b64encode(sealed, altchars=b"-_").decode() != cursor:
+            # Bits that no byte is made of: another text of the same bytes (RFC 4648 section 3.5).
+            raise Unreadable
         return _open(self._cursor, sealed, scope.encode())
 
 
