@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from app.core.addresses import Network
+from app.core.http import Outbound, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,17 @@ class Outside:
     fax: Provider | None = None
     mllp: Certificates = Certificates()
     """For receivers of MLLP with TLS."""
+
+
+async def posted(
+    outbound: Outbound, url: str, content: bytes, headers: Sequence[tuple[str, str]], seconds: float
+) -> Receipt:
+    """One POST; any 2xx is an arrival, and of anything else the reason is told."""
+    try:
+        status = await outbound.post(url, content=content, headers=headers, seconds=seconds)
+    except Unreachable as error:
+        return Receipt(arrived=False, reason=error.reason)
+    return Receipt(arrived=True) if 200 <= status < 300 else Receipt(arrived=False, reason=f"status-{status}")
 
 
 class Channel(Protocol):

@@ -10,8 +10,8 @@ import json
 from base64 import b64encode
 from typing import Final
 
-from app.channels.base import ANYWHERE, Channel, ChannelKind, Outside, Parcel, Provider, Receipt
-from app.core.http import Outbound, Unreachable
+from app.channels.base import ANYWHERE, Channel, ChannelKind, Outside, Parcel, Provider, Receipt, posted
+from app.core.http import Outbound
 
 _LIMIT: Final = 16 * 1024 * 1024
 
@@ -31,13 +31,7 @@ class Fax:
         told = [{"content_type": kind, "content": b64encode(content).decode()} for kind, content in documents]
         content = json.dumps({"to": parcel.to.removeprefix("tel:"), "documents": told}).encode()
         headers = [*self._provider.headers, *parcel.headers]
-        try:
-            status = await self._outbound.post(
-                self._provider.url, content=content, headers=headers, seconds=parcel.seconds
-            )
-        except Unreachable as error:
-            return Receipt(arrived=False, reason=error.reason)
-        return Receipt(arrived=True) if 200 <= status < 300 else Receipt(arrived=False, reason=f"status-{status}")
+        return await posted(self._outbound, self._provider.url, content, headers, parcel.seconds)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -5,8 +5,8 @@ right tomorrow. Carries what it is handed, up to whole resources, so only over T
 Limits: one attempt lasts as long as the parcel says, at most a minute; 64 KiB of the answer are read.
 """
 
-from app.channels.base import Channel, ChannelKind, Outside, Parcel, Receipt
-from app.core.http import Outbound, Unreachable
+from app.channels.base import Channel, ChannelKind, Outside, Parcel, Receipt, posted
+from app.core.http import Outbound
 
 
 class RestHook:
@@ -18,13 +18,7 @@ class RestHook:
     async def deliver(self, parcel: Parcel) -> Receipt:
         """One POST."""
         headers = [("content-type", parcel.content_type), ("user-agent", "throughline"), *parcel.headers]
-        try:
-            status = await self._outbound.post(
-                parcel.to, content=parcel.content, headers=headers, seconds=parcel.seconds
-            )
-        except Unreachable as error:
-            return Receipt(arrived=False, reason=error.reason)
-        return Receipt(arrived=True) if 200 <= status < 300 else Receipt(arrived=False, reason=f"status-{status}")
+        return await posted(self._outbound, parcel.to, parcel.content, headers, parcel.seconds)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -7,8 +7,8 @@ another attempt.
 
 import json
 
-from app.channels.base import ANYWHERE, Channel, ChannelKind, Outside, Parcel, Provider, Receipt
-from app.core.http import Outbound, Unreachable
+from app.channels.base import ANYWHERE, Channel, ChannelKind, Outside, Parcel, Provider, Receipt, posted
+from app.core.http import Outbound
 
 
 class Sms:
@@ -22,13 +22,7 @@ class Sms:
         """One text."""
         content = json.dumps({"to": parcel.to.removeprefix("tel:"), "text": parcel.content.decode()}).encode()
         headers = [*self._provider.headers, *parcel.headers]
-        try:
-            status = await self._outbound.post(
-                self._provider.url, content=content, headers=headers, seconds=parcel.seconds
-            )
-        except Unreachable as error:
-            return Receipt(arrived=False, reason=error.reason)
-        return Receipt(arrived=True) if 200 <= status < 300 else Receipt(arrived=False, reason=f"status-{status}")
+        return await posted(self._outbound, self._provider.url, content, headers, parcel.seconds)
 
     async def close(self) -> None:
         """Close every connection."""

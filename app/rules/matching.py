@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.rules.candidates import Call, Candidate, Ranked, Wanted, assess, weighing
+from app.rules.consent_flaws import plain
 from app.rules.verdict import Reason, Verdict
 
 __all__ = ["Call", "Candidate", "Choice", "Ranked", "Ranking", "Wanted", "assess", "choose_next", "rank"]
@@ -77,8 +78,8 @@ def rank(wanted: Wanted, candidates: Sequence[Candidate], *, now: datetime) -> R
         now: an aware instant.
     """
     route = wanted.routes.get(wanted.need)
-    known = {_plain(one.profile.name): one for one in candidates}
-    chosen = [one for name in wanted.choice if (one := known.get(_plain(name))) and one.profile.active]
+    known = {plain(one.profile.name): one for one in candidates}
+    chosen = [one for name in wanted.choice if (one := known.get(plain(name))) and one.profile.active]
     considered = [one for one in candidates if _considered(one, wanted, chosen)]
     found = [assess(one, wanted, now, chosen=one in chosen) for one in considered]
     in_time = any(one.standing == "eligible" and _gap(one) == 0 for one in found)
@@ -131,11 +132,6 @@ def _without_candidate(
         if not any(one.profile.active for one in named):
             return _reasons("no-route", "route-partner-inactive" if named else "route-partner-unknown")
     return () if found else _reasons("no-route", "no-candidate")
-
-
-def _plain(name: str) -> str:
-    """As names are compared: without regard to case and to how the words are spaced."""
-    return " ".join(name.split()).casefold()
 
 
 # ---- in which order

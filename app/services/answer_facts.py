@@ -9,7 +9,7 @@ from app.core.actor import Actor
 from app.rules import answering
 from app.services.hub import Hub
 from app.services.packets import permits_of
-from app.services.referral_facts import intake_calendar
+from app.services.partner_hours import intake_calendar
 from app.services.ways_back import way_back
 from app.services.writing import Resource, decoded
 from app.store.accounts import Directory

@@ -16,7 +16,7 @@ from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
 from app.services import matching, telling
 from app.services.due_looks import look_job
-from app.services.referral_facts import dosing_calendar, intake_calendar
+from app.services.partner_hours import dosing_calendar, intake_calendar
 from app.services.referral_work import MOUD, Work
 from app.services.sharing import told_of
 from app.services.situation import Reason

@@ -8,9 +8,9 @@ from typing import Final
 from app.core.clock import micros
 from app.rules import matching
 from app.rules.drugs import Drug, drug_of
-from app.rules.hours import Calendar
 from app.rules.policies.base import Person
 from app.services.parties import party_of
+from app.services.partner_hours import intake_calendar
 from app.services.situation import Situation
 from app.store.accounts import Directory
 from app.store.changes import Question
@@ -145,12 +145,8 @@ def _said(one: matching.Ranked, call: matching.Call) -> bool:
 def _candidate(
     directory: Directory, organization: str, profile: PartnerProfile, now: datetime, *, asked: bool
 ) -> matching.Candidate:
-    zone = profile.zone
-    intake = None
-    if profile.intake_hours is not None and zone is not None:
-        intake = Calendar.of(profile.intake_hours, zone, profile.closed_on)
     agreement = party_of(directory, organization, now.date()).agreement
-    return matching.Candidate(organization, profile, intake, agreement=agreement, asked=asked)
+    return matching.Candidate(organization, profile, intake_calendar(profile), agreement=agreement, asked=asked)
 
 
 def _drug(triage: Triage) -> Drug | None:

@@ -4,31 +4,15 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from app.rules.drugs import drug_of
-from app.rules.hours import Calendar
 from app.services.matching import policies_of
 from app.services.situation import Situation
 from app.services.writing import Resource
 from fhir_mappings import build, offer
 from schemas.discharge import DischargeEvent, NeedKind
-from schemas.partner import PartnerProfile
 
 _PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 _COMPLETE: Final = frozenset({"Condition", "Coverage", "MedicationAdministration", "MedicationRequest"})
 """What an intake asks for first: diagnosis, insurance, the last dose and the order."""
-
-
-def intake_calendar(profile: PartnerProfile) -> Calendar | None:
-    """When a person may come to a partner for an intake; None where hours or zone are not said."""
-    if profile.zone is None or profile.intake_hours is None:
-        return None
-    return Calendar.of(profile.intake_hours, profile.zone, profile.closed_on)
-
-
-def dosing_calendar(profile: PartnerProfile) -> Calendar | None:
-    """When somebody who is enrolled is given a dose there; None where hours or zone are not said."""
-    if profile.zone is None or profile.dosing_hours is None:
-        return None
-    return Calendar.of(profile.dosing_hours, profile.zone, profile.closed_on)
 
 
 def offer_facts(
