@@ -212,6 +212,11 @@ def _place(rng: random.Random, size: int) -> tuple[int, int]:
     return start, min(size, start + rng.choice((0, 1, 1, 2, 3, 8, 40, 400)))
 
 
+def _times(rng: random.Random, size: int, counts: Sequence[int]) -> int:
+    """How often a piece of ``size`` is repeated: never beyond what is kept, or the mutation itself fills the memory."""
+    return min(rng.choice(counts), MOST_BYTES // max(size, 1) + 1)
+
+
 # ---- bytes
 
 
@@ -235,7 +240,7 @@ def _truncate(rng: random.Random, data: bytes, _others: Sequence[bytes]) -> byte
 
 def _repeat(rng: random.Random, data: bytes, _others: Sequence[bytes]) -> bytes:
     start, end = _place(rng, len(data))
-    return data[:start] + data[start:end] * rng.choice((2, 3, 10, 100, 2000)) + data[end:]
+    return data[:start] + data[start:end] * _times(rng, end - start, (2, 3, 10, 100, 2000)) + data[end:]
 
 
 def _noise(rng: random.Random, data: bytes, _others: Sequence[bytes]) -> bytes:
@@ -278,7 +283,8 @@ def _drop_segment(rng: random.Random, text: str) -> str:
 def _double_segment(rng: random.Random, text: str) -> str:
     lines = _lines_of(text)
     at = rng.randrange(len(lines))
-    return "\r".join(lines[: at + 1] + lines[at : at + 1] * rng.choice((1, 1, 2, 30, 500)) + lines[at + 1 :])
+    more = lines[at : at + 1] * _times(rng, len(lines[at]), (1, 1, 2, 30, 500))
+    return "\r".join(lines[: at + 1] + more + lines[at + 1 :])
 
 
 def _insert_segment(rng: random.Random, text: str) -> str:
@@ -333,7 +339,10 @@ def _set_component(rng: random.Random, text: str) -> str:
 
 
 def _many_parts(rng: random.Random, text: str) -> str:
-    return _in_field(rng, text, lambda field: rng.choice("^~&|").join([field] * rng.choice((2, 5, 100, 3000))))
+    def change(field: str) -> str:
+        return rng.choice("^~&|").join([field] * _times(rng, len(field), (2, 5, 100, 3000)))
+
+    return _in_field(rng, text, change)
 
 
 def _move_fields(rng: random.Random, text: str) -> str:
