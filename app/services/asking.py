@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from app.core.clock import micros
 from app.core.ids import uuid7
-from app.rules import deadlines, lifecycle
+from app.rules import deadlines, lifecycle, steps
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
@@ -91,7 +91,7 @@ class Asking:
                 continue
             chosen.done = True
             if chosen.fallback is not None:
-                self._work.put(lifecycle.on_fallback(self._work.task(need.task), chosen.fallback, chosen.by, chosen.at))
+                self._work.put(steps.on_fallback(self._work.task(need.task), chosen.fallback, chosen.by, chosen.at))
             if chosen.partner is not None and not self._waits(need, chosen.partner):
                 self._ask_chosen(need, chosen.partner)
 
@@ -131,12 +131,12 @@ class Asking:
                 self._work.put_child(need, child)
 
     def _pass_over(self, need: NeedLink, child: Child) -> None:
-        step = lifecycle.on_passed_over(self._work.task(need.task), self._work.task(child.task))
+        step = steps.on_passed_over(self._work.task(need.task), self._work.task(child.task))
         if step is not None:
             self._work.apply(need, step)
 
     def _ask(self, need: NeedLink, partner: str, *, together: bool) -> None:
-        asked = lifecycle.on_asked(self._work.task(need.task))
+        asked = steps.on_asked(self._work.task(need.task))
         if asked is not None:
             self._work.apply(need, asked)
         now = self._work.now.now
@@ -158,11 +158,11 @@ class Asking:
         self._work.result.jobs += telling.jobs_for(profile, child, now)
         if outcome.shared.decided.level != "packet":
             for task in (child.task, need.task):
-                self._work.put(lifecycle.on_consent(self._work.task(task), code="consent-needed"))
+                self._work.put(steps.on_consent(self._work.task(task), code="consent-needed"))
 
     def _hold(self, need: NeedLink, code: Waits, reasons: list[Reason]) -> None:
         self._work.result.review += reasons
-        step = lifecycle.on_held(self._work.task(need.task), code)
+        step = steps.on_held(self._work.task(need.task), code)
         if step is not None:
             self._work.apply(need, step)
 
@@ -173,7 +173,7 @@ class Asking:
         late = not codes.isdisjoint({"no-slot-before-gap", "not-seen-before-gap"})
         self._work.result.attention += [*told, *(candidates.reasons if stuck else ())]
         self._work.result.attention += self._fallbacks() if late else []
-        step = lifecycle.on_held(self._work.task(need.task), "needs-a-person")
+        step = steps.on_held(self._work.task(need.task), "needs-a-person")
         if step is not None and stuck:
             self._work.apply(need, step)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from app.core.ids import uuid7
-from app.rules import lifecycle
+from app.rules import lifecycle, steps
 from app.services import checklists, clock_answers, coverage_clock
 from app.services.sharing import Sharing
 from app.services.showing import Showing
@@ -14,7 +14,7 @@ from fhir_mappings import build, packet_content, visit
 from schemas.discharge import Need
 from schemas.stub import Child, Held, NeedLink, ReferralLink
 
-StepOf = Callable[[Resource, Sequence[Resource]], lifecycle.SourceStep | None]
+StepOf = Callable[[Resource, Sequence[Resource]], steps.SourceStep | None]
 Test = Callable[[Resource], bool]
 MOUD = "moud-continuation"
 
@@ -145,7 +145,7 @@ class Work:
                 ended = True
         return ended
 
-    def apply(self, need: NeedLink, step: lifecycle.SourceStep) -> None:
+    def apply(self, need: NeedLink, step: steps.SourceStep) -> None:
         for task in (*((step.source,) if step.source else ()), *step.children):
             self.put(task)
         for reference, status in step.requests.items():

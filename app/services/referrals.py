@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
-from app.rules import labelling, lifecycle
+from app.rules import labelling, lifecycle, steps
 from app.services import checklists, coverage_clock
 from app.services.asking import Asking
 from app.services.referral_work import StepOf, Work
@@ -73,13 +73,13 @@ class _Course:
         if self._work.doubted():
             self._work.result.review.append(_UNMERGE)
         if self._work.record.cancelled:
-            self._work.apply_to_all(lifecycle.on_cancel_visit)
+            self._work.apply_to_all(steps.on_cancel_visit)
         elif _died(self._work.record):
-            self._work.apply_to_all(lifecycle.on_died)
+            self._work.apply_to_all(steps.on_died)
         elif self._work.record.answer == "not-ours" and self._work.now.triage.outcome == "not-ours":
-            self._work.apply_to_all(lifecycle.on_request_withdrawn)
+            self._work.apply_to_all(steps.on_request_withdrawn)
         elif self._work.now.triage.outcome != "referral" and not self._work.doubted():
-            self._work.apply_to_all(lambda source, _: lifecycle.on_order_withdrawn(source))
+            self._work.apply_to_all(lambda source, _: steps.on_order_withdrawn(source))
         elif self._work.record.ended_at is None:
             self._while_open(clinical)
         else:
@@ -112,7 +112,7 @@ class _Course:
                 self._revoke({self._work.now.file.organization}, [need.task, need.service_request])
                 self._work.link.former.remove(need)
                 continue
-            step = lifecycle.on_duplicate(source, [self._work.task(child.task) for child in need.children])
+            step = steps.on_duplicate(source, [self._work.task(child.task) for child in need.children])
             if step is not None:
                 self._work.apply(need, step)
         self._work.link.former += link.former
@@ -142,19 +142,19 @@ class _Course:
     def _taken_back_by(self) -> StepOf | None:
         """What took back that a partner was asked, while the visit is open."""
         if self._work.event.kind == "cancel-discharge":
-            return lifecycle.on_cancel_discharge
+            return steps.on_cancel_discharge
         if self._work.link.departed:
-            return lifecycle.on_admitted
-        return lifecycle.on_request_withdrawn if visit.request_withdrawn(self._work.record) else None
+            return steps.on_admitted
+        return steps.on_request_withdrawn if visit.request_withdrawn(self._work.record) else None
 
     def _when_ended(self, clinical: list[Resource]) -> None:
         self._work.link.awaits_discharge = False
         if visit.request_withdrawn(self._work.record):
-            self._work.apply_to_all(lifecycle.on_request_withdrawn)
+            self._work.apply_to_all(steps.on_request_withdrawn)
             return
         self._work.link.departed = True
         self._open(clinical)
-        self._work.apply_to_all(lifecycle.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
+        self._work.apply_to_all(steps.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
         self._work.refresh(clinical)
         for need in self._work.link.needs:
             if self._work.task(need.task)["status"] not in lifecycle.TERMINAL:
@@ -195,7 +195,7 @@ class _Course:
             return
         code: Literal["consent-withdrawn"] | None = None if now == "packet" else "consent-withdrawn"
         for task in (child.task, need.task):
-            self._work.put(lifecycle.on_consent(self._work.task(task), code=code))
+            self._work.put(steps.on_consent(self._work.task(task), code=code))
         self._work.forced |= {child.task, child.service_request}
         self._work.put(self._work.task(child.service_request))
         if now != "packet":
@@ -209,7 +209,7 @@ class _Course:
         """The hospital may be told from now on what the partner reports, or no more."""
         covered = cast("Decided", child.back).level == "packet"
         if covered and need in self._work.link.needs:
-            step = lifecycle.on_covered(self._work.task(need.task), self._work.task(child.task))
+            step = steps.on_covered(self._work.task(need.task), self._work.task(child.task))
             if step is not None:
                 self._work.apply(need, step)
                 if cast("Decided", child.back).notice is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
-from app.rules import labelling, lifecycle, spoken
+from app.rules import labelling, lifecycle, spoken, steps
 from app.rules.task_answers import answer_in
 from app.services import checklists
 from app.services.due_looks import follow_job
@@ -232,7 +232,7 @@ def _changes(now: str, current: Resource, merged: Resource, family: _Referral) -
 
 
 def _source_told(
-    become: Mapping[str, Resource], current: Resource, step: lifecycle.SourceStep | None, family: _Referral
+    become: Mapping[str, Resource], current: Resource, step: steps.SourceStep | None, family: _Referral
 ) -> dict[str, Resource]:
     """The hospital's Task, where it has to say something else of how the answer of a partner came."""
     if family.source is None or "partOf" not in current or is_checklist(current):
@@ -251,16 +251,16 @@ def _as_told(task: Resource, family: _Referral) -> Resource:
     return labelling.labelled(task, security(Labels(part2=True, test=False)))
 
 
-def _step(current: Resource, merged: Resource, family: _Referral) -> lifecycle.SourceStep | None:
+def _step(current: Resource, merged: Resource, family: _Referral) -> steps.SourceStep | None:
     if family.source is None or is_checklist(current):
         return None
     if current["status"] == merged["status"]:
         reported = "partOf" in current and family.way_back is not None
-        return lifecycle.on_reported(family.source, merged) if reported else None
+        return steps.on_reported(family.source, merged) if reported else None
     if "partOf" in current:
-        return lifecycle.mirror(family.source, family.children, merged, covered=family.way_back is not None)
+        return steps.mirror(family.source, family.children, merged, covered=family.way_back is not None)
     if merged["status"] in _LOST:
-        return lifecycle.on_withdrawn(merged, family.children)
+        return steps.on_withdrawn(merged, family.children)
     return None
 
 

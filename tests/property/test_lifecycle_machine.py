@@ -14,11 +14,13 @@ from app.rules.lifecycle import (
     STATUSES,
     TERMINAL,
     Role,
-    SourceStep,
     Task,
     already_achieved,
     effect_of,
     judge_update,
+)
+from app.rules.steps import (
+    SourceStep,
     mirror,
     on_asked,
     on_cancel_discharge,

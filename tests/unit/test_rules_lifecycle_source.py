@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.rules.lifecycle import (
-    NEEDS_REASON,
-    STATUSES,
-    TERMINAL,
+from app.rules.lifecycle import NEEDS_REASON, STATUSES, TERMINAL, Task
+from app.rules.steps import (
     SourceStep,
-    Task,
     mirror,
     on_admitted,
     on_asked,

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.rules.lifecycle import Task, judge_update, mirror, on_covered, on_reported
+from app.rules.lifecycle import Task, judge_update
 from app.rules.reporting import at_once, waived
+from app.rules.steps import mirror, on_covered, on_reported
 from schemas.codes.local import INTAKE_ITEM, REPORT, STATUS_REASON, coding, concept
 from tests.unit.lifecycle_tasks import OUTPUT, task
 
