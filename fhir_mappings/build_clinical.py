@@ -103,7 +103,8 @@ def patient(frame: Frame) -> Resource:
                 "gender": person.sex or "unknown",
                 "birthDate": when(person.birth_date),
                 "address": [home] if home else None,
-                "contact": [_contact(one) for one in frame.event.contacts],
+                # Of whom the person does not want to be called nobody learns.
+                "contact": [_contact(one) for one in frame.event.contacts if one.permission is not False],
                 "communication": _communication(person),
             }
         ),

@@ -133,12 +133,14 @@ class AnswerView:
     """What a partner is told of the answer that is asked of it.
 
     ``answer_by`` counts in its own intake hours where those are known; ``together``: others are asked at the same
-    time, since the cover may end before one after another could be.
+    time, since the cover may end before one after another could be. ``place_until``: the person did not come, and until
+    then the place is to be kept.
     """
 
     answer_by: datetime
     reminded_at: datetime | None = None
     together: bool = False
+    place_until: datetime | None = None
 
 
 def source(
@@ -278,6 +280,8 @@ def _answer_extension(answer: AnswerView) -> Resource:
         parts.append({"url": "remindedAt", "valueDateTime": answer.reminded_at.isoformat()})
     if answer.together:
         parts.append({"url": "severalAsked", "valueBoolean": True})
+    if answer.place_until:
+        parts.append({"url": "placeUntil", "valueDateTime": answer.place_until.isoformat()})
     return {"url": ANSWER, "extension": parts}
 
 

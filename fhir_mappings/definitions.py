@@ -50,6 +50,7 @@ EXTENSIONS: Final[Sequence[Extension]] = (
             Part(
                 "severalAsked", "boolean", "Others are asked at the same time; the first to accept takes the referral."
             ),
+            Part("placeUntil", "dateTime", "The person did not come: until when the place is to be kept."),
         ),
     ),
     Extension(

@@ -5,6 +5,7 @@ from typing import Final
 
 from fhir_mappings import letter
 from fhir_mappings.checklist import items_of, said
+from fhir_mappings.contact_plan import contact_plan
 from fhir_mappings.labels import Resource
 from fhir_mappings.last_dose import last_dose
 from fhir_mappings.opened import Opened, value_of
@@ -48,10 +49,11 @@ def packet_paper(document: Resource, *, notices: Sequence[str], foot: str) -> Pa
         foot: short form of the notices, for each page.
     """
     packet = Opened(document)
-    page = letter.letter(packet)
+    page, plan = letter.letter(packet), contact_plan(packet)
     sheets = (
         Sheet("What is asked", tuple(_cover(packet))),
         *((page,) if page else ()),
+        *((plan,) if plan else ()),
         *((Sheet(_NOTICE, (Lines(tuple(notices)),)),) if notices else ()),
         *_sections(packet),
     )

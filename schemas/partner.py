@@ -50,6 +50,8 @@ class PartnerProfile(Receiving):
     """Local days on which neither holds: holidays, closures."""
     response_minutes: int | None = Field(default=None, gt=0, le=20_160)
     """Within how many minutes of its own intake hours it answers a request. None: not promised."""
+    place_hours: int = Field(default=72, gt=0, le=720)
+    """Hours for which it keeps the place of a person who did not come."""
     address: Address | None = None
     """Where people go."""
     contact: ContactPerson | None = None

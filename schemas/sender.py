@@ -180,6 +180,8 @@ class SenderFile(Model):
     answer_minutes: dict[Priority, Annotated[int, Field(gt=0, le=20_160)]] = Field(default_factory=dict)
     """Priority to the minutes, of a partner's intake hours, within which one that promises nothing is to answer;
     ``stat`` 60, ``asap`` 120, ``urgent`` 240 and ``routine`` 1440 where nothing is given."""
+    outreach_minutes: int = Field(default=240, gt=0, le=20_160)
+    """Minutes within which somebody tries to reach a person who did not come; sooner where the cover ends sooner."""
     fallbacks: list[Fallback] = Field(default_factory=list, max_length=16)
     """What the hospital offers itself when nobody has an intake before the cover ends, in its order."""
     control_id_reuse: Literal["accept", "quarantine"] = "accept"

@@ -30,6 +30,19 @@ class Decided(Model):
     codes: list[str]
 
 
+class Missed(Model):
+    """The person did not come to a partner that had accepted."""
+
+    times: int
+    """How often the partner has said so."""
+    outreach: str
+    """Id of the Task by which the hospital looks for the person."""
+    due: Instant
+    """By when somebody has tried."""
+    place_until: Instant | None = None
+    """Until when the partner is asked to keep the place; None: it is over, or the person came."""
+
+
 class Child(Model):
     """What one partner was sent."""
 
@@ -49,6 +62,7 @@ class Child(Model):
     reminded_at: Instant | None = None
     together: bool = False
     """It was told that others are asked at the same time."""
+    missed: Missed | None = None
 
 
 class Chosen(Model):

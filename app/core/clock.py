@@ -48,6 +48,11 @@ def from_micros(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
+def to_the_minute(instant: datetime) -> datetime:
+    """The next whole minute, or this one: people read minutes, and no second is taken away from them."""
+    return instant.replace(second=0, microsecond=0) + (timedelta(minutes=1) if instant.second else timedelta())
+
+
 def iso(value: int) -> str:
     """FHIR instant with six fractional digits: ``2026-06-08T14:20:00.000123Z``."""
     seconds, fraction = divmod(value, 1_000_000)

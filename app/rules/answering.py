@@ -68,7 +68,8 @@ def progress_of(source: Task, partner: Task | None, *, covered: bool) -> Progres
     final = status in lifecycle.TERMINAL
     if "closed" in said or not covered:
         return Progress("closed" if final else "accepted", final=final, task=returning.veiled(source))
-    return Progress(_reported(status, outcomes_of(source)), final=final, task=source)
+    lost = status == "on-hold" and partner is not None and partner["status"] in {"failed", "cancelled"}
+    return Progress(_reported(status, outcomes_of(source), lost=lost), final=final, task=source)
 
 
 _REPORTED: Final = frozenset({"accepted", "in-progress", "on-hold", "completed", "failed", "cancelled"})
@@ -82,10 +83,10 @@ def _ended_by_the_hospital(source: Task, partner: Task | None) -> bool:
     return known or partner is None or partner["status"] != "cancelled"
 
 
-def _reported(status: str, outcomes: frozenset[str]) -> str:
+def _reported(status: str, outcomes: frozenset[str], *, lost: bool) -> str:
     if "first-dose-given" in outcomes:
         return "first-dose-given"
-    if status in {"failed", "cancelled"} or not _NOT_SEEN.isdisjoint(outcomes):
+    if lost or status in {"failed", "cancelled"} or not _NOT_SEEN.isdisjoint(outcomes):
         return "arrived" if "arrived" in outcomes else "not-seen"
     return "arrived" if "arrived" in outcomes and status in {"in-progress", "completed"} else status
 

@@ -16,6 +16,7 @@ from app.rules.verdict import Reason, Verdict
 
 PERSONAL: Final = frozenset({"patient-declined", "already-enrolled-elsewhere"})
 """Refusals that tell of the person, not of the place: to ask the next is no answer to them."""
+_ENDED: Final = frozenset({"failed", "cancelled"})
 AT_ONCE: Final = 3
 """So many partners wait for each other at most."""
 
@@ -26,6 +27,8 @@ _TEXTS: Final = {
     "not-seen-before-gap": "A place was accepted, the cover has ended, and nobody has said that the person was seen.",
     "patient-declined": "A partner says that the person does not want this: somebody must ask the person first.",
     "already-enrolled-elsewhere": "A partner says that the person is enrolled in another program: find out in which.",
+    "did-not-come": "The place is gone, since the person did not come: find them before another place is asked for.",
+    "left-care": "The person was seen, and the partner has ended it since: somebody must ask the person first.",
     "partner-closed": "The partner that has accepted has closed since: call it, or choose another.",
     "confirm-next": "The next partner is proposed and waits for a person to confirm it.",
 }
@@ -79,7 +82,9 @@ class Asked:
     answering: Answering
     reminded: bool = False
     reason: str = ""
-    """Code of its refusal, where it gave one of ours."""
+    """Code of its refusal, or of why it ended what it had accepted, where it gave one of ours."""
+    came: bool | None = None
+    """Whether the person came, as it last said; None: it has not said."""
     closed: bool = False
     """It takes no part any more."""
     answer_by: datetime | None = None
@@ -136,14 +141,14 @@ def plan(
     """
     if any(one.status == "completed" or one.status in ENGAGED for one in asked):
         return _accepted(asked, gap, now)
-    personal = next((one.reason for one in asked if one.reason in PERSONAL), None)
-    if personal is not None:
-        return Plan((Reason(personal, _TEXTS[personal]),))
+    personal = next((code for one in asked if (code := _personal(one)) is not None), None)
+    candidates = candidates if personal is None else []
     unanswered = [one for one in asked if one.status == "requested"]
     waiting = [one for one in unanswered if one.waits(now)]
     ask, together = _to_ask(waiting, candidates, gap, now)
     open_to_us = [one.answering for one in unanswered] + [one.answering for one in candidates]
-    told = [*_stuck(unanswered, waiting, candidates), *_closed(open_to_us, gap, now)]
+    told = [personal] if personal and not waiting else [*_stuck(unanswered, waiting, candidates)]
+    told += [*_closed(open_to_us, gap, now)]
     if confirmed and ask and asked:
         ask, together, told = [], False, [*told, "confirm-next"]
     silent = [one for one in unanswered if one not in waiting]
@@ -155,6 +160,13 @@ def plan(
         withdraw=tuple(one.organization for one in silent if one.closed or (ask and not together)),
         look_at=_look_at([*waiting, *_asked_now(ask, now)], candidates, gap, now),
     )
+
+
+def _personal(one: Asked) -> str | None:
+    """Why nobody else is asked before somebody has talked to the person."""
+    if one.status in _ENDED and one.came is not None:
+        return "left-care" if one.came else "did-not-come"
+    return one.reason if one.reason in PERSONAL else None
 
 
 def _accepted(asked: Sequence[Asked], gap: datetime | None, now: datetime) -> Plan:

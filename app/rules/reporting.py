@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from app.rules.verdict import Reason
-from schemas.codes.local import CODES, INTAKE_ITEM, REPORT, STATUS_REASON
+from schemas.codes.local import CODES, INTAKE_ITEM, OUTCOME, REPORT, STATUS_REASON
 
 Task = dict[str, Any]
 
@@ -18,8 +18,13 @@ _INCOMPLETE: Final = "incomplete-information"
 
 
 def at_once(outputs: Sequence[Task]) -> list[Task]:
-    """Those of ``outputs`` that are told before the referral is over."""
-    return [one for one in outputs if _code(one.get("type"), REPORT) in CODES[REPORT]]
+    """Those of ``outputs`` that are told before the referral is over: reports, and whether the person came."""
+    return [one for one in outputs if _code(one.get("type"), REPORT) in CODES[REPORT] or _tells_outcome(one)]
+
+
+def _tells_outcome(output: Task) -> bool:
+    told = {_code(output.get("type"), OUTCOME), _code(output.get("valueCodeableConcept"), OUTCOME)}
+    return not told.isdisjoint(CODES[OUTCOME])
 
 
 def waived(outputs: Sequence[Task]) -> frozenset[str]:

@@ -6,13 +6,16 @@ Pure: FHIR Tasks in, the next Tasks out. The edges that anybody may take are tho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from app.core.json_meaning import same
 from app.rules import reporting, returning
 from app.rules.lifecycle import ASKED, ENGAGED, NEEDS_REASON, REQUEST_STATUS, TERMINAL, Task, effect_of
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS, FALLBACK, STATUS_REASON, concept
+
+_WAITING: Final = ASKED | {"on-hold"}
+"""Statuses of a source for which somebody can be asked; on hold it has lost its place, or its partner has paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,9 @@ def mirror(source: Task, children: Sequence[Task], changed: Task, *, covered: bo
     """What the source becomes after the child ``changed`` took its new status; None when nothing follows.
 
     The first acceptance cancels every other open child. After it the source follows the accepting
-    child. A rejected, cancelled or erroneous child never ends the source: when nobody else is asked
-    and nobody has accepted, its businessStatus says that a person is needed.
+    child. A child that ends without a service never ends the source, since the medication still runs
+    out: when nobody else is asked and nobody has accepted, its businessStatus says that a person is
+    needed, and after a place that is lost again it waits on hold.
 
     Args:
         source: the source Task as stored.
@@ -102,7 +106,7 @@ def mirror(source: Task, children: Sequence[Task], changed: Task, *, covered: bo
         return _step(source, returning.closed(after) if over else after, moved, requests, reason, quiet=False)
     after = source
     if not open_others and changed["status"] not in ASKED and source["status"] not in TERMINAL:
-        after = _marked(source, "needs-a-person")
+        after = _marked(_without_place(source, seen), "needs-a-person")
     reason = Reason("child-lost", "a child ended without a service; who else is asked decides what follows")
     return _step(source, after, [], requests, reason, quiet=False)
 
@@ -110,11 +114,20 @@ def mirror(source: Task, children: Sequence[Task], changed: Task, *, covered: bo
 def _follows(source: str, child: str) -> bool:
     if source in TERMINAL:
         return source == child == "completed"
-    return child in ENGAGED or child == "completed" or (source in ENGAGED and child in {"failed", "cancelled"})
+    return child in ENGAGED or child == "completed"
+
+
+def _without_place(source: Task, child: Task) -> Task:
+    """A source whose place is lost again: on hold, with the reason of the partner, until another is found."""
+    if source["status"] not in ENGAGED or child["status"] not in {"failed", "cancelled"}:
+        return source
+    return {**source, "status": "on-hold", "statusReason": child.get("statusReason", concept(STATUS_REASON, "other"))}
 
 
 def _followed(source: Task, child: Task) -> Task:
-    after = _unmarked(source, "needs-a-person") | {"status": child["status"]}
+    """The source as the accepting child has it; a second place after a lost one takes up where the first ended."""
+    again = child["status"] == "accepted" and source["status"] in {"in-progress", "on-hold"}
+    after = _unmarked(source, "needs-a-person") | {"status": "in-progress" if again else child["status"]}
     after.pop("statusReason", None)
     if child["status"] in NEEDS_REASON and "statusReason" in child:
         after["statusReason"] = child["statusReason"]
@@ -132,7 +145,7 @@ def _told(source: Task, child: Task) -> Task:
 
 def on_reported(source: Task, child: Task) -> SourceStep | None:
     """The accepting partner reported something that is told at once, and nothing else changed."""
-    if child["status"] not in ENGAGED or source["status"] != child["status"]:
+    if child["status"] not in ENGAGED or source["status"] not in ENGAGED:
         return None
     return _step(source, _told(source, child), [], {}, Reason("reported", "told at once"), quiet=False)
 
@@ -159,7 +172,7 @@ def _taken_back(source: Task, children: Sequence[Task], code: str) -> SourceStep
         return None
     engaged = [child for child in children if child["status"] in ENGAGED]
     moved = [_cancelled(child, code) for child in children if child["status"] in ASKED]
-    if not engaged and source["status"] not in ENGAGED:
+    if not engaged:
         reason = Reason(code, "nobody had accepted: cancelled")
         return _step(source, _cancelled(source, code), moved, {}, reason, quiet=False)
     marked = [_marked(child, code) for child in engaged]
@@ -194,14 +207,18 @@ def on_duplicate(source: Task, children: Sequence[Task]) -> SourceStep | None:
 
 
 def on_asked(source: Task) -> SourceStep | None:
-    """A child was created for a partner: the source is requested and waits for nothing else any more."""
-    if source["status"] not in ASKED:
+    """A child was created for a partner: the source is requested and waits for nothing else any more.
+
+    One that has lost its place stays on hold: somebody had accepted, and nobody has again.
+    """
+    if source["status"] not in _WAITING:
         return None
     after = source
     for code in ("needs-a-person", "consent-needed", "route-needed"):
         after = _unmarked(after, code)
-    reason = Reason("asked", "a partner is asked")
-    return _step(source, {**after, "status": "requested"}, [], {}, reason, quiet=False)
+    if source["status"] in ASKED:
+        after = {**after, "status": "requested"}
+    return _step(source, after, [], {}, Reason("asked", "a partner is asked"), quiet=False)
 
 
 def on_passed_over(source: Task, child: Task) -> SourceStep | None:
@@ -221,12 +238,22 @@ def on_fallback(source: Task, kind: str, by: str, at: datetime) -> Task:
 
 def on_held(source: Task, code: Literal["needs-a-person", "consent-needed", "route-needed"]) -> SourceStep | None:
     """No partner can be asked yet: the source stays where it is and says what it waits for."""
-    if source["status"] not in ASKED:
+    if source["status"] not in _WAITING:
         return None
     after = source
     for other in ("needs-a-person", "consent-needed", "route-needed"):
         after = after if other == code else _unmarked(after, other)
     return _step(source, _marked(after, code), [], {}, Reason(code, "no partner is asked yet"), quiet=True)
+
+
+def on_missed(source: Task) -> Task:
+    """The source Task when the person did not come where a place waits."""
+    return _marked(source, "no-show")
+
+
+def on_came(source: Task) -> Task:
+    """The source Task when the person came after all."""
+    return _unmarked(source, "no-show")
 
 
 def on_discharge_again(source: Task, children: Sequence[Task]) -> SourceStep | None:

@@ -17,8 +17,8 @@ from app.store.answers import Answer
 from app.store.lookups import LedgerEntry
 from app.store.queries import ColumnIn, Query, Row
 from fhir_mappings import notices, outcome_identity, outcome_text, outcomes
-from fhir_mappings.checklist import is_checklist
 from fhir_mappings.hl7v2 import Field, Message, Raw, Unreadable, parse
+from fhir_mappings.outreach import is_beside
 from schemas.codes.local import NEED
 from schemas.packs import base as packs
 from schemas.partner import PartnerProfile
@@ -71,7 +71,7 @@ async def referral(hub: Hub, answer: Answer) -> Referral | None:
         return None
     of_source = ColumnIn("part_of", (f"Task/{answer.task}",))
     parts = await hub.store.reader(_SYSTEM).search(Query("Task", (of_source,), limit=500))
-    partner = answering.partner_of(task, [child for part in parts if not is_checklist(child := decoded(part))])
+    partner = answering.partner_of(task, [child for part in parts if not is_beside(child := decoded(part))])
     covered = partner is None or await way_back(hub, partner) is not None
     return Referral(row, task, decoded(request), partner, covered)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from app.core.clock import micros
+from app.core.clock import micros, to_the_minute
 from app.core.ids import uuid7
-from app.rules import deadlines, lifecycle, steps
+from app.rules import deadlines, lifecycle, no_show, steps
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
@@ -26,6 +26,7 @@ from schemas.discharge import Priority
 from schemas.fallback import Fallback
 from schemas.stub import Child, NeedLink
 
+_REFUSED: Final = frozenset({"rejected", "failed", "cancelled"})
 Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 ANSWER_MINUTES: Final[dict[Priority, int]] = {"stat": 60, "asap": 120, "urgent": 240, "routine": 1440}
 """Within how many minutes of its intake hours a partner is to answer that promises nothing. The hub's own numbers."""
@@ -34,6 +35,7 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
     "other-hcf": ("transferred", "The person goes to another facility that may dose: a human decides."),
     "psy": ("transferred", "The person goes to another facility that may dose: a human decides."),
 }
+_THE_PERSON_FIRST: Final = deadlines.PERSONAL | {"did-not-come", "left-care"}
 _UNKNOWN_OTP: Reason = ("current-otp-unknown", "The program to which the person goes back takes no part here: call it.")
 _NOTICE_ONLY: Reason = ("notice-only", "Only the person's program is told; nobody else is asked.")
 
@@ -141,13 +143,11 @@ class Asking:
             self._work.apply(need, asked)
         now = self._work.now.now
         answering = self._answering(need, partner)
-        due = answering.due(now)
         child = Child(
             partner=partner,
             service_request=uuid7(),
             task=uuid7(),
-            # A person reads minutes; none is taken away from it.
-            answer_by=due.replace(second=0, microsecond=0) + (timedelta(minutes=1) if due.second else timedelta()),
+            answer_by=to_the_minute(answering.due(now)),
             minutes=answering.within // timedelta(minutes=1),
             together=together,
         )
@@ -169,7 +169,7 @@ class Asking:
     def _tell(self, need: NeedLink, told: list[Reason], candidates: Candidates) -> None:
         """A person must decide: the visit's row says why, and where nobody can be asked, what is in the way."""
         codes = {code for code, _ in told}
-        stuck = not codes.isdisjoint({"nobody-left", "no-answer"})
+        stuck = not codes.isdisjoint({"nobody-left", "no-answer", *_THE_PERSON_FIRST})
         late = not codes.isdisjoint({"no-slot-before-gap", "not-seen-before-gap"})
         self._work.result.attention += [*told, *(candidates.reasons if stuck else ())]
         self._work.result.attention += self._fallbacks() if late else []
@@ -207,7 +207,8 @@ class Asking:
             self._answering(need, child.partner, child.minutes),
             answer_by=child.answer_by,
             reminded=child.reminded_at is not None,
-            reason=_reason_of(task) if task["status"] == "rejected" else "",
+            reason=_reason_of(task) if task["status"] in _REFUSED else "",
+            came=no_show.came(task),
             closed=profile is None or not profile.active,
         )
 

@@ -66,7 +66,7 @@ def read(situation: Situation, event: DischargeEvent, link: ReferralLink, task_o
     if situation.triage.product is None or (situation.file.content.record.ended_at is None and not engaged):
         return None
     need = _need(link)
-    inputs = _inputs(situation, event, holding=need is not None and task_of(need.task)["status"] == "on-hold")
+    inputs = _inputs(situation, event, holding=need is not None and _held(need, task_of))
     before = link.clock
     plain = coverage_changes.inputs_of(inputs)
     anew = coverage_changes.verified_anew(before.inputs if before else None, plain)
@@ -81,6 +81,11 @@ def read(situation: Situation, event: DischargeEvent, link: ReferralLink, task_o
     why = () if same else coverage_changes.why(before.inputs if before else None, plain)
     view = _view(shown, before if same else None, situation.now)
     return Clock(view, plain, outputs, why, shown.recompute_at, inputs.doubts, shown.dosing_owner_unknown)
+
+
+def _held(need: NeedLink, task_of: TaskOf) -> bool:
+    """Whether a partner has a place and does not dose yet; a place that is lost is sought anew."""
+    return any(task_of(one)["status"] == "on-hold" for one in (child.task for child in need.children))
 
 
 def _need(link: ReferralLink) -> NeedLink | None:

@@ -13,7 +13,7 @@ from app.store.accounts import Directory
 from app.store.queries import Row
 from fhir_mappings import cover_sheet
 from fhir_mappings.build_orders import answer_by
-from fhir_mappings.checklist import is_checklist
+from fhir_mappings.outreach import is_beside
 from schemas.codes.local import NEED
 from schemas.packs.base import notice
 
@@ -26,7 +26,7 @@ async def of_task(hub: Hub, child_id: str) -> str:
     if row is None or row.deleted:
         raise NotFound("No Task has this id.")
     child = decoded(row)
-    if "partOf" not in child or is_checklist(child):
+    if "partOf" not in child or is_beside(child):
         raise Unprocessable("Name the Task of the partner: throughline todo shows it.")
     actor = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
     seen = await hub.store.reader(actor).read("Task", child_id)

@@ -10,8 +10,8 @@ from app.services.packets import Packet, packet_of, printed
 from app.services.writing import Resource, decoded
 from app.store.queries import ColumnIn, Query, Row
 from fhir_mappings.card import card
-from fhir_mappings.checklist import is_checklist
 from fhir_mappings.opened import Opened
+from fhir_mappings.outreach import is_beside
 from fhir_mappings.packet_paper import letter_paper, packet_paper
 from fhir_mappings.paper import Paper
 
@@ -96,7 +96,7 @@ async def _task(hub: Hub, referral: str) -> Resource:
 async def _children(hub: Hub, source: Resource) -> list[Resource]:
     part_of = ColumnIn("part_of", (f"Task/{source['id']}",))
     rows: list[Row] = await hub.store.reader(_SYSTEM).search(Query("Task", (part_of,), limit=500))
-    return [task for row in rows if not is_checklist(task := decoded(row))]
+    return [task for row in rows if not is_beside(task := decoded(row))]
 
 
 async def _read(hub: Hub, reference: str) -> Resource:

@@ -21,6 +21,6 @@ async def referral_rows(hub: Hub, files: Iterable[VisitFile]) -> dict[str, Store
             ids.update((need.service_request, need.task))
             ids.update(i for child in need.children for i in (child.service_request, child.task))
             ids.update(child.checklist for child in need.children if child.checklist)
-            ids.update(child.checklist for child in need.children if child.checklist)
+            ids.update(child.missed.outreach for child in need.children if child.missed)
     found = await hub.store.reader(_SYSTEM).by_ids(sorted(ids))
     return {row.id: Stored(row.version, decoded(row)) for row in found}

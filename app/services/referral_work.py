@@ -114,7 +114,7 @@ class Work:
 
         name = self.now.directory.names.get(child.partner, "")
         source = self.task(need.service_request), self.task(need.task)
-        answer = build.AnswerView(child.answer_by, child.reminded_at, child.together) if child.answer_by else None
+        answer = _answer(child)
         whole = build.child(*source, partner=child.partner, partner_name=name, ids=ids, now=self.now.now, answer=answer)
         packet = self.showing.packet(need.need, child.decided)
         cut = packet_content.cut(*whole, need.need, packet)
@@ -155,6 +155,13 @@ class Work:
             if self.task(child.task)["status"] == "cancelled":
                 # It keeps its own Task and loses the packet.
                 self.showing.hide(child)
+
+
+def _answer(child: Child) -> build.AnswerView | None:
+    if child.answer_by is None:
+        return None
+    place_until = child.missed.place_until if child.missed else None
+    return build.AnswerView(child.answer_by, child.reminded_at, child.together, place_until)
 
 
 def _resource(rows: Mapping[str, Stored], resource_id: str) -> Resource | None:

@@ -12,6 +12,7 @@ from app.core.ids import uuid7
 from app.rules import labelling, lifecycle, steps
 from app.services import checklists, coverage_clock
 from app.services.asking import Asking
+from app.services.outreach import Outreach
 from app.services.referral_work import StepOf, Work
 from app.services.referral_writing import Writing
 from app.services.sharing import told_of
@@ -55,6 +56,7 @@ class _Course:
     def __init__(self, situation: Situation) -> None:
         self._work = Work(situation)
         self._asking = Asking(self._work)
+        self._outreach = Outreach(self._work)
         self._writing = Writing(self._work)
 
     @property
@@ -84,6 +86,7 @@ class _Course:
             self._while_open(clinical)
         else:
             self._when_ended(clinical)
+        self._outreach.follow()
         self._share()
         coverage_clock.keep(self._work.now, self._work.result, self._work.clock, self._work.task)
         work = self._work

@@ -30,7 +30,7 @@ from app.store.changes import OWN, Changes, Claim, Grant
 from app.store.queries import fresh_of
 from fhir_mappings import build_spoken
 from fhir_mappings.build_spoken import Talk
-from fhir_mappings.checklist import is_checklist
+from fhir_mappings.outreach import is_beside
 
 _SYSTEM: Final = Actor.system("spoken-answers")
 
@@ -221,7 +221,7 @@ class SpokenAnswers:
         if actor.is_system:
             return await self.asked(actor, task_id, partner)
         task = decoded(await current_row(self._hub, actor, "Task", task_id))
-        asked = "partOf" in task and not is_checklist(task)
+        asked = "partOf" in task and not is_beside(task)
         if not asked or _id_of(task.get("owner", {})) != actor.organization:
             raise Forbidden("Only the organisation that was asked may say so.")
         return await self.asked(_SYSTEM, task_id, None)

@@ -14,8 +14,8 @@ from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
 from app.store.queries import ColumnIn, IndexIn, Query
 from fhir_mappings.build_spoken import Side
-from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
+from fhir_mappings.outreach import is_beside
 
 _SYSTEM: Final = Actor.system("talks")
 DISPUTES: Final = "spoken:dispute"
@@ -43,7 +43,7 @@ async def children_of(hub: Hub, source: str) -> list[Resource]:
     """The Tasks of all partners that were asked, oldest first."""
     asked = Query("Task", (ColumnIn("part_of", (f"Task/{source}",)),), limit=_MANY)
     tasks = [decoded(row) for row in await hub.store.reader(_SYSTEM).search(asked)]
-    found = [task for task in tasks if not is_checklist(task)]
+    found = [task for task in tasks if not is_beside(task)]
     return sorted(found, key=lambda task: (task.get("authoredOn", ""), task["id"]))
 
 

@@ -36,6 +36,7 @@ from app.store.reader import Reader
 from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
 from fhir_mappings.offer import carried
+from fhir_mappings.outreach import is_beside
 from schemas.references import references
 
 _SYSTEM: Final = Actor.system("task-update")
@@ -112,9 +113,10 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
 
 def _followed(current: Resource, merged: Resource, family: _Referral, now: int) -> tuple[Job, ...]:
     """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at."""
-    moved = current["status"] != merged["status"] and "partOf" in current
+    moved = current["status"] != merged["status"]
     said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
-    if family.source is None or not (moved or any(answer_in(entry) for entry in said)):
+    news = moved or said if "partOf" in current else any(answer_in(entry) for entry in said)
+    if family.source is None or not news:
         return ()
     request = family.source["focus"]["reference"].rpartition("/")[2]
     return (follow_job(request, f"{current['id']}:{family.rows[current['id']].version}", now),)
@@ -203,7 +205,7 @@ async def _family(reader: Reader, task: Resource) -> _Referral:
     rows = {row.id: row for row in (*source_rows, *child_rows, *await reader.by_ids(focused))}
     source = tasks.get(source_reference.rpartition("/")[2])
     parts = [tasks[row.id] for row in child_rows]
-    children = [task for task in parts if not is_checklist(task)]
+    children = [task for task in parts if not is_beside(task)]
     return _Referral(rows, source, children, [task for task in parts if is_checklist(task)])
 
 
@@ -235,7 +237,7 @@ def _source_told(
     become: Mapping[str, Resource], current: Resource, step: steps.SourceStep | None, family: _Referral
 ) -> dict[str, Resource]:
     """The hospital's Task, where it has to say something else of how the answer of a partner came."""
-    if family.source is None or "partOf" not in current or is_checklist(current):
+    if family.source is None or "partOf" not in current or is_beside(current):
         return {}
     source = become.get(family.source["id"], family.source)
     follows = step is not None and "mirrors-child" in step.codes
@@ -252,7 +254,7 @@ def _as_told(task: Resource, family: _Referral) -> Resource:
 
 
 def _step(current: Resource, merged: Resource, family: _Referral) -> steps.SourceStep | None:
-    if family.source is None or is_checklist(current):
+    if family.source is None or is_beside(current):
         return None
     if current["status"] == merged["status"]:
         reported = "partOf" in current and family.way_back is not None
@@ -282,7 +284,7 @@ async def _revocations(hub: Hub, changes: Changes, family: _Referral) -> Changes
     for change in changes.resources:
         row = family.rows[change.id]
         task = decoded(row._replace(version=change.version, content=change.content))
-        if row.type != "Task" or "partOf" not in task or is_checklist(task) or task["status"] not in _LOST:
+        if row.type != "Task" or "partOf" not in task or is_beside(task) or task["status"] not in _LOST:
             continue
         partner = task["owner"]["reference"].rpartition("/")[2]
         kept = await _still_shown(hub, partner, task)

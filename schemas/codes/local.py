@@ -57,6 +57,9 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
     "route-needed": Meaning(
         "Route needed", "No single partner follows from the sender's routes and the partners' profiles."
     ),
+    "no-show": Meaning(
+        "Did not come", "The person did not come where a place waits: the place is kept, and somebody looks for them."
+    ),
     "discharge-cancelled": Meaning(
         "Discharge cancelled",
         "The hospital took the discharge back after a partner had accepted: the person is still in the hospital.",
@@ -107,6 +110,7 @@ _STATUS_REASON: Final[Mapping[str, Meaning]] = {
     "already-enrolled-elsewhere": Meaning("Enrolled elsewhere", "The person is enrolled in another program."),
     "patient-declined": Meaning("Patient declined", "The person does not want this service."),
     "patient-unreachable": Meaning("Patient unreachable", "The person could not be reached."),
+    "no-show": Meaning("Did not come", "The person did not come."),
     "duplicate": Meaning("Duplicate", "The same request was already received."),
     "wrong-service": Meaning("Wrong service", "The organisation does not offer what is asked for."),
     "other": Meaning("Other", "Another reason, given as text."),
@@ -305,6 +309,9 @@ _TASK_CODE: Final[Mapping[str, Meaning]] = {
     "intake-checklist": Meaning(
         "Intake checklist", "The hospital works off what a partner needs before the person comes; it alone sees this."
     ),
+    "outreach": Meaning(
+        "Outreach", "Somebody of the hospital looks for a person who did not come; the hospital alone sees this."
+    ),
 }
 
 _SPOKEN: Final[Mapping[str, Meaning]] = {
@@ -341,6 +348,7 @@ _OUTCOME: Final[Mapping[str, Meaning]] = {
     "no-show": Meaning("No show", "The person did not come."),
     "not-reached": Meaning("Not reached", "The person could not be reached."),
     "declined-by-person": Meaning("Declined by the person", "The person does not want the service any more."),
+    "reached": Meaning("Reached", "The person was reached and says that they will come."),
 }
 
 _PROGRESS: Final[Mapping[str, Meaning]] = {

@@ -22,6 +22,7 @@ from app.services.writing import decoded
 from app.store.queries import Query
 from app.store.store import Store, connect
 from fhir_mappings import triage
+from fhir_mappings.outreach import is_beside
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.hub_fixtures import FAST, World
 
@@ -99,7 +100,8 @@ class Course:
     async def asked(self) -> dict[str, str]:
         """Name of each partner that was asked to the status of its newest Task."""
         names = {organization: name for name, organization in self.partners.items()}
-        found = sorted((task for task in await self.tasks() if "partOf" in task), key=lambda one: one["authoredOn"])
+        children = (task for task in await self.tasks() if "partOf" in task and not is_beside(task))
+        found = sorted(children, key=lambda one: one["authoredOn"])
         return {names[task["owner"]["reference"].rpartition("/")[2]]: task["status"] for task in found}
 
     async def answers(self, name: str, status: str, **more: Any) -> httpx.Response:

@@ -55,6 +55,12 @@ def test_contacts_keep_their_terms_and_always_have_a_detail() -> None:
     assert contacts[2]["name"] == {"text": "street outreach"}
 
 
+def test_of_whom_the_person_does_not_want_to_be_asked_nobody_learns() -> None:
+    said = [{"what": "brother", "phone": "555-0190", "permission": False}, {"what": "shelter", "permission": None}]
+    contacts = one_of(built(event(contacts=said)), "Patient")["contact"]
+    assert [one["relationship"][0]["text"] for one in contacts] == ["shelter"]
+
+
 def test_language_and_interpreter_are_told() -> None:
     person = one_of(built(event()), "Patient")
     assert person["communication"][0]["language"]["coding"][0] == {"system": "urn:ietf:bcp:47", "code": "es"}

@@ -172,3 +172,25 @@ def test_a_table_runs_over_pages_and_is_whole() -> None:
 def test_a_paper_of_nothing_is_a_page() -> None:
     assert len(pdf_pages(pdf(one_page("")))) == 1
     assert html(one_page(""))
+
+
+# ---- how the person can be reached
+
+
+def test_a_packet_says_how_the_person_can_be_reached_and_what_may_be_said() -> None:
+    contacts = [
+        {"what": "outreach worker", "name": "HTEST R. Diaz", "phone": "555-0192", "permission": True},
+        {"what": "sister", "phone": "555-0191", "safe_to_leave_message": False, "best_time": "after 17:00"},
+        {"what": "stays at", "where": "Sample Shelter", "permission": True, "safe_to_leave_message": True},
+    ]
+    document = document_of(told("methadone", contacts=contacts))
+    packet = packet_paper(document, notices=(NOTICE.text,), foot=NOTICE.short)
+    sheet = next(one for one in packet.sheets if one.title == "How to reach the person")
+    table, rule = sheet.blocks
+    assert isinstance(table, Table)
+    assert table.rows == (
+        ("outreach worker", "HTEST R. Diaz", "555-0192", "", "yes", "not said: do not leave one", ""),
+        ("sister", "", "555-0191", "", "ask the person first", "do not leave one", "after 17:00"),
+        ("stays at", "", "", "Sample Shelter", "yes", "may be left", ""),
+    )
+    assert isinstance(rule, Lines)

@@ -65,7 +65,7 @@ def test_a_second_acceptance_of_the_same_moment_is_not_selected() -> None:
     assert (step.source, step.requests) == (None, {"ServiceRequest/b": "revoked"})
 
 
-@pytest.mark.parametrize("status", ["in-progress", "on-hold", "failed", "cancelled"])
+@pytest.mark.parametrize("status", ["in-progress", "on-hold"])
 def test_the_source_follows_the_accepting_child_with_its_reason(status: str) -> None:
     changed = child("a", status, statusReason=WHY)
     step = mirror(source("accepted", statusReason={"text": "old"}), [child("a", "accepted")], changed)
@@ -73,8 +73,31 @@ def test_the_source_follows_the_accepting_child_with_its_reason(status: str) -> 
     assert step.source is not None
     assert step.source["status"] == status
     assert step.source.get("statusReason") == (WHY if status in NEEDS_REASON else None)
-    ended = status in {"failed", "cancelled"}
-    assert step.requests == ({"ServiceRequest/source": "revoked", "ServiceRequest/a": "revoked"} if ended else {})
+    assert step.requests == {}
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+@pytest.mark.parametrize("before", ["accepted", "in-progress", "on-hold"])
+def test_a_place_that_is_lost_again_leaves_the_source_on_hold_for_a_person(before: str, status: str) -> None:
+    """The medication still runs out: only the hospital ends its referral."""
+    step = mirror(source(before), [child("a", before)], child("a", status, statusReason=WHY))
+    assert step is not None
+    assert step.source is not None
+    assert (step.source["status"], step.source["statusReason"]) == ("on-hold", WHY)
+    assert business(step.source) == "Needs a person"
+    assert step.requests == {"ServiceRequest/a": "revoked"}
+
+
+def test_a_second_place_takes_up_where_the_first_was_lost() -> None:
+    lost = source("on-hold", statusReason=WHY, businessStatus=concept(BUSINESS_STATUS, "needs-a-person"))
+    asked = on_asked(lost)
+    assert asked is not None
+    assert asked.source is not None
+    assert (asked.source["status"], business(asked.source)) == ("on-hold", None)
+    step = mirror(asked.source, [child("a", "failed"), child("b")], child("b", "accepted"))
+    assert step is not None
+    assert step.source is not None
+    assert (step.source["status"], step.source.get("statusReason")) == ("in-progress", None)
 
 
 def test_completed_is_mirrored_with_its_outputs_once() -> None:

@@ -1,0 +1,48 @@
+"""Whether the person came, as the partner that has accepted last said it. Pure: a FHIR Task in, a word out.
+
+It says so by a Task.output of the local code system ``outcome``, appended while it goes on, or by the reason for which
+it ended the Task. A place is not lost by it: the person may come later, and the last word counts.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from schemas.codes.local import OUTCOME, STATUS_REASON
+
+Task = Mapping[str, Any]
+
+CAME: Final = frozenset({"first-dose-given", "arrived", "service-given"})
+MISSED: Final = frozenset({"no-show", "not-reached"})
+_ENDED_BY: Final = frozenset({"no-show", "patient-unreachable"})
+"""Reasons for an end that say that the person did not come."""
+
+
+def came(task: Task) -> bool | None:
+    """Whether the person came, as was said last; None where nothing was said."""
+    words = [*_words(task)]
+    if not words and task.get("status") in {"failed", "cancelled"}:
+        return False if _ENDED_BY & _codes(task.get("statusReason"), STATUS_REASON) else None
+    return words[-1] in CAME if words else None
+
+
+def missed(task: Task) -> int:
+    """How often it was said that the person did not come; 0 where the last word is another one."""
+    return sum(word in MISSED for word in _words(task)) or 1 if came(task) is False else 0
+
+
+def _words(task: Task) -> Iterator[str]:
+    for output in task.get("output", ()):
+        said = _codes(output.get("type"), OUTCOME) | _codes(output.get("valueCodeableConcept"), OUTCOME)
+        yield from sorted(said & (CAME | MISSED))
+
+
+def _codes(concept: Any, system: str) -> set[str]:
+    codings = concept.get("coding", ()) if isinstance(concept, Mapping) else ()
+    return {str(one.get("code")) for one in codings if isinstance(one, Mapping) and one.get("system") == system}
+
+
+def due(now: datetime, covered_until: datetime | None, within: timedelta) -> datetime:
+    """By when somebody has tried to reach the person: ``within`` from now, and before a cover ends that still holds."""
+    wanted = now + within
+    return min(wanted, covered_until) if covered_until is not None and covered_until > now else wanted

@@ -1,0 +1,68 @@
+"""The Task by which the hospital looks for a person who did not come to where a place waits. It alone sees it."""
+
+from datetime import datetime
+
+from fhir_mappings.build_elements import organization_reference, reference
+from fhir_mappings.labels import Resource
+from schemas.codes.local import OUTCOME, TASK_CODE, coding, concept
+
+CODE = "outreach"
+_ASKED = (
+    "The person did not come. Reach them by the contact plan (Patient.contact); leave a message only where that is "
+    "said to be safe, and never what it is about"
+)
+
+
+def is_beside(task: Resource) -> bool:
+    """Whether a Task is the hospital's own work beside a referral (checklist, outreach), not a request to a partner."""
+    return any(one.get("system") == TASK_CODE for one in task.get("code", {}).get("coding", ()))
+
+
+def outreach_task(
+    source: Resource,
+    child: Resource,
+    *,
+    outreach: str,
+    hub: tuple[str, str],
+    now: datetime,
+    due: datetime,
+    place_until: datetime | None,
+) -> Resource:
+    """The Task of the hospital by which it looks for the person.
+
+    Args:
+        source: the hospital's Task.
+        child: the Task of the partner where the person did not come.
+        outreach: id of the new Task.
+        hub: Organization id and name of the hub, which asks.
+        now: when it is asked.
+        due: by when somebody has tried.
+        place_until: until when the partner is asked to keep the place; None where it has ended.
+    """
+    partner = child["owner"].get("display", "the partner")
+    kept = f"{partner} is asked to keep the place until {place_until.isoformat()}" if place_until else ""
+    return {
+        "resourceType": "Task",
+        "id": outreach,
+        "meta": {"security": source["meta"]["security"]} if "security" in source["meta"] else {},
+        "basedOn": [reference(child)],
+        "partOf": [reference(source)],
+        "status": "requested",
+        "intent": "order",
+        "priority": source.get("priority", "routine"),
+        "code": {"coding": [coding(TASK_CODE, CODE)]},
+        "description": ". ".join(part for part in (_ASKED, kept) if part),
+        "focus": source["focus"],
+        "for": source["for"],
+        "authoredOn": now.isoformat(),
+        "lastModified": now.isoformat(),
+        "requester": organization_reference(*hub),
+        "owner": source["requester"],
+        "restriction": {"period": {"end": due.isoformat()}},
+    }
+
+
+def found(task: Resource, how: str) -> Resource:
+    """The Task when the person is found; ``how`` is a code of the local code system ``outcome``."""
+    output = {"type": concept(OUTCOME, "outcome"), "valueCodeableConcept": concept(OUTCOME, how)}
+    return {**task, "status": "completed", "output": [*task.get("output", ()), output]}

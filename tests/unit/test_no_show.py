@@ -1,0 +1,66 @@
+"""Whether the person came: the last word counts, and what is not said is not known."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.rules import no_show
+from schemas.codes.local import OUTCOME, STATUS_REASON, concept
+from tests.unit.lifecycle_tasks import OUTPUT, task
+
+NOW = datetime(2026, 6, 6, 15, 0, tzinfo=UTC)
+FOUR_HOURS = timedelta(hours=4)
+
+
+def said(*codes: str) -> list[dict[str, Any]]:
+    return [{"type": concept(OUTCOME, "outcome"), "valueCodeableConcept": concept(OUTCOME, one)} for one in codes]
+
+
+@pytest.mark.parametrize(
+    ("words", "came", "times"),
+    [
+        ((), None, 0),
+        (("no-show",), False, 1),
+        (("not-reached", "no-show"), False, 2),
+        (("no-show", "arrived"), True, 0),
+        (("first-dose-given", "no-show"), False, 1),
+        (("service-given",), True, 0),
+        (("declined-by-person",), None, 0),
+        (("no-show", "declined-by-person"), False, 1),
+    ],
+)
+def test_the_last_word_counts(words: tuple[str, ...], *, came: bool | None, times: int) -> None:
+    held = task("accepted", output=[OUTPUT, *said(*words)])
+    assert (no_show.came(held), no_show.missed(held)) == (came, times)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "came", "times"),
+    [
+        ("failed", concept(STATUS_REASON, "no-show"), False, 1),
+        ("cancelled", concept(STATUS_REASON, "patient-unreachable"), False, 1),
+        ("failed", concept(STATUS_REASON, "no-capacity"), None, 0),
+        ("failed", {"text": "did not come"}, None, 0),
+        ("rejected", concept(STATUS_REASON, "patient-unreachable"), None, 0),
+    ],
+)
+def test_the_reason_of_an_end_counts_where_nothing_was_put_out(
+    status: str, reason: dict[str, Any], *, came: bool | None, times: int
+) -> None:
+    held = task(status, statusReason=reason)
+    assert (no_show.came(held), no_show.missed(held)) == (came, times)
+    seen = task(status, statusReason=reason, output=said("first-dose-given"))
+    assert (no_show.came(seen), no_show.missed(seen)) == (True, 0)
+
+
+@pytest.mark.parametrize("output", [[{}], [{"type": None}], [{"type": {"coding": "x"}}], [{"type": {"coding": [1]}}]])
+def test_what_has_no_shape_says_nothing(output: list[Any]) -> None:
+    assert no_show.came(task("accepted", output=output)) is None
+
+
+def test_somebody_tries_before_the_cover_ends() -> None:
+    assert no_show.due(NOW, None, FOUR_HOURS) == NOW + FOUR_HOURS
+    assert no_show.due(NOW, NOW + timedelta(days=2), FOUR_HOURS) == NOW + FOUR_HOURS
+    assert no_show.due(NOW, NOW + timedelta(hours=1), FOUR_HOURS) == NOW + timedelta(hours=1)
+    assert no_show.due(NOW, NOW - timedelta(hours=1), FOUR_HOURS) == NOW + FOUR_HOURS, "it has ended: still within four"
