@@ -32,6 +32,7 @@ from app.entrypoints.ops import docs, health, metrics
 from app.entrypoints.ops import openapi as ops_openapi
 from app.entrypoints.worker import loop as worker
 from app.services import opening
+from app.services.arrivals import Arrivals
 from app.services.audit_events import AuditEvents
 from app.services.break_glass import BreakGlass
 from app.services.calls import Calls
@@ -168,6 +169,7 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.audit_events = AuditEvents(hub, app.state.disclosures)
     app.state.break_glass = BreakGlass(hub, app.state.disclosures)
     app.state.choices = Choices(hub, app.state.disclosures)
+    app.state.arrivals = Arrivals(hub, app.state.disclosures, app.state.feed, app.state.limits)
     app.state.spoken_answers = SpokenAnswers(hub, app.state.disclosures, app.state.feed)
     app.state.calls = Calls(hub, app.state.disclosures, app.state.feed)
     app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)

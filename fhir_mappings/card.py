@@ -12,18 +12,19 @@ TITLE = "Your card"
 NOT_SETTLED = "not settled yet: ask before you leave"
 
 
-def card(packet: Opened, partner: Resource | None) -> Sheet:
+def card(packet: Opened, partner: Resource | None, code: str) -> Sheet:
     """The card of one referral.
 
     Args:
         packet: what the hospital sees of the referral.
         partner: Organization of the partner that takes the person; None where none has accepted yet.
+        code: by which a partner where the person comes finds the referral.
     """
     made_up = (Lines((MADE_UP,), strong=True),) if packet.test else ()
-    return Sheet(TITLE, (*made_up, Pairs(tuple(_rows(packet, partner)))), alone=True)
+    return Sheet(TITLE, (*made_up, Pairs(tuple(_rows(packet, partner, code)))), alone=True)
 
 
-def _rows(packet: Opened, partner: Resource | None) -> Iterator[tuple[str, str]]:
+def _rows(packet: Opened, partner: Resource | None, code: str) -> Iterator[tuple[str, str]]:
     yield "For", name_of(packet.patient) or ""
     yield "Go to", text(partner["name"]) if partner else NOT_SETTLED
     if partner:
@@ -33,6 +34,7 @@ def _rows(packet: Opened, partner: Resource | None) -> Iterator[tuple[str, str]]
     until = packet.task.get("restriction", {}).get("period", {}).get("end")
     if until:
         yield "Be there before", moment(until)
+    yield "Show there", f"code {code}"
     yield "Bring", "; ".join(("this card and your letter", *_bring(packet)))
     role = packet.first("PractitionerRole")
     yield "Call us", f"{text(packet.task.get('requester'))}: {phone_of(role) or 'no phone number stated'}"

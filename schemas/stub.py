@@ -74,6 +74,8 @@ class Chosen(Model):
     partner: str | None = None
     """Organisation to ask."""
     fallback: FallbackKind | None = None
+    here: bool = False
+    """The person has come to that partner: who waits for them elsewhere does so no more."""
     done: bool = False
     """It was acted on, as far as consent permitted."""
 

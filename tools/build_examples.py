@@ -30,6 +30,7 @@ _ABOUT_A_RESOURCE: Final = (
     "breakGlass",
     "match(?:ByPost)?",
     "ask",
+    "patientIsHere",
     "chooseFallback",
     "recordAnswer",
     "recordCall",

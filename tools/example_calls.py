@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from app.services import card_codes
 from tools.example_recorder import Recorder
 from tools.example_world import HOSPITAL, PARTNER
 
@@ -22,6 +23,22 @@ def _told(partner: str) -> list[Json]:
         {"name": "at", "valueDateTime": _AT},
         {"name": "recorded-by", "valueString": "HTEST A. Ng"},
     ]
+
+
+async def _at_the_door(recorder: Recorder, code: str) -> None:
+    """Somebody comes with the card; then somebody whom nobody here knows."""
+    named = [{"name": "family", "valueString": "HTESTNOBODY"}, {"name": "birth-date", "valueDate": "1991-04-02"}]
+    by = {"name": "by", "valueString": "HTEST R. Diaz, front desk"}
+    signed = {"name": "consent-signed", "valueDate": "2026-06-05"}
+    form = {"name": "consent-form", "valueString": "HTEST form 7"}
+    said: Json = {"who": PARTNER, "media": _FHIR}
+    operation = "patientIsHereTask"
+    card = _parameters({"name": "code", "valueString": code}, by)
+    await recorder.say(operation, "With the card of the hospital", name="card", body=card, **said)
+    unknown = _parameters(*named, by, signed, form)
+    await recorder.say(operation, "No referral of such a person", name="unknown", body=unknown, status=404, **said)
+    unsigned = _parameters(*named, by)
+    await recorder.say(operation, "By name a consent is needed", name="unsigned", body=unsigned, status=400, **said)
 
 
 async def tell_calls(recorder: Recorder) -> None:
@@ -61,3 +78,4 @@ async def tell_calls(recorder: Recorder) -> None:
     holds = {"name": "answer", "valueCode": "on-hold"}
     why = {"name": "reason", "valueString": "Waits for the identification."}
     await send("correctAnswerTask", "What holds instead", wrong, holds, why, name="corrected", **partner)
+    await _at_the_door(recorder, await card_codes.printed(recorder.world.hub, ours["id"]))

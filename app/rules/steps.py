@@ -221,6 +221,14 @@ def on_asked(source: Task) -> SourceStep | None:
     return _step(source, after, [], {}, Reason("asked", "a partner is asked"), quiet=False)
 
 
+def on_elsewhere(source: Task, child: Task) -> SourceStep | None:
+    """The person has come to another partner: who has a place for them is told that it is no longer needed."""
+    if child["status"] not in ENGAGED | ASKED:
+        return None
+    reason = Reason("came-elsewhere", "the person has come to another partner")
+    return _step(source, source, [_cancelled(child, "not-selected")], {}, reason, quiet=False)
+
+
 def on_passed_over(source: Task, child: Task) -> SourceStep | None:
     """No answer came from this partner in its time and somebody else is asked: its request ends, the source stands."""
     if child["status"] != "requested":

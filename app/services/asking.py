@@ -95,7 +95,22 @@ class Asking:
             if chosen.fallback is not None:
                 self._work.put(steps.on_fallback(self._work.task(need.task), chosen.fallback, chosen.by, chosen.at))
             if chosen.partner is not None and not self._waits(need, chosen.partner):
+                if chosen.here and not self._free(need, chosen.partner):
+                    continue
                 self._ask_chosen(need, chosen.partner)
+
+    def _free(self, need: NeedLink, partner: str) -> bool:
+        """Whether the person who has come can stay there; whoever waits for them elsewhere is told that it is over."""
+        if self._work.sharing.verdict(partner, need.need).level != "packet":
+            return False
+        elsewhere = [one for one in need.children if self._status(one) in lifecycle.ENGAGED]
+        if any(no_show.came(self._work.task(one.task)) for one in elsewhere):
+            return False
+        for child in need.children:
+            step = steps.on_elsewhere(self._work.task(need.task), self._work.task(child.task))
+            if step is not None:
+                self._work.apply(need, step)
+        return True
 
     def _ask_chosen(self, need: NeedLink, partner: str) -> None:
         need.by_hand = True

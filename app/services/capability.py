@@ -21,7 +21,7 @@ _MATCH: Final = "https://throughline.org/fhir/OperationDefinition/match"
 _BREAK_GLASS: Final = "https://throughline.org/fhir/OperationDefinition/break-glass"
 _ASK: Final = "https://throughline.org/fhir/OperationDefinition/ask"
 _CHOOSE_FALLBACK: Final = "https://throughline.org/fhir/OperationDefinition/choose-fallback"
-_SPOKEN: Final = ("record-answer", "record-call", "confirm-answer", "correct-answer")
+_OF_PEOPLE: Final = ("patient-is-here", "record-answer", "record-call", "confirm-answer", "correct-answer")
 _TRANSACTION: Final = (
     "All or nothing, with urn:uuid and conditional references. A transaction that tells of a stay (Patient, Encounter, "
     "medication and so on) is intake, with the scope ingest: its entries are read, not kept as sent; one person and "
@@ -158,7 +158,7 @@ def _operations(resource_type: str) -> list[dict[str, str]]:
             {"name": "break-glass", "definition": _BREAK_GLASS},
             {"name": "ask", "definition": _ASK},
             {"name": "choose-fallback", "definition": _CHOOSE_FALLBACK},
-            *({"name": n, "definition": f"https://throughline.org/fhir/OperationDefinition/{n}"} for n in _SPOKEN),
+            *({"name": n, "definition": f"https://throughline.org/fhir/OperationDefinition/{n}"} for n in _OF_PEOPLE),
         ],
         "ServiceRequest": [{"name": "match", "definition": _MATCH}],
         "Subscription": [

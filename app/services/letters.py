@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, NotFound, Unavailable
+from app.services import card_codes
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.packets import Packet, packet_of, printed
@@ -65,7 +66,8 @@ async def _for_patient(hub: Hub, source: Resource, children: list[Resource], use
     made = await _shown(hub, source, "requester", user)
     taking = next((one for one in children if one["status"] in _ENGAGED), None)
     partner = await _read(hub, taking["owner"]["reference"]) if taking else None
-    paper = letter_paper(made.document, foot=_OWN_COPY, more=(card(Opened(made.document), partner),))
+    code = await card_codes.printed(hub, source["id"])
+    paper = letter_paper(made.document, foot=_OWN_COPY, more=(card(Opened(made.document), partner, code),))
     if paper is None:
         raise BadRequest("Nobody doses for this need: it has no last-dose letter.", path="REFERRAL")
     return paper

@@ -19,6 +19,7 @@ from app.services.writing import decoded
 from app.store.changes import Changes
 from app.store.jobs import DueJob, Jobs
 from app.store.queries import ColumnIn, Query
+from schemas.discharge import Circumstances, ConsentGiven
 from schemas.facts import Facts
 from schemas.sender import Sender
 from schemas.stub import Chosen
@@ -53,12 +54,18 @@ def nothing_new(file: VisitFile, sender: Sender, hub: Hub, cause: str | None = N
     )
 
 
-async def look(hub: Hub, visit_id: str, chosen: tuple[str, Chosen] | None = None, cause: str | None = None) -> bool:
+async def look(
+    hub: Hub,
+    visit_id: str,
+    chosen: tuple[str, Chosen] | None = None,
+    cause: str | None = None,
+    consent: ConsentGiven | None = None,
+) -> bool:
     """Decide about a visit anew, with what a person has ``chosen``: id of a source Task, and what.
 
-    ``cause`` is kept with what changes of its clock by it, see ``CoverageEvent.cause``. False where nothing can be
-    decided any more: its key was destroyed. Raises Unavailable while the registration of its sender can't be read: a
-    job is tried again.
+    ``consent`` is one that was signed elsewhere than at the hospital. ``cause`` is kept with what changes of its clock
+    by it, see ``CoverageEvent.cause``. False where nothing can be decided any more: its key was destroyed. Raises
+    Unavailable while the registration of its sender can't be read: a job is tried again.
     """
     stored = await hub.store.intake(_SYSTEM).visit(visit_id)
     senders = (await hub.registry.current()).senders
@@ -69,14 +76,26 @@ async def look(hub: Hub, visit_id: str, chosen: tuple[str, Chosen] | None = None
     if sender is None:
         raise Unavailable("The registration of this visit's sender can't be read.")
     opened.organization = sender.organization
-    await Intake(hub).receive(nothing_new(opened, sender, hub, cause)._replace(chosen=chosen))
+    arrival = nothing_new(opened, sender, hub, cause)
+    if consent is not None:
+        told = Facts(
+            trigger="consent", kind="update", at=hub.clock.now(), circumstances=Circumstances(consents=[consent])
+        )
+        arrival = arrival._replace(facts=told)
+    await Intake(hub).receive(arrival._replace(chosen=chosen))
     return True
 
 
-async def look_of(hub: Hub, request: str, chosen: tuple[str, Chosen] | None = None, cause: str | None = None) -> bool:
+async def look_of(
+    hub: Hub,
+    request: str,
+    chosen: tuple[str, Chosen] | None = None,
+    cause: str | None = None,
+    consent: ConsentGiven | None = None,
+) -> bool:
     """Decide anew about the visit of a source ServiceRequest, see ``look``."""
     visit_id = await hub.store.intake(_SYSTEM).visit_of(request)
-    return visit_id is not None and await look(hub, visit_id, chosen, cause)
+    return visit_id is not None and await look(hub, visit_id, chosen, cause, consent)
 
 
 async def follow_partner(hub: Hub, organization: str) -> None:

@@ -62,7 +62,7 @@ async def find(hub: Hub, actor: Actor, sought: Sought) -> list[Person]:
     if not sought.pairs():
         raise BadRequest("A name, an identifier or a date of birth is needed.")
     asked = parse("Patient", sought.pairs(), lenient=False).at(hub.clock.now_us())
-    found = await _matches(hub.store.reader(actor), asked)
+    found = await matches(hub.store.reader(actor), asked)
     await note(hub.store, actor, "accounting-find", [one["id"] for one in found])
     reader, directory = hub.store.accounting(actor), await hub.registry.current()
     return [_person(one, await _hospital(reader, directory, one["id"])) for one in found]
@@ -74,7 +74,7 @@ async def _hospital(reader: Accounting, directory: Directory, patient: str) -> s
     return ", ".join(sorted(directory.names.get(one, one) for one in requesters & hospitals))
 
 
-async def _matches(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
+async def matches(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
     """All of them: a name stands in no index, and an account must not end where a search would."""
     found: list[dict[str, Any]] = []
     position: Position | None = None

@@ -26,7 +26,11 @@ _FAILURES_OF_ADDRESS: Final = (10.0, 1000.0)
 """Failed logins from one address: per second, and at once. Many clients may be behind one."""
 _UNKNOWN_TOKENS: Final = (10.0, 1000.0)
 """Bearer tokens from one address that nobody has: per second, and at once. None can be guessed; asking costs."""
+_PERSONS_NOT_FOUND: Final = (1 / 60, 20.0)
+"""Persons of whom an organisation said that they are there, and of whom no referral is known: per second, and at once.
+Somebody who tries names or codes is stopped; somebody who mistypes is not."""
 _REQUESTS: Final = "More requests than this client or its organization may send; wait as Retry-After says."
+_PERSONS: Final = "Too many persons of whom no referral is known; wait as Retry-After says, or call the hospital."
 _LOGINS: Final = "Too many failed logins; wait as Retry-After says."
 
 
@@ -83,6 +87,7 @@ class Limits:
         self._failures_there = Buckets(*_FAILURES_OF_CLIENT)
         self._addresses = Buckets(*_FAILURES_OF_ADDRESS)
         self._tokens = Buckets(*_UNKNOWN_TOKENS)
+        self._not_found = Buckets(*_PERSONS_NOT_FOUND)
         self._proven: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def request(self, actor: Actor) -> None:
@@ -124,6 +129,14 @@ class Limits:
         self._proven[client, place_of(address)] = None
         while len(self._proven) > _KEPT:
             self._proven.popitem(last=False)
+
+    def seeking(self, organization: str) -> None:
+        """Raises TooManyRequests where an organisation has named too many persons who are not known."""
+        _refuse(_PERSONS, self._not_found.wait(organization, monotonic()))
+
+    def not_found(self, organization: str) -> None:
+        """Count a person who is not known."""
+        self._not_found.take(organization, monotonic())
 
     def unknown_token(self, address: str) -> None:
         """Count a bearer token that is not known. Raises TooManyRequests where there were too many.

@@ -86,17 +86,17 @@ _CORRECTION: Final[Mapping[str, tuple[str, ...]]] = {name: _ANSWER[name] for nam
 
 def answer_of(body: object) -> Answer:
     """What ``$record-answer`` tells. Raises BadRequest with each parameter that is missing or wrong."""
-    given = _read(body, _ANSWER)
-    _required(given, ("answer", "said-by", "at", "recorded-by"))
+    given = read(body, _ANSWER)
+    required(given, ("answer", "said-by", "at", "recorded-by"))
     answer = _one_of(given, "answer", spoken.ANSWERS)
     how = cast("spoken.How", _one_of(given, "how", tuple(spoken.MARKS)) if "how" in given else "phone")
     if how != "in-person":
-        _required(given, ("number",))
+        required(given, ("number",))
     reason = _reason(given)
     if answer in NEEDS_REASON and reason is None:
-        _required(given, ("reason",))
+        required(given, ("reason",))
     if answer == "completed":
-        _required(given, ("output",))
+        required(given, ("output",))
     return Answer(
         answer=answer,
         exchange=spoken.Exchange(_instant(given), how, given.get("number", ""), given["recorded-by"]),
@@ -110,8 +110,8 @@ def answer_of(body: object) -> Answer:
 
 def call_of(body: object) -> Call:
     """What ``$record-call`` tells. Raises BadRequest likewise."""
-    given = _read(body, _CALL)
-    _required(given, ("partner", "number", "at", "outcome", "recorded-by"))
+    given = read(body, _CALL)
+    required(given, ("partner", "number", "at", "outcome", "recorded-by"))
     return Call(
         exchange=spoken.Exchange(_instant(given), "phone", given["number"], given["recorded-by"]),
         outcome=cast("spoken.Outcome", _one_of(given, "outcome", spoken.OUTCOMES)),
@@ -123,13 +123,13 @@ def call_of(body: object) -> Call:
 
 def confirmation_of(body: object) -> str:
     """Who confirms, by ``$confirm-answer``; empty: the organisation."""
-    return str(_read(body, _CONFIRMATION).get("by", ""))
+    return str(read(body, _CONFIRMATION).get("by", ""))
 
 
 def correction_of(body: object) -> Correction:
     """What ``$correct-answer`` tells. Raises BadRequest likewise."""
-    given = _read(body, _CORRECTION)
-    _required(given, ("text",))
+    given = read(body, _CORRECTION)
+    required(given, ("text",))
     answer = _one_of(given, "answer", spoken.ANSWERS) if "answer" in given else None
     return Correction(given["text"], given.get("by", ""), answer, _reason(given))
 
@@ -137,7 +137,7 @@ def correction_of(body: object) -> Correction:
 def refuse(reasons: Iterable[Reason]) -> None:
     """BadRequest where something is missing, Unprocessable where something can't be so."""
     found = tuple(reasons)
-    issues = tuple(Issue(_code(one), one.text, _path(one.path or "")) for one in found)
+    issues = tuple(Issue(_code(one), one.text, path_of(one.path or "")) for one in found)
     if any(one.code == "required" for one in found):
         raise BadRequest("A parameter is missing or not as it must be.", issues=issues)
     if found:
@@ -151,7 +151,8 @@ def _code(reason: Reason) -> str:
 # ---- reading
 
 
-def _read(body: object, known: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def read(body: object, known: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Values of a Parameters resource by name; each parameter once, in one of its elements. Raises BadRequest."""
     given: dict[str, Any] = {}
     for one in conforming("Parameters", body).get("parameter", []):
         name = one["name"]
@@ -172,38 +173,40 @@ def _trimmed(name: str, element: str, value: Any) -> Any:
     text = value.strip()
     longest = _NAME if name in _SHORT else _LONGEST.get(element, _NAME)
     if len(text) > longest or not all(c.isprintable() or c in "\n\t" for c in text):
-        raise BadRequest(f"At most {longest} printable characters.", path=_path(name))
+        raise BadRequest(f"At most {longest} printable characters.", path=path_of(name))
     return text
 
 
-def _path(name: str) -> str:
+def path_of(name: str) -> str:
+    """Where a parameter stands (FHIRPath)."""
     return f"Parameters.parameter.where(name='{name}')"
 
 
-def _required(given: Mapping[str, Any], names: Sequence[str]) -> None:
+def required(given: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raises BadRequest with each of ``names`` that is missing."""
     missing = [name for name in names if name not in given]
     if missing:
-        issues = tuple(Issue("required", f"{name} is needed", _path(name)) for name in missing)
+        issues = tuple(Issue("required", f"{name} is needed", path_of(name)) for name in missing)
         raise BadRequest(f"Needed too: {', '.join(missing)}.", issues=issues)
 
 
 def _one_of(given: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
     if given[name] not in known:
-        raise BadRequest(f"One of {', '.join(known)}.", path=_path(name))
+        raise BadRequest(f"One of {', '.join(known)}.", path=path_of(name))
     return str(given[name])
 
 
 def _instant(given: Mapping[str, Any]) -> datetime:
     found = date_range(given["at"])
     if "T" not in given["at"] or found is None:
-        raise BadRequest("A date with its time and offset.", path=_path("at"))
+        raise BadRequest("A date with its time and offset.", path=path_of("at"))
     return from_micros(found[0])
 
 
 def _organization(given: Mapping[str, Any]) -> str:
     kind, _, name = given["partner"].get("reference", "").rpartition("/")
     if kind.rpartition("/")[2] != "Organization" or not name:
-        raise BadRequest("A reference to an Organization.", path=_path("partner"))
+        raise BadRequest("A reference to an Organization.", path=path_of("partner"))
     return str(name)
 
 
@@ -212,5 +215,5 @@ def _reason(given: Mapping[str, Any]) -> Resource | None:
     if isinstance(reason, str):
         return concept(STATUS_REASON, reason) if reason in CODES[STATUS_REASON] else {"text": reason}
     if isinstance(reason, dict) and not str(reason.get("text", "")).strip():
-        raise BadRequest("The reason needs a text.", path=_path("reason"))
+        raise BadRequest("The reason needs a text.", path=path_of("reason"))
     return reason

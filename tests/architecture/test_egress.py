@@ -35,6 +35,7 @@ ROUTES_OUT: Final = {
     "/fhir/R4/AuditEvent/_search": ON_RECORD,
     "/fhir/R4/AuditEvent/{id:fhir_id}": ON_RECORD,
     "/fhir/R4/Task/{id:fhir_id}/$break-glass": EMERGENCY,
+    "/fhir/R4/Task/$patient-is-here": SEEN,
     "/fhir/R4/Task/{id:fhir_id}/$ask": SEEN,
     "/fhir/R4/Task/{id:fhir_id}/$choose-fallback": SEEN,
     "/fhir/R4/Task/{id:fhir_id}/$record-answer": SEEN,

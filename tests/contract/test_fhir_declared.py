@@ -111,6 +111,7 @@ async def test_every_operation_that_is_declared_answers(
         "break-glass",
         "ask",
         "choose-fallback",
+        "patient-is-here",
         "record-answer",
         "record-call",
         "confirm-answer",
@@ -120,6 +121,7 @@ async def test_every_operation_that_is_declared_answers(
     }
     assert (await ok(partner, f"Task/{hospital_task['id']}/$packet"))["type"] == "document"
     assert (await ok(partner, "Subscription/$status"))["type"] == "searchset"
+    assert (await partner.post("Task/$patient-is-here", {"resourceType": "Parameters"})).status_code == 400
     for kind in declared:
         answer = await partner.post(f"{kind}/$validate", {"resourceType": kind})
         assert (answer.status_code, answer.json()["resourceType"]) == (200, "OperationOutcome"), kind

@@ -7,6 +7,7 @@ OperationOutcome. The entries of a batch come the same way.
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Route
 
+from app.entrypoints.fhir.arriving import patient_is_here
 from app.entrypoints.fhir.audit import read_event, search_events
 from app.entrypoints.fhir.break_glass import break_glass
 from app.entrypoints.fhir.choosing import ask, choose_fallback
@@ -63,6 +64,7 @@ routes: list[Route] = [
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", update, methods=["PUT"]),
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", patch, methods=["PATCH"]),
     Route(f"{BASE}/{{type}}/{{id:fhir_id}}", delete, methods=["DELETE"]),
+    Route(f"{BASE}/Task/$patient-is-here", patient_is_here, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$packet", packet, methods=["GET"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$break-glass", break_glass, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$ask", ask, methods=["POST"]),

@@ -163,6 +163,22 @@ _RECORD_CALL: Final = _spoken(
         "201": body("The Communication.", "Communication", "ETag", "Location"),
     },
 )
+_PATIENT_IS_HERE: Final = operation(
+    "patientIsHere",
+    ALL["Task"],
+    "u",
+    "A person stands at the partner's door",
+    "For a partner: `code` of the card, or `family` and `birth-date`; `by` (who says so). A consent that the person "
+    "signed there, which names the partner: `consent-signed` (day or moment), `consent-form`, and `consent-expires`, "
+    "`consent-both-directions`; by name it is needed. The answer is the partner's own Task, accepted, with the outcome "
+    "`arrived`; whoever else had a place is told that it is no longer needed. Where not exactly one open referral fits "
+    f"the answer is 404, and after many of them 429. An operation of this server, as {SPEC}/operations.html has them.",
+    requestBody=sent("Parameters"),
+    responses={
+        "200": body("The partner's Task.", "Task", "ETag", NOTICE),
+        **refusals(*_TOLD, "429"),
+    },
+)
 _CONFIRM_ANSWER: Final = _spoken(
     "confirmAnswer",
     "The partner confirms what was recorded for it",
@@ -219,6 +235,7 @@ PATHS: Final[dict[str, Json]] = {
     f"{BASE}/metadata": {"get": _metadata()},
     f"{BASE}/Task/{{id}}/$packet": {"get": _packet()},
     f"{BASE}/Task/{{id}}/$break-glass": {"post": _break_glass()},
+    f"{BASE}/Task/$patient-is-here": {"post": _PATIENT_IS_HERE},
     f"{BASE}/Task/{{id}}/$ask": {"post": _ASK},
     f"{BASE}/Task/{{id}}/$choose-fallback": {"post": _CHOOSE_FALLBACK},
     f"{BASE}/Task/{{id}}/$record-answer": {"post": _RECORD_ANSWER},
