@@ -18,6 +18,13 @@ def is_beside(task: Resource) -> bool:
     return any(one.get("system") == TASK_CODE for one in task.get("code", {}).get("coding", ()))
 
 
+def is_outreach(task: Resource) -> bool:
+    """Whether a Task is the hospital's search for a person."""
+    return any(
+        one.get("system") == TASK_CODE and one.get("code") == CODE for one in task.get("code", {}).get("coding", ())
+    )
+
+
 def outreach_task(
     source: Resource,
     child: Resource,

@@ -105,6 +105,16 @@ class ClockState(Model):
     """Id of the job by which it is looked at again."""
 
 
+class Back(Model):
+    """The person came back to the hospital in another visit."""
+
+    since: Instant
+    over: bool = False
+    """They have left again."""
+    needs: list[str] = Field(default_factory=list)
+    """What that visit refers them for itself."""
+
+
 class ReferralLink(Model):
     """The referral of a visit: every source of one transition shares the group."""
 
@@ -118,6 +128,7 @@ class ReferralLink(Model):
     awaits_discharge: bool = False
     """A source was taken back; the next one opens when the visit ends."""
     clock: ClockState | None = None
+    back: Back | None = None
     resources: dict[str, Held] = Field(default_factory=dict)
     """``Type|logical key`` -> what was written."""
 

@@ -172,7 +172,7 @@ def _personal(one: Asked) -> str | None:
 def _accepted(asked: Sequence[Asked], gap: datetime | None, now: datetime) -> Plan:
     """Somebody has accepted: until the person is seen, the gap is watched."""
     expecting = [one for one in asked if one.status in {"accepted", "on-hold"}]
-    codes = ["partner-closed"] if any(one.closed for one in expecting) else []
+    codes = ["partner-closed"] if any(one.closed for one in asked if one.status in ENGAGED) else []
     moments: list[datetime] = []
     if gap is not None and expecting:
         codes += ["not-seen-before-gap"] if gap <= now else _closed([one.answering for one in expecting], gap, now)

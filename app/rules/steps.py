@@ -264,6 +264,11 @@ def on_came(source: Task) -> Task:
     return _unmarked(source, "no-show")
 
 
+def on_back(task: Task, *, here: bool) -> Task:
+    """A Task, source or child, while the person is in the hospital again (``here``), and when they have left it."""
+    return _marked(task, "readmitted") if here and task["status"] not in TERMINAL else _unmarked(task, "readmitted")
+
+
 def on_discharge_again(source: Task, children: Sequence[Task]) -> SourceStep | None:
     """An A03 after an A13 (or an admission) that left an accepted referral standing: the mark is taken off."""
     moved = [

@@ -184,9 +184,10 @@ class Asking:
     def _tell(self, need: NeedLink, told: list[Reason], candidates: Candidates) -> None:
         """A person must decide: the visit's row says why, and where nobody can be asked, what is in the way."""
         codes = {code for code, _ in told}
-        stuck = not codes.isdisjoint({"nobody-left", "no-answer", *_THE_PERSON_FIRST})
+        nobody = not codes.isdisjoint({"nobody-left", "no-answer"})
+        stuck = nobody or not codes.isdisjoint(_THE_PERSON_FIRST)
         late = not codes.isdisjoint({"no-slot-before-gap", "not-seen-before-gap"})
-        self._work.result.attention += [*told, *(candidates.reasons if stuck else ())]
+        self._work.result.attention += [*told, *(candidates.reasons if nobody else ())]
         self._work.result.attention += self._fallbacks() if late else []
         step = steps.on_held(self._work.task(need.task), "needs-a-person")
         if step is not None and stuck:
@@ -207,7 +208,9 @@ class Asking:
         Where only "was it filled?" is open, the hospital is asked first: for a time the later gap counts.
         """
         covered = self._work.coverage
-        if covered is None or need.need != MOUD or self._work.record.ended_at is None:
+        back = self._work.link.back
+        in_hospital = self._work.record.ended_at is None or (back is not None and not back.over)
+        if covered is None or need.need != MOUD or in_hospital:
             return None
         hold = covered.hold_partner_until
         return covered.confirmed_gap_at if hold and hold > self._work.now.now else covered.covered_until

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from app.core.clock import from_micros, micros
 from app.core.crypto import Keys
-from app.services import coverage_clock
+from app.services import coming_back, coverage_clock
 from app.services.intake_finding import Candidates, Joined, NoVisit, find, fused, joined, of_the_person_alone
 from app.services.intake_reading import Arrival, Part, Refusal, identity_macs
 from app.services.intake_recording import Decision, plain, recorded, refused, row
@@ -163,6 +163,10 @@ class _Filing:
         visits = [self._filed(one) for one in placed]
         chief = max(visits, key=lambda one: _WEIGHT[one.standing.state])
         own = self._own_part(chief)
+        gone = {other.id for one in placed for other in one.absorbed}
+        others = [one for one in self.known.by_person if one.id not in gone]
+        told = coming_back.told(self.arrival.facts, [one.file for one in visits], others)
+        visits += [self._filed(Joined(file)) for file in told]
         return Decision(
             _joined([own, *(one.changes for one in visits)]),
             chief.standing.state,

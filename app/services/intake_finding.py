@@ -24,6 +24,8 @@ _RENUMBERING: Final = frozenset[FactKind]({"merge", "move", "class-change"})
 """Kinds that may say of two numbers that they are one visit."""
 _JOINING: Final = frozenset[FactKind]({"admit", "class-change", "discharge"})
 """Kinds after which an emergency visit and a stay may turn out to be one."""
+_LEAVING: Final = _JOINING | {"cancel-visit"}
+"""Kinds of which the person's earlier visits may have to know: they come to the hospital, or are not there any more."""
 _STATUS_RANK: Final = {"draft": 1, "requested": 2, **dict.fromkeys(lifecycle.ENGAGED, 3), "completed": 3}
 
 
@@ -78,7 +80,7 @@ def of_the_person_alone(facts: Facts) -> Facts:
 
 def needs_the_person(facts: Facts, numbers: Sequence[str]) -> bool:
     """Whether the visits of the person must be known, because the number of the visit does not settle everything."""
-    if not numbers or facts.kind in _OF_PERSONS or facts.kind in _JOINING:
+    if not numbers or facts.kind in _OF_PERSONS or facts.kind in _LEAVING:
         return True
     return facts.kind == "update" and facts.visit is not None and facts.visit.discharged_at is not None
 

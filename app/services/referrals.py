@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle, steps
-from app.services import checklists, coverage_clock
+from app.services import checklists, coming_back, coverage_clock
 from app.services.asking import Asking
 from app.services.outreach import Outreach
 from app.services.referral_work import StepOf, Work
@@ -159,6 +159,7 @@ class _Course:
         self._open(clinical)
         self._work.apply_to_all(steps.on_discharge_again, only=lambda task: task["status"] in lifecycle.ENGAGED)
         self._work.refresh(clinical)
+        coming_back.settled(self._work)
         for need in self._work.link.needs:
             if self._work.task(need.task)["status"] not in lifecycle.TERMINAL:
                 self._asking.follow(need)

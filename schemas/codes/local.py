@@ -60,6 +60,9 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
     "no-show": Meaning(
         "Did not come", "The person did not come where a place waits: the place is kept, and somebody looks for them."
     ),
+    "readmitted": Meaning(
+        "In the hospital again", "The person is in the hospital again, in another visit: it gives the doses meanwhile."
+    ),
     "discharge-cancelled": Meaning(
         "Discharge cancelled",
         "The hospital took the discharge back after a partner had accepted: the person is still in the hospital.",

@@ -22,6 +22,7 @@ from time import monotonic
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import httpx
 import orjson
 
 from app.rules.hours import Calendar
@@ -29,6 +30,8 @@ from app.services.jobs import DueWork
 from app.services.writing import decoded
 from app.store import migrate
 from app.store.queries import ColumnIn, Query
+from fhir_mappings.outreach import is_outreach
+from schemas.codes.local import CLOCK, OUTCOME, concept
 from schemas.partner import PartnerProfile
 from tests.contract.fhir_callers import Caller, caller
 from tests.contract.passing_time import HUB, Course, opened
@@ -41,6 +44,10 @@ START: Final = datetime(2026, 3, 2, 0, 0, tzinfo=ZoneInfo("America/New_York"))
 """A Monday; the clocks change on the Sunday after."""
 _COMES: Final = 0.75
 """Who has a place comes to it: within 40 to 76 % in the published programs."""
+_FOUND: Final = 0.05
+"""Of those who did not come so many are found in each look of the case manager: half of them within two days."""
+_FILLED: Final = 0.7
+"""Of prescriptions of which nobody knows so many were filled. Both are the world's own."""
 _FALLBACKS: Final = ({"kind": "return-for-dosing", "name": "HTEST Mercy ED", "phone": "555-0144"},)
 _OPEN: Final = ("draft", "requested", "accepted", "on-hold")
 
@@ -53,6 +60,9 @@ class Figures:
     seen: int = 0
     seen_before_gap: int = 0
     no_show: int = 0
+    found: int = 0
+    given_up: int = 0
+    pick_ups: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
@@ -80,6 +90,7 @@ class World:
         self._answering: set[str] = set()
         self._left_at: dict[str, datetime] = {}
         self._told: set[tuple[str, str]] = set()
+        self._awaited: dict[str, Partner] = {}
         self.zone = ZoneInfo("America/New_York")
 
     async def run(self, progress: Callable[[int], None]) -> Figures:
@@ -213,12 +224,8 @@ class World:
     def _comes(self, partner: Partner, task: str) -> Step:
         async def step() -> None:
             there = await self._caller(self.course.partners[partner.name])
-            done = [{"type": {"text": "service"}, "valueString": "HTEST first dose given"}]
             await there.patch(f"Task/{task}", {"op": "replace", "path": "/status", "value": "in-progress"})
-            change = {"op": "add", "path": "/output", "value": done}
-            answer = await there.patch(
-                f"Task/{task}", {"op": "replace", "path": "/status", "value": "completed"}, change
-            )
+            answer = await self._says(there, task, "first-dose-given", "completed")
             if answer.status_code == 200:
                 self.figures.seen += 1
                 gap = answer.json().get("restriction", {}).get("period", {}).get("end")
@@ -229,16 +236,70 @@ class World:
     def _stays_away(self, partner: Partner, task: str) -> Step:
         async def step() -> None:
             there = await self._caller(self.course.partners[partner.name])
-            reason = {"op": "add", "path": "/statusReason", "value": {"text": "The person did not come."}}
-            change = {"op": "replace", "path": "/status", "value": "failed"}
-            answer = await there.patch(f"Task/{task}", change, reason)
+            answer = await self._says(there, task, "no-show")
             self.figures.no_show += answer.status_code == 200
+            self._awaited[task] = partner
 
         return step
 
+    async def _says(self, there: Caller, task: str, outcome: str, status: str = "") -> httpx.Response:
+        """Put an outcome out, after those that are there, and end the Task with it where ``status`` says so."""
+        held = await there.read(f"Task/{task}")
+        entry = {"type": concept(OUTCOME, "outcome"), "valueCodeableConcept": concept(OUTCOME, outcome)}
+        where, value = ("/output/-", entry) if "output" in held else ("/output", [entry])
+        changes: list[Json] = [{"op": "add", "path": where, "value": value}]
+        changes += [{"op": "replace", "path": "/status", "value": status}] if status else []
+        return await there.patch(f"Task/{task}", *changes)
+
+    # ---- the case manager
+
     async def _case_manager(self) -> None:
-        """Where nobody can be asked in time, the person is to come back for a dose."""
+        """Asks at pharmacies, looks for who did not come, and chooses a fallback where nobody can be asked in time."""
         hospital = await self._caller(self.course.world.mercy)
+        for task in await self._own_tasks():
+            if "partOf" not in task:
+                await self._asks_the_pharmacy(hospital, task)
+            elif is_outreach(task):
+                await self._looks_for(hospital, task)
+        await self._chooses(hospital)
+
+    async def _own_tasks(self) -> list[Json]:
+        query = Query("Task", (ColumnIn("status", (*_OPEN, "in-progress")),), limit=5000)
+        return [decoded(row) for row in await self.course.hub.store.reader(HUB).search(query)]
+
+    async def _asks_the_pharmacy(self, hospital: Caller, task: Json) -> None:
+        asked = (part for one in task.get("extension", ()) for part in one.get("extension", ()) if part["url"] == "ask")
+        if not any(part.get("valueCode") == "confirm-pick-up" for part in asked) or task["status"] == "draft":
+            return
+        said = concept(CLOCK, "picked-up" if self.chance.random() < _FILLED else "not-picked-up")
+        entry = {"type": concept(CLOCK, "pick-up"), "valueCodeableConcept": said}
+        where, value = ("/output/-", entry) if "output" in task else ("/output", [entry])
+        answer = await hospital.patch(f"Task/{task['id']}", {"op": "add", "path": where, "value": value})
+        self.figures.pick_ups += answer.status_code == 200
+
+    async def _looks_for(self, hospital: Caller, task: Json) -> None:
+        """A try in each look; who is found comes when the partner opens next, who is not in three days is given up."""
+        if task["status"] == "requested":
+            await hospital.patch(f"Task/{task['id']}", {"op": "replace", "path": "/status", "value": "accepted"})
+            await hospital.patch(f"Task/{task['id']}", {"op": "replace", "path": "/status", "value": "in-progress"})
+            return
+        child = task["basedOn"][0]["reference"].rpartition("/")[2]
+        partner = self._awaited[child]
+        if self.chance.random() < _FOUND:
+            await self._says(hospital, task["id"], "reached", "completed")
+            self.figures.found += 1
+            calendar = Calendar.of(PartnerProfile.model_validate(partner.profile).intake_hours or [], self.zone)
+            opens = calendar.next_open(self.course.hub.clock.now() + timedelta(minutes=30))
+            assert opens is not None
+            self._at(opens + timedelta(minutes=self.chance.randint(0, 90)), self._comes(partner, child))
+        elif self.course.hub.clock.now() - datetime.fromisoformat(task["authoredOn"]) > timedelta(hours=72):
+            why = {"op": "add", "path": "/statusReason", "value": {"text": "HTEST could not be found"}}
+            for gone in (task["id"], task["partOf"][0]["reference"].rpartition("/")[2]):
+                status = "failed" if gone == task["id"] else "cancelled"
+                await hospital.patch(f"Task/{gone}", {"op": "replace", "path": "/status", "value": status}, why)
+            self.figures.given_up += 1
+
+    async def _chooses(self, hospital: Caller) -> None:
         rows = await self.course.hub.store.database.fetch(
             "select r.reasons, v.request from review r join referral_visit v on v.visit = r.visit "
             "where r.closed_at is null"
@@ -305,6 +366,8 @@ def shown(figures: Figures, days: int, seconds: float) -> Json:
         "seen": figures.seen,
         "seen before the cover ended": figures.seen_before_gap,
         "did not come": figures.no_show,
+        "found / given up after three days": f"{figures.found} / {figures.given_up}",
+        "pick-ups confirmed": figures.pick_ups,
         "asked": dict(figures.asked.most_common()),
         "answers": dict(figures.answers.most_common()),
         "a person was told": dict(figures.told.most_common()),
