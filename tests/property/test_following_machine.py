@@ -16,9 +16,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from app.services import card_codes
 from app.services.jobs import DueWork
 from app.services.writing import decoded
 from app.store.queries import Query
+from fhir_mappings.outreach import is_beside
+from schemas.codes.local import OUTCOME, concept
 from tests.contract.fhir_callers import Caller, caller, discharge
 from tests.contract.passing_time import ALL, ALL_DAYS, FRIDAY, HUB, METHADONE, Course, opened, partner
 
@@ -29,6 +32,7 @@ TAKEN: Final = frozenset({"accepted", "in-progress", "on-hold", "completed"})
 REASON: Final = {"op": "add", "path": "/statusReason", "value": {"text": "HTEST reason"}}
 OUTPUT: Final = {"op": "add", "path": "/output", "value": [{"type": {"text": "service"}, "valueString": "HTEST dose"}]}
 MORE: Final = {"rejected": (REASON,), "on-hold": (REASON,), "failed": (REASON,), "completed": (OUTPUT,)}
+OUTCOMES: Final = ("no-show", "arrived", "first-dose-given")
 KINDS: Final = st.sampled_from(["discharge", "cancel-discharge", "update", "cancel-visit"])
 DISPOSITIONS: Final = st.sampled_from(["home", "home", "home", "aadvice", "custody", "snf", "psy"])
 
@@ -108,6 +112,33 @@ class Following(RuleBasedStateMachine):
             answer = await there.patch(f"Task/{task['id']}", change, *MORE.get(status, ()))
             assert answer.status_code in {200, 400, 409, 422}, answer.text
 
+    @rule(name=st.sampled_from(NAMES), outcome=st.sampled_from(OUTCOMES), which=st.integers(0, 3))
+    def a_partner_says_who_came(self, name: str, outcome: str, which: int) -> None:
+        self.do(self._say(name, outcome, which))
+
+    async def _say(self, name: str, outcome: str, which: int) -> None:
+        there = await self._caller(self.course.partners[name])
+        mine = [one for one in await there.search("Task") if one["resourceType"] == "Task"]
+        if mine:
+            task = mine[which % len(mine)]
+            entry = {"type": concept(OUTCOME, "outcome"), "valueCodeableConcept": concept(OUTCOME, outcome)}
+            where, value = ("/output/-", entry) if "output" in task else ("/output", [entry])
+            answer = await there.patch(f"Task/{task['id']}", {"op": "add", "path": where, "value": value})
+            assert answer.status_code in {200, 409, 422}, answer.text
+
+    @rule(name=st.sampled_from(NAMES), which=st.integers(0, 2))
+    def a_person_comes_with_the_card(self, name: str, which: int) -> None:
+        self.do(self._come(name, which))
+
+    async def _come(self, name: str, which: int) -> None:
+        there = await self._caller(self.course.partners[name])
+        sources = [task for task in await self.course.tasks() if "partOf" not in task]
+        if sources:
+            code = await card_codes.printed(self.course.hub, sources[which % len(sources)]["id"])
+            body = [{"name": "code", "valueString": code}, {"name": "by", "valueString": "HTEST"}]
+            answer = await there.post("Task/$patient-is-here", {"resourceType": "Parameters", "parameter": body})
+            assert answer.status_code in {200, 404, 409, 422, 429}, answer.text
+
     @rule(name=st.sampled_from(NAMES), which=st.integers(0, 2))
     def a_person_chooses(self, name: str, which: int) -> None:
         self.do(self._choose(name, which))
@@ -162,7 +193,8 @@ class Following(RuleBasedStateMachine):
         for task in tasks:
             if "partOf" in task:
                 continue
-            children = [one for one in tasks if one.get("partOf", [{}])[0].get("reference") == f"Task/{task['id']}"]
+            mine = [one for one in tasks if one.get("partOf", [{}])[0].get("reference") == f"Task/{task['id']}"]
+            children = [one for one in mine if not is_beside(one)]
             assert sum(child["status"] in TAKEN for child in children) <= 1, "two owners"
             visit = visits[task["focus"]["reference"].rpartition("/")[2]]
             assert task["status"] not in OPEN or visit in due or visit in told, (
