@@ -47,6 +47,7 @@ from app.services.rate import Limits
 from app.services.readiness import SchemaWatch
 from app.services.reads import Reads
 from app.services.resource_writes import ResourceWrites
+from app.services.retention import Retention
 from app.services.searches import Searches
 from app.services.searching import Searching
 from app.services.sender_counts import SenderCounts
@@ -171,6 +172,7 @@ def attach(app: FastAPI, hub: Hub) -> None:
     app.state.choices = Choices(hub, app.state.disclosures)
     app.state.arrivals = Arrivals(hub, app.state.disclosures, app.state.feed, app.state.limits)
     app.state.spoken_answers = SpokenAnswers(hub, app.state.disclosures, app.state.feed)
+    app.state.retention = Retention(hub, app.state.disclosures, app.state.feed)
     app.state.calls = Calls(hub, app.state.disclosures, app.state.feed)
     app.state.searches = Searches(hub, Searching(hub, app.state.disclosures), app.state.disclosures, app.state.feed)
     app.state.schema = SchemaWatch()

@@ -26,6 +26,7 @@ _SUBTYPES: Final = {
     "record-call": "operation",
     "confirm-answer": "operation",
     "correct-answer": "operation",
+    "still-here": "operation",
 }
 """The hub's word for an interaction to FHIR's; what is in none of FHIR's has no subtype."""
 

@@ -10,7 +10,7 @@ from schemas.base import Day, Model
 from schemas.checklist import IntakeChecklist
 from schemas.discharge import Address, NeedKind, Text, Token
 from schemas.facets import Capacity, Facet, Facets
-from schemas.hours import OpenHours
+from schemas.hours import OpenHours, Weekday
 from schemas.receiving import Receiving
 
 
@@ -59,6 +59,8 @@ class PartnerProfile(Receiving):
     """Whom and what it takes: ``schemas.facets``. What is not here is unknown."""
     capacity: Capacity | None = None
     """Intakes left today; None or lapsed: unknown."""
+    still_here_on: Weekday = "mon"
+    """Weekday of its list of whom it has taken: it is asked once a week whether they came and are still in care."""
     intake_checklist: IntakeChecklist = Field(default_factory=list)
     """What its intake needs before a person comes; empty = not said."""
 

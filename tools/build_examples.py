@@ -36,6 +36,8 @@ _ABOUT_A_RESOURCE: Final = (
     "recordCall",
     "confirmAnswer",
     "correctAnswer",
+    "stillHere",
+    "answerStillHere",
 )
 """Beginnings of operations whose name ends in a type of resource."""
 _FILES: Final = (

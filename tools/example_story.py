@@ -33,6 +33,7 @@ from tools.example_messages import (
     smaller,
 )
 from tools.example_recorder import Recorder
+from tools.example_still_here import tell_still_here
 from tools.example_validation import tell_validation
 from tools.example_world import HOSPITAL, PARTNER, READER
 from tools.example_writes import author_of, tell_bundles, tell_writes
@@ -87,6 +88,7 @@ async def tell(recorder: Recorder) -> None:
     await _transaction(recorder)
     await tell_bundles(recorder, task)
     await tell_calls(recorder)
+    await tell_still_here(recorder)
     await _operations(recorder)
     await _type(recorder, "AuditEvent", task)
     await _outage(recorder, task)

@@ -7,8 +7,9 @@ information names in statusReason what is wanting.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from app.rules import retention
 from app.rules.verdict import Reason
-from schemas.codes.local import CODES, INTAKE_ITEM, OUTCOME, REPORT, STATUS_REASON
+from schemas.codes.local import CODES, INTAKE_ITEM, OUTCOME, REPORT, RETENTION, STATUS_REASON
 
 Task = dict[str, Any]
 
@@ -18,13 +19,13 @@ _INCOMPLETE: Final = "incomplete-information"
 
 
 def at_once(outputs: Sequence[Task]) -> list[Task]:
-    """Those of ``outputs`` that are told before the referral is over: reports, and whether the person came."""
-    return [one for one in outputs if _code(one.get("type"), REPORT) in CODES[REPORT] or _tells_outcome(one)]
+    """Those of ``outputs`` that are told when they come: reports, whether the person came, and whether they stay."""
+    return [one for one in outputs if _code(one.get("type"), REPORT) in CODES[REPORT] or _of_the_person(one)]
 
 
-def _tells_outcome(output: Task) -> bool:
+def _of_the_person(output: Task) -> bool:
     told = {_code(output.get("type"), OUTCOME), _code(output.get("valueCodeableConcept"), OUTCOME)}
-    return not told.isdisjoint(CODES[OUTCOME])
+    return retention.is_asked(output) or not told.isdisjoint(CODES[OUTCOME])
 
 
 def waived(outputs: Sequence[Task]) -> frozenset[str]:
@@ -59,6 +60,9 @@ def _unsaid(task: Task, output: Task, path: str) -> Iterator[Reason]:
         yield Reason("dose-required", text, f"{path}.value")
     if code == WAIVED and _code(output.get("valueCodeableConcept"), INTAKE_ITEM) not in CODES[INTAKE_ITEM]:
         yield Reason("item-required", f"{WAIVED} needs a code of {INTAKE_ITEM}", f"{path}.valueCodeableConcept")
+    if retention.is_asked(output) and retention.said_in(output) is None:
+        text = f"needs an answer of {RETENTION} that goes with its type"
+        yield Reason("answer-required", text, f"{path}.valueCodeableConcept")
 
 
 def _points_to_a_dose(task: Task, output: Task) -> bool:

@@ -131,13 +131,12 @@ def _followed(source: Task, child: Task) -> Task:
     after.pop("statusReason", None)
     if child["status"] in NEEDS_REASON and "statusReason" in child:
         after["statusReason"] = child["statusReason"]
-    return _told(after, child)
-
-
-def _told(source: Task, child: Task) -> Task:
-    """The source with what the child reports: all of it when it is completed, before that what is told at once."""
     reports = child.get("output", [])
-    told = reports if child["status"] == "completed" else reporting.at_once(reports)
+    return _told(after, reports if child["status"] == "completed" else reporting.at_once(reports))
+
+
+def _told(source: Task, told: Sequence[Task]) -> Task:
+    """The source with what of a child's outputs is told."""
     held = source.get("output", [])
     new = [entry for entry in told if not any(same(entry, known) for known in held)]
     return {**source, "output": [*held, *new]} if new else source
@@ -145,9 +144,11 @@ def _told(source: Task, child: Task) -> Task:
 
 def on_reported(source: Task, child: Task) -> SourceStep | None:
     """The accepting partner reported something that is told at once, and nothing else changed."""
-    if child["status"] not in ENGAGED or source["status"] not in ENGAGED:
+    over = child["status"] == source["status"] == "completed"
+    if not over and (child["status"] not in ENGAGED or source["status"] not in ENGAGED):
         return None
-    return _step(source, _told(source, child), [], {}, Reason("reported", "told at once"), quiet=False)
+    told = reporting.at_once(child.get("output", []))
+    return _step(source, _told(source, told), [], {}, Reason("reported", "told at once"), quiet=False)
 
 
 def on_covered(source: Task, child: Task) -> SourceStep | None:

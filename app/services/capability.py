@@ -21,6 +21,7 @@ _MATCH: Final = "https://throughline.org/fhir/OperationDefinition/match"
 _BREAK_GLASS: Final = "https://throughline.org/fhir/OperationDefinition/break-glass"
 _ASK: Final = "https://throughline.org/fhir/OperationDefinition/ask"
 _CHOOSE_FALLBACK: Final = "https://throughline.org/fhir/OperationDefinition/choose-fallback"
+_STILL_HERE: Final = "https://throughline.org/fhir/OperationDefinition/still-here"
 _OF_PEOPLE: Final = ("patient-is-here", "record-answer", "record-call", "confirm-answer", "correct-answer")
 _TRANSACTION: Final = (
     "All or nothing, with urn:uuid and conditional references. A transaction that tells of a stay (Patient, Encounter, "
@@ -161,6 +162,7 @@ def _operations(resource_type: str) -> list[dict[str, str]]:
             *({"name": n, "definition": f"https://throughline.org/fhir/OperationDefinition/{n}"} for n in _OF_PEOPLE),
         ],
         "ServiceRequest": [{"name": "match", "definition": _MATCH}],
+        "Organization": [{"name": "still-here", "definition": _STILL_HERE}],
         "Subscription": [
             {"name": "status", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-status"},
             {"name": "events", "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-events"},

@@ -12,7 +12,7 @@ from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import labelling, lifecycle, spoken, steps
 from app.rules.task_answers import answer_in
-from app.services import checklists
+from app.services import checklists, retention_rows
 from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
@@ -102,7 +102,9 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
     changes = await _revocations(hub, changes, family)
     grants = await _reports(hub, actor, changes, family, new or {})
-    changes = changes._replace(grants=grants, jobs=_followed(current, merged, family, hub.clock.now_us()))
+    jobs = _followed(current, merged, family, hub.clock.now_us())
+    kept = await retention_rows.told(hub, actor, current, merged)
+    changes = changes._replace(grants=grants, jobs=jobs, retention=kept)
     written = next(change for change in changes.resources if change.id == row.id)
     offered = "partOf" not in current and (current["status"], merged["status"]) == ("draft", "requested")
     request = current["focus"]["reference"].rpartition("/")[2] if offered else None

@@ -325,6 +325,26 @@ class Question(NamedTuple):
     at: int
 
 
+class RetentionAnswer(NamedTuple):
+    """What a partner said of whether a person is in care; rows are added, never changed."""
+
+    id: str
+    task: str
+    """Id of the partner's Task."""
+    organization: str
+    point: str
+    answer: str
+    """Codes, see ``app.rules.retention``."""
+    day: str
+    """ISO date, in the partner's zone: of the arrival or the first dose, else on which it was said."""
+    by: str
+    """Who vouches for it: a name, or the client that wrote it."""
+    at: int
+    list: str | None = None
+    """Id of the weekly list that it answers, and the day of that list."""
+    week: str | None = None
+
+
 class Changes(NamedTuple):
     """Everything that one use case writes, all or nothing."""
 
@@ -353,6 +373,7 @@ class Changes(NamedTuple):
     disclosures: tuple[Disclosure, ...] = ()
     incidents: tuple[Incident, ...] = ()
     questions: tuple[Question, ...] = ()
+    retention: tuple[RetentionAnswer, ...] = ()
 
 
 class Committed(NamedTuple):

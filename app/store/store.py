@@ -20,6 +20,7 @@ from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
 from app.store.questions import Questions
 from app.store.reader import Reader
+from app.store.retention import Retention
 from app.store.sqlite import SqliteDatabase
 from app.store.subscriptions import Subscriptions
 
@@ -65,6 +66,10 @@ class Store:
     def questions(self, actor: Actor) -> Questions:
         """Reads what partners have not said; for the hub itself only."""
         return Questions(actor, self.database)
+
+    def retention(self, actor: Actor) -> Retention:
+        """Reads what partners say of people in care; for the hub itself only."""
+        return Retention(actor, self.database)
 
     def decisions(self, actor: Actor) -> Decisions:
         """Reads decisions of consent; for the hub itself only."""

@@ -37,3 +37,29 @@ question = Table(
     Column("at", BigInteger, nullable=False),
 )
 Index("ix_question_organization_at", question.c.organization, question.c.at)
+retention_list = Table(
+    "retention_list",
+    metadata,
+    # Whom a partner was asked about in one week: [Task, what is asked] as JSON; the id is a keyed hash of all of it.
+    Column("id", Text, primary_key=True),
+    Column("organization", Text, nullable=False),
+    Column("week", Text, nullable=False),
+    Column("entries", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+retention_answer = Table(
+    "retention_answer",
+    metadata,
+    # What a partner said of whether a person is in care, who vouches for it, and which list it answers.
+    Column("id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("point", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("attested_by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("list", Text),
+    Column("week", Text),
+)
+Index("ix_retention_answer_task", retention_answer.c.task)

@@ -11,6 +11,7 @@ from app.store.answer_writes import ANSWERS
 from app.store.changes import Changes, ResourceChange
 from app.store.coverage_writes import COVERAGE_EVENTS, JOBS_GONE
 from app.store.question_writes import QUESTIONS
+from app.store.retention_writes import RETENTION
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
 from app.store.subscription_writes import LANES, SUBSCRIPTIONS, SUBSCRIPTIONS_GONE
 
@@ -69,6 +70,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         *_disclosure_rows(members, now),
         (sql.INCIDENTS, (tuple(one) for m in members for one in m.incidents)),
         (QUESTIONS, sorted({tuple(one) for m in members for one in m.questions})),
+        (RETENTION, (tuple(one) for m in members for one in m.retention)),
     ]
     writes = [(statement, rows) for statement, found in candidates if (rows := list(found))]
     tell = sorted(

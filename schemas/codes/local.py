@@ -25,6 +25,7 @@ ITEM_STATE: Final = f"{BASE}/CodeSystem/intake-item-state"
 SPOKEN: Final = f"{BASE}/CodeSystem/spoken"
 OUTCOME: Final = f"{BASE}/CodeSystem/outcome"
 PROGRESS: Final = f"{BASE}/CodeSystem/progress"
+RETENTION: Final = f"{BASE}/CodeSystem/retention"
 
 
 class Meaning(NamedTuple):
@@ -370,6 +371,25 @@ _PROGRESS: Final[Mapping[str, Meaning]] = {
     "consent-withdrawn": Meaning("Consent withdrawn", "The consent was taken back or has ended: nothing more is told."),
 }
 
+_RETENTION: Final[Mapping[str, Meaning]] = {
+    "arrival": Meaning(
+        "Arrival", "Type of an output: what became of a person who was to come, where it is no outcome."
+    ),
+    "first-dose": Meaning(
+        "First dose", "Type of an output: what became of a person who was to be given the first dose, likewise."
+    ),
+    "day-7": Meaning("Day 7", "Type of an output: 7 days after the first dose, or the arrival where nobody doses."),
+    "day-30": Meaning("Day 30", "Type of an output: 30 days after it."),
+    "day-90": Meaning("Day 90", "Type of an output: 90 days after it."),
+    "day-180": Meaning("Day 180", "Type of an output: 180 days after it."),
+    "in-care": Meaning("Still in care", "The person is still in care with this partner."),
+    "left": Meaning("Left", "The person has left the care of this partner."),
+    "transferred": Meaning("Transferred", "Somebody else has taken over the care."),
+    "died": Meaning("Died", "The person has died."),
+    "custody": Meaning("In custody", "The person is in jail or prison."),
+    "not-known": Meaning("Not known", "The partner does not know what became of the person."),
+}
+
 CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
     {
         BUSINESS_STATUS: MappingProxyType(_BUSINESS_STATUS),
@@ -387,6 +407,7 @@ CODES: Final[Mapping[str, Mapping[str, Meaning]]] = MappingProxyType(
         SPOKEN: MappingProxyType(_SPOKEN),
         OUTCOME: MappingProxyType(_OUTCOME),
         PROGRESS: MappingProxyType(_PROGRESS),
+        RETENTION: MappingProxyType(_RETENTION),
     }
 )
 """Code system URL to its codes. The URL is the canonical of the CodeSystem."""

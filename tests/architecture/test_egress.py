@@ -42,6 +42,7 @@ ROUTES_OUT: Final = {
     "/fhir/R4/Task/{id:fhir_id}/$record-call": OWN,
     "/fhir/R4/Task/{id:fhir_id}/$confirm-answer": SEEN,
     "/fhir/R4/Task/{id:fhir_id}/$correct-answer": SEEN,
+    "/fhir/R4/Organization/{id:fhir_id}/$still-here": SEEN,
     "/fhir/R4/{type}": SEEN,
     "/fhir/R4/{type}/_search": SEEN,
     "/fhir/R4/{type}/$validate": OWN,

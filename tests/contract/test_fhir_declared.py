@@ -116,6 +116,7 @@ async def test_every_operation_that_is_declared_answers(
         "record-call",
         "confirm-answer",
         "correct-answer",
+        "still-here",
         "status",
         "events",
     }

@@ -20,6 +20,7 @@ from app.entrypoints.fhir.packet import packet
 from app.entrypoints.fhir.read import read, vread
 from app.entrypoints.fhir.search import search, search_by_post
 from app.entrypoints.fhir.spoken import confirm_answer, correct_answer, record_answer, record_call
+from app.entrypoints.fhir.still_here import answer_still_here, still_here
 from app.entrypoints.fhir.subscription import events, status, status_of
 from app.entrypoints.fhir.update import patch, patch_found, update, update_found
 from app.entrypoints.fhir.validate import validate
@@ -73,6 +74,8 @@ routes: list[Route] = [
     Route(f"{BASE}/Task/{{id:fhir_id}}/$record-call", record_call, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$confirm-answer", confirm_answer, methods=["POST"]),
     Route(f"{BASE}/Task/{{id:fhir_id}}/$correct-answer", correct_answer, methods=["POST"]),
+    Route(f"{BASE}/Organization/{{id:fhir_id}}/$still-here", still_here, methods=["GET"]),
+    Route(f"{BASE}/Organization/{{id:fhir_id}}/$still-here", answer_still_here, methods=["POST"]),
     Route(f"{BASE}/ServiceRequest/{{id:fhir_id}}/$match", match, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/$status", status, methods=["GET", "POST"]),
     Route(f"{BASE}/Subscription/{{id:fhir_id}}/$status", status_of, methods=["GET", "POST"]),

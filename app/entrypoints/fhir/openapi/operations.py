@@ -194,6 +194,35 @@ _CORRECT_ANSWER: Final = _spoken(
     {"200": body("The partner's Task, as it then is.", "Task", "ETag", NOTICE)},
 )
 
+# ---- who is still in care
+
+_STILL_HERE: Final = operation(
+    "stillHere",
+    ALL["Task"],
+    "r",
+    "Whom the partner has taken: this week's list",
+    "For the partner itself: one `person` for each about whom something is not known yet "
+    "(`asked`: arrival, first-dose, day-7, day-30, day-90, day-180), each once a week, and the id of the `list`. Names "
+    "stand there with the scope system/Patient.r. An "
+    f"operation of this server, as {SPEC}/operations.html has them.",
+    parameters=[ID],
+    responses={"200": body("The list.", "Parameters", NOTICE), **refusals("400", "401", "403", "404", "406", "503")},
+)
+_ANSWER_STILL_HERE: Final = operation(
+    "answerStillHere",
+    ALL["Task"],
+    "u",
+    "All still here, but for these",
+    "For the partner itself: `list`, `by` (who vouches for it), `rest-here` where "
+    "everybody else on that list is there, and an `answer` (`task`, `code`, `on`) for each of whom something else is "
+    "said. A first dose is told by itself. It answers that list and nobody who was added since; telling the same again "
+    f"changes nothing. Each answer is an output of the partner's Task. An operation of this server, as {SPEC}/"
+    "operations.html has them.",
+    parameters=[ID],
+    requestBody=sent("Parameters"),
+    responses={"200": body("What became of each.", "Parameters"), **refusals(*_TOLD)},
+)
+
 # ---- $validate
 
 _VALIDATE: Final = (
@@ -242,6 +271,7 @@ PATHS: Final[dict[str, Json]] = {
     f"{BASE}/Task/{{id}}/$record-call": {"post": _RECORD_CALL},
     f"{BASE}/Task/{{id}}/$confirm-answer": {"post": _CONFIRM_ANSWER},
     f"{BASE}/Task/{{id}}/$correct-answer": {"post": _CORRECT_ANSWER},
+    f"{BASE}/Organization/{{id}}/$still-here": {"get": _STILL_HERE, "post": _ANSWER_STILL_HERE},
     f"{BASE}/ServiceRequest/{{id}}/$match": {
         "get": _match("match", "Ranked partners for a request", "By query.", parameters=[ID, _COUNT]),
         "post": _match(
