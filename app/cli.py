@@ -37,6 +37,7 @@ GROUPS: Final = (
     "breach",
     "incidents",
     "phone",
+    "retention",
     "answers",
 )
 """Modules of ``app/commands``, in the order in which the help lists them. A new one is one name here."""

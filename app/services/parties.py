@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from app.core.errors import NotFound
 from app.rules.consent_flaws import Party
 from app.store.accounts import Directory
 
@@ -29,3 +30,11 @@ def party_of(directory: Directory, organization: str, on: date) -> Party:
         medical=profile.medical,
         agreement=agreed,
     )
+
+
+def organization_of(directory: Directory, given: str) -> str:
+    """The FHIR id of the organisation whose id or name is given. Raises NotFound."""
+    found = given if given in directory.names else next((i for i, n in directory.names.items() if n == given), None)
+    if found is None:
+        raise NotFound("No organization has this id or name.")
+    return found

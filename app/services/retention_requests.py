@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.core.errors import BadRequest
 from app.services.resource_requests import conforming
 from app.services.retention import Answers, Entry, Outcome, StillHere, Told
+from app.services.sheets import Sheet
 from app.services.writing import Resource
 from schemas.references import local
 
@@ -53,6 +54,13 @@ def _outcome(one: Outcome) -> list[Resource]:
     parts += [{"name": "code", "valueCode": one.answer}] if one.answer else []
     parts += [{"name": "why", "valueString": one.why}] if one.why else []
     return parts
+
+
+def list_sheet(found: StillHere) -> Sheet:
+    """A list to be printed or read out; one line a person."""
+    rows = [(one.name, one.patient, one.point, one.due.isoformat(), one.task) for one in found.entries]
+    about = (("week", found.week.isoformat()), ("list", found.id))
+    return Sheet("Who is still in care", about, ("person", "patient", "asked", "since", "task"), rows)
 
 
 def answers_of(body: object) -> Answers:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.core.actor import Actor
-from app.core.errors import NotFound
 from app.services import covers, talks, telling
 from app.services.disclosures import note
 from app.services.hub import Hub
+from app.services.parties import organization_of
 from app.services.sheets import Sheet
 from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
@@ -75,7 +75,7 @@ async def listed(hub: Hub, actor: Actor, organization: str | None = None) -> lis
     Raises NotFound where there is no such organisation.
     """
     directory = await hub.registry.current()
-    wanted = None if organization is None else _organization(directory, organization)
+    wanted = None if organization is None else organization_of(directory, organization)
     children = await _children(hub, directory)
     known = await _known(hub, directory, children)
     lines = []
@@ -187,13 +187,6 @@ def _line(child: Resource, source: Resource, why: list[str], known: _Known, need
         source=source["id"],
         task=child["id"],
     )
-
-
-def _organization(directory: Directory, given: str) -> str:
-    found = given if given in directory.names else next((i for i, n in directory.names.items() if n == given), None)
-    if found is None:
-        raise NotFound("No organization has this id or name.")
-    return found
 
 
 def _source_id(child: Resource) -> str:

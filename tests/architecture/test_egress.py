@@ -125,6 +125,8 @@ COMMANDS_OUT: Final = {
     "calls": MACHINE,
     "todo": MACHINE,
     "cover-sheet": NOBODY,
+    "retention list": MACHINE,
+    "retention answer": OWN,
     "answers list": NOBODY,
     "answers retry": NOBODY,
     "answers drop": NOBODY,
