@@ -15,6 +15,7 @@ from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
 from app.services import matching, telling
+from app.services.agreed import answer_minutes
 from app.services.due_looks import look_job
 from app.services.partner_hours import dosing_calendar, intake_calendar
 from app.services.referral_work import MOUD, Work
@@ -231,12 +232,14 @@ class Asking:
         )
 
     def _answering(self, need: NeedLink, partner: str, minutes: int | None = None) -> Answering:
-        """What the partner promised, or what the hospital asks for at this priority; ``minutes`` if it was asked."""
+        """What the two agreed, else the partner promised, else the hospital asks for; ``minutes`` if it was asked."""
         profile = self._work.now.directory.partners.get(partner)
         promised = profile.response_minutes if profile else None
         priority: Priority = self._work.task(need.task).get("priority", "routine")
         wanted = self._work.now.sender.answer_minutes.get(priority, ANSWER_MINUTES[priority])
-        within = timedelta(minutes=minutes or promised or wanted)
+        pair = (self._work.now.file.organization, partner)
+        agreed = answer_minutes(self._work.now.directory, pair, need.need, priority, self._work.sharing.today)
+        within = timedelta(minutes=minutes or agreed or promised or wanted)
         if profile is None:
             return Answering(within)
         dosing = dosing_calendar(profile) if self._returns(need) and partner == self._home() else None

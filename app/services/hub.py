@@ -35,6 +35,7 @@ class Registry:
                     self._directory = replace(
                         await self._store.accounts.directory(),
                         agreements=await self._store.agreements.on_file(),
+                        agreed=await self._store.working_agreements.newest(),
                         agreements_required=self._agreements_required,
                     )
                     self._stamp = stamp

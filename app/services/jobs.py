@@ -7,6 +7,7 @@ from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services import reviews, telling, telling_jobs
+from app.services.agreement_watch import AGREEMENT_DUE, tell_agreement
 from app.services.clock_answers import DUE
 from app.services.due_looks import FOLLOW, LOOK
 from app.services.hub import Hub
@@ -84,6 +85,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     DUE: look_at_visit,
     LOOK: look_at_visit,
     FOLLOW: follow_referral,
+    AGREEMENT_DUE: tell_agreement,
     telling.SMS: telling_jobs.send_sms,
     telling.FAX: telling_jobs.send_fax,
 }

@@ -1,5 +1,6 @@
 """What a person reads about notifications: e-mails, and why they have stopped. No text names a person or a referral."""
 
+from datetime import date
 from typing import Final
 
 from app.rules.notifying import Step
@@ -25,6 +26,16 @@ def mail(step: Step, base_url: str, subscription: str) -> tuple[str, str]:
 def short(base_url: str) -> str:
     """A text message to a partner that is asked: that there is something, and where to look. Never more."""
     return f"You have a new item in Throughline. {base_url}/portal/"
+
+
+def agreement(hospital: str, partner: str, day: date) -> tuple[str, str]:
+    """Subject and text of the e-mail to the contacts of two organisations: somebody must look at what they agreed."""
+    text = (
+        f"The agreement between {hospital} and {partner} must be looked at by {day.isoformat()}: it ends, is to be "
+        "reviewed, or one of the two has promised something that is. What exactly, whoever runs the hub can say: "
+        "throughline agreement due.\n"
+    )
+    return "An agreement must be looked at", text
 
 
 def stopped(fhir_base: str, subscription: str) -> tuple[str, str]:

@@ -50,6 +50,7 @@ _MISSING: Final[dict[str, str]] = {
     "unmerge": "whose facts these are",
     "no-consent": "a consent that names the partner",
     "no-agreement-discloser": "the hospital's agreement with the hub, on file",
+    "agreement-narrows": "an agreement of the two that lets more be shown",
     "no-agreement-recipient": "the partner's agreement with the hub, on file",
     "consent-lacks-elements": "a consent that is whole (42 CFR 2.31(a))",
     "part2-unit": "a consent: the unit is a Part 2 program",

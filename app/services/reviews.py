@@ -40,7 +40,9 @@ _TRIES: Final = 5
 _SECOND: Final = 1_000_000
 _REGISTRY: Final = 2 * _SECOND
 """Longer than a process takes to notice that a sender or partner was registered anew."""
-_REGISTERED: Final = frozenset({"no-route", "not-covered-entity", "no-agreement-discloser", "no-agreement-recipient"})
+_REGISTERED: Final = frozenset(
+    {"no-route", "not-covered-entity", "no-agreement-discloser", "no-agreement-recipient", "agreement-narrows"}
+)
 """Reasons that another registration of a sender or partner may settle; so may a unit."""
 _PERSON_DECIDED: Final = (("person-decided", triage.REASONS["person-decided"]),)
 

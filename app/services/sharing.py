@@ -5,6 +5,7 @@ permit that every grant names.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Final, NamedTuple
 
 from app.core import json
@@ -13,6 +14,7 @@ from app.core.ids import uuid7
 from app.rules import consent
 from app.rules.consent import ConsentDecision, UnitStatus
 from app.rules.consent_flaws import Direction
+from app.services.agreed import as_agreed
 from app.services.parties import party_of
 from app.services.situation import Situation
 from app.store.changes import Decision, Grant, Job
@@ -44,13 +46,18 @@ class Sharing:
         self._held_of = held_of
         self._at = situation.now.astimezone(situation.sender.zone(self._record.facility))
 
+    @property
+    def today(self) -> date:
+        """The day of the decision, where the hospital is."""
+        return self._at.date()
+
     def verdict(self, partner: str, need: str, direction: Direction = "to-recipient") -> ConsentDecision:
         """What ``partner`` may see, or on the way back what the hospital may see of what it reports."""
         directory, hospital = self._now.directory, self._now.file.organization
-        theirs, ours = (party_of(directory, one, self._at.date()) for one in (partner, hospital))
+        theirs, ours = (party_of(directory, one, self.today) for one in (partner, hospital))
         back = direction == "back"
         status: UnitStatus = "part2" if theirs.part2_program else "not-part2"
-        return consent.decide(
+        decided = consent.decide(
             unit_status=status if back else self._unit_status,
             discloser=theirs if back else ours,
             recipient=ours if back else theirs,
@@ -60,6 +67,7 @@ class Sharing:
             person=(*self._record.patient.identifiers, *self._record.former_identifiers),
             at=self._at,
         )
+        return as_agreed(directory, (hospital, partner), direction, decided, self.today)
 
     def decide(self, need: NeedLink, child: Child, direction: Direction) -> Shared:
         """Decide anew for a partner that was asked; the decision that stood stays where it comes out the same."""

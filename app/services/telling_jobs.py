@@ -63,7 +63,7 @@ async def send_sms(hub: Hub, jobs: Jobs, job: DueJob) -> None:
         return
     text = notification_texts.short(hub.settings.base_url).encode()
     parcel = Parcel(f"tel:{profile.sms.number}", text, "text/plain", (("idempotency-key", job.id),), seconds=_SECONDS)
-    await _settle(hub, jobs, job, await _delivered(hub, "sms", parcel))
+    await _settle(hub, jobs, job, await delivered(hub, "sms", parcel))
 
 
 async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = packet_page) -> None:
@@ -91,7 +91,7 @@ async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = p
         more=documents,
         seconds=_SECONDS,
     )
-    await _settle(hub, jobs, job, await _delivered(hub, "fax", parcel))
+    await _settle(hub, jobs, job, await delivered(hub, "fax", parcel))
 
 
 async def _documents(hub: Hub, actor: Actor, seen: Row, packet_of: PacketOf) -> tuple[Document, ...]:
@@ -116,7 +116,7 @@ async def _asked(hub: Hub, child_id: str) -> tuple[Resource | None, PartnerProfi
     return child, (await hub.registry.current()).partners.get(partner)
 
 
-async def _delivered(hub: Hub, name: str, parcel: Parcel) -> Receipt | None:
+async def delivered(hub: Hub, name: str, parcel: Parcel) -> Receipt | None:
     """One attempt; None where this hub has no such way out."""
     outside = outside_of(hub.settings)
     kind = channels.ALL[name]

@@ -17,6 +17,7 @@ from schemas.agreement import Agreement
 from schemas.base import M
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
+from schemas.working_agreement import WorkingAgreement
 
 _TRIES: Final = 5
 PartyKind = Literal["hub", "hospital", "partner"]
@@ -78,6 +79,8 @@ class Directory:
     """Organisation id -> profile."""
     agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)
     """Organisation id -> what it has signed."""
+    agreed: Mapping[tuple[str, str], WorkingAgreement] = field(default_factory=dict)
+    """(hospital, partner) -> the newest version of what the two have agreed."""
     agreements_required: bool = False
     """Whether nothing goes from or to whoever has none in force."""
 
@@ -178,7 +181,8 @@ class Accounts:
         """Changes whenever a sender, a partner or an agreement does; cheap to ask."""
         rows = await self._database.fetch(
             "select (select coalesce(max(updated_at), 0) + count(*) from sender), "
-            "(select coalesce(max(updated_at), 0) + count(*) from partner), (select count(*) from agreement)"
+            "(select coalesce(max(updated_at), 0) + count(*) from partner), "
+            "(select count(*) from agreement) + (select count(*) from working_agreement)"
         )
         return int(rows[0][0]), int(rows[0][1]), int(rows[0][2])
 

@@ -23,6 +23,7 @@ from app.store.reader import Reader
 from app.store.retention import Retention
 from app.store.sqlite import SqliteDatabase
 from app.store.subscriptions import Subscriptions
+from app.store.working_agreements import WorkingAgreements
 
 
 class Store:
@@ -34,6 +35,7 @@ class Store:
         self.committer = Committer(database, clock)
         self.accounts = Accounts(database, clock)
         self.agreements = Agreements(database, clock)
+        self.working_agreements = WorkingAgreements(database, clock)
 
     def reader(self, actor: Actor) -> Reader:
         """Reads resources as ``actor`` may see them."""

@@ -1,6 +1,6 @@
 """The tables of what follows a referral until the next dose is given."""
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, UniqueConstraint
 
 from app.store.table_base import Text, metadata
 
@@ -63,3 +63,28 @@ retention_answer = Table(
     Column("week", Text),
 )
 Index("ix_retention_answer_task", retention_answer.c.task)
+working_agreement = Table(
+    "working_agreement",
+    metadata,
+    # What a hospital and a partner have agreed, as JSON; a change is a new version.
+    Column("id", Text, primary_key=True),
+    Column("hospital", Text, nullable=False),
+    Column("partner", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("kept_by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    UniqueConstraint("hospital", "partner", "version"),
+)
+agreement_meeting = Table(
+    "agreement_meeting",
+    metadata,
+    # Their log of meetings.
+    Column("id", Text, primary_key=True),
+    Column("hospital", Text, nullable=False),
+    Column("partner", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("kept_by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+Index("ix_agreement_meeting_hospital_partner", agreement_meeting.c.hospital, agreement_meeting.c.partner)

@@ -64,6 +64,7 @@ ROUTES_OUT: Final = {
     "/redoc": NOBODY,
 }
 JOBS_OUT: Final = {
+    "agreement-due": NOBODY,
     "consent-ends": AGAIN,
     "coverage-due": AGAIN,
     "expire-visit": NOBODY,
@@ -104,6 +105,10 @@ COMMANDS_OUT: Final = {
     "partner capacity": NOBODY,
     "agreement add": NOBODY,
     "agreement list": NOBODY,
+    "agreement keep": NOBODY,
+    "agreement show": NOBODY,
+    "agreement meeting": NOBODY,
+    "agreement due": NOBODY,
     "consent form": NOBODY,
     "consent record": OWN,
     "consent revoke": OWN,

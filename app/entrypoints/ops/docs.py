@@ -23,12 +23,14 @@ from app.services import definitions
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
 from schemas.sender import SenderFile
+from schemas.working_agreement import WorkingAgreement
 
 Document = dict[str, Any]
 _MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "discharge-event": DischargeEvent,
     "partner": PartnerProfile,
     "sender": SenderFile,
+    "agreement": WorkingAgreement,
 }
 _SCHEMAS: Final = {name: model.model_json_schema(by_alias=True) for name, model in _MODELS.items()}
 _CACHE: Final = {"content-type": "application/schema+json", "cache-control": "public, max-age=300"}

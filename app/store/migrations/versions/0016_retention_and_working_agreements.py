@@ -36,9 +36,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_answer")),
     )
     op.create_index("ix_retention_answer_task", "retention_answer", ["task"])
+    op.create_table(
+        "working_agreement",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("hospital", TEXT, nullable=False),
+        sa.Column("partner", TEXT, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("kept_by", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_working_agreement")),
+        sa.UniqueConstraint(
+            "hospital", "partner", "version", name=op.f("uq_working_agreement_hospital_partner_version")
+        ),
+    )
+    op.create_table(
+        "agreement_meeting",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("hospital", TEXT, nullable=False),
+        sa.Column("partner", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("kept_by", TEXT, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement_meeting")),
+    )
+    op.create_index("ix_agreement_meeting_hospital_partner", "agreement_meeting", ["hospital", "partner"])
 
 
 def downgrade() -> None:
+    op.drop_table("agreement_meeting")
+    op.drop_table("working_agreement")
     op.drop_index("ix_retention_answer_task", table_name="retention_answer")
     op.drop_table("retention_answer")
     op.drop_table("retention_list")
