@@ -53,7 +53,7 @@ class Said:
         point: what it answers.
         answer: a code of the local code systems ``outcome`` or ``retention``.
         day: of the arrival or the first dose; else the one on which it was said. In the partner's zone.
-        week: day of the list that it answers; None where it was told otherwise.
+        week: day of the list that held when it was said, in answer to that or an older one; None: told otherwise.
     """
 
     point: Point

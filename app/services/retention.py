@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, cast
 from app.core import json
 from app.core.actor import Actor
 from app.core.clock import micros
-from app.core.errors import Deleted, Forbidden, NotFound, Unavailable, Unprocessable
+from app.core.errors import Conflict, Deleted, Forbidden, NotFound, Unavailable, Unprocessable
 from app.rules import answering, retention
 from app.rules.lifecycle import ENGAGED
 from app.services import tasks
@@ -41,6 +41,7 @@ _MANY: Final = 2000
 _TAKEN: Final = tuple(sorted((ENGAGED - {"on-hold"}) | {"completed"}))
 _STILL_THERE: Final = frozenset({"discharge-cancelled", "visit-cancelled", "admitted", "consent-withdrawn"})
 """Marks of a Task whose person has not left the hospital, or of which nothing more is told."""
+_ANSWER: Final = "Parameters.parameter.where(name='answer')"
 Became = Literal["answered", "known", "refused", "left-open"]
 
 
@@ -141,7 +142,9 @@ class Retention:
         profile = (await self._hub.registry.current()).partners.get(organization)
         if profile is None or actor.organization not in {None, organization}:
             not_found()
-        return profile, actor if actor.organization else replace(actor, organization=organization, purpose="TREAT")
+        # Each answer is a change that the hub itself plans, from what is stored then: no version is asked for.
+        own = replace(actor, organization=organization, require_if_match=False)
+        return profile, replace(own, purpose="TREAT") if actor.is_system else own
 
     async def _taken(self, actor: Actor, profile: PartnerProfile) -> dict[str, Row]:
         """The Tasks that the partner has taken and may see whole, and of which the hospital may be told."""
@@ -231,10 +234,14 @@ class Retention:
         profile, own = await self._partner(actor, organization)
         shown = await self._hub.store.retention(_SYSTEM).shown(told.list, organization)
         if shown is None:
-            raise NotFound("No list of this id was shown to this organisation.", path="list")
+            raise NotFound(
+                "No list of this id was shown to this organisation.", path="Parameters.parameter.where(name='list')"
+            )
         points = {task: cast("retention.Point", point) for task, point in shown.entries}
-        refuse(told, points, local_day(profile, self._hub.clock.now()))
-        to = _To(own, profile, shown, told)
+        today = local_day(profile, self._hub.clock.now())
+        refuse(told, points, today)
+        to = _To(own, profile, shown, told, retention.asked_on(profile.still_here_on, today).isoformat())
+        self._disclosures.access(own, "still-here", list(points))
         try:
             return [await self._one(to, task, points[task]) for task in points]
         finally:
@@ -248,7 +255,7 @@ class Retention:
         plan = partial(self._plan, to, task, point, answer)
         try:
             planned, _ = await carried_out(self._hub, plan, "this Task")
-        except (NotFound, Deleted, Forbidden, Unprocessable) as error:
+        except (NotFound, Deleted, Forbidden, Conflict, Unprocessable) as error:
             return Outcome(task, point, "refused", answer, error.message)
         return Outcome(task, point, "answered" if planned else "known", answer)
 
@@ -268,7 +275,7 @@ class Retention:
             return []
         day = given.on.isoformat() if given and given.on else None
         kept = tuple(
-            row._replace(day=day or row.day, by=to.told.by, list=to.shown.id, week=to.shown.week)
+            row._replace(day=day or row.day, by=to.told.by, list=to.shown.id, week=to.week)
             for row in planned.changes.retention
         )
         # It is told whether it was taken; the Task itself is read by whoever wants it.
@@ -282,6 +289,8 @@ class _To(NamedTuple):
     profile: PartnerProfile
     shown: ShownList
     told: Answers
+    week: str
+    """Day of the list that holds now: who is answered for by an older one isn't asked about again before the next."""
 
 
 def refuse(told: Answers, points: Mapping[str, retention.Point], today: date) -> None:
@@ -289,12 +298,12 @@ def refuse(told: Answers, points: Mapping[str, retention.Point], today: date) ->
     for task, one in told.told.items():
         point = points.get(task)
         if point is None:
-            raise Unprocessable("An answer is about somebody who is not on this list.", path="answer.task")
+            raise Unprocessable("An answer is about somebody who is not on this list.", path=_ANSWER)
         if one.answer not in retention.answers(point):
             allowed = ", ".join(retention.answers(point))
-            raise Unprocessable(f"To {point} the answers are: {allowed}.", path="answer.code")
+            raise Unprocessable(f"To {point} the answers are: {allowed}.", path=_ANSWER)
         if one.on is not None and not today - retention.HORIZON <= one.on <= today:
-            raise Unprocessable("A day that is over, and not long ago.", path="answer.on")
+            raise Unprocessable("A day that is over, and not long ago.", path=_ANSWER)
 
 
 def _asked_on(task: Resource, profile: PartnerProfile) -> date:

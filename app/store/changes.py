@@ -341,7 +341,7 @@ class RetentionAnswer(NamedTuple):
     """Who vouches for it: a name, or the client that wrote it."""
     at: int
     list: str | None = None
-    """Id of the weekly list that it answers, and the day of that list."""
+    """Id of the weekly list that it answers, and the day of the one that held when it was said."""
     week: str | None = None
 
 

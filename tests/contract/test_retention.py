@@ -1,5 +1,6 @@
 """The weekly list of a partner: who is on it, one word for all of it, what of it reaches whom; on both databases."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.services import accounts
 from app.store.retention import Retention
 from tests.contract.fhir_callers import Caller, Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, HUB, NEW_YORK, Course, course, partner
@@ -332,3 +334,42 @@ async def test_when_the_consent_is_taken_back_nobody_is_asked_and_nothing_is_tol
     assert became(answer) == ["refused"]
     assert outputs(await source(course)) == outputs(await course.task_of(HARBOR)) == []
     assert await Retention(HUB, course.hub.store.database).said([task]) == []
+
+
+async def test_two_clicks_at_once_are_one_answer(course: Course) -> None:
+    await taken(course, 7, 8)
+    listed, points = await shown(course, PEERS)
+    answers = await asyncio.gather(*(sent(course, PEERS, said(listed, rest=True)) for _ in range(4)))
+    assert {one.status_code for one in answers} == {200}
+    kept = await Retention(HUB, course.hub.store.database).said(sorted(points))
+    assert sorted(row.task for row in kept) == sorted(points)
+    assert outputs(await course.task_of(PEERS)) == [("outcome", "arrived")]
+
+
+async def test_who_is_answered_for_by_an_older_list_is_not_asked_about_again_this_week(course: Course) -> None:
+    await taken(course, 7)
+    listed, _ = await shown(course, HARBOR)
+    await course.until(monday(2))
+    assert await asked(course, HARBOR) == ["arrival"]
+    assert became(await sent(course, HARBOR, said(listed, rest=True))) == ["answered"]
+    assert await asked(course, HARBOR) == []
+    await course.until(monday(3))
+    assert await asked(course, HARBOR) == ["first-dose"]
+
+
+async def test_a_client_that_must_name_versions_answers_a_list_without(course: Course) -> None:
+    await taken(course, 7)
+    listed, _ = await shown(course, PEERS)
+    made = await accounts.add_client(course.hub, course.partners[PEERS], "system/Task.rus", require_if_match=True)
+    token = (await accounts.issue(course.hub, made.client_id)).token
+    strict = Caller(course.web, course.partners[PEERS], {"authorization": f"Bearer {token}"})
+    answer = await strict.post(f"Organization/{strict.organization}/$still-here", said(listed, rest=True))
+    assert became(answer) == ["answered"]
+
+
+@pytest.mark.parametrize(("scope", "named"), [("system/Task.r", False), ("system/Task.r system/Patient.r", True)])
+async def test_names_stand_on_the_list_of_who_may_read_people(course: Course, *, scope: str, named: bool) -> None:
+    await taken(course, 7)
+    one = await caller(course.world, course.web, course.partners[PEERS], scope)
+    answer = await one.get(f"Organization/{one.organization}/$still-here")
+    assert ('"display"' in answer.text) is named
