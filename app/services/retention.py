@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, cast
 from app.core import json
 from app.core.actor import Actor
 from app.core.clock import micros
-from app.core.errors import Conflict, Deleted, Forbidden, NotFound, Unavailable, Unprocessable
+from app.core.errors import Conflict, Deleted, Forbidden, NotFound, PreconditionFailed, Unavailable, Unprocessable
 from app.rules import answering, retention
 from app.rules.lifecycle import ENGAGED
 from app.services import tasks
@@ -142,9 +142,7 @@ class Retention:
         profile = (await self._hub.registry.current()).partners.get(organization)
         if profile is None or actor.organization not in {None, organization}:
             not_found()
-        # Each answer is a change that the hub itself plans, from what is stored then: no version is asked for.
-        own = replace(actor, organization=organization, require_if_match=False)
-        return profile, replace(own, purpose="TREAT") if actor.is_system else own
+        return profile, actor if actor.organization else replace(actor, organization=organization, purpose="TREAT")
 
     async def _taken(self, actor: Actor, profile: PartnerProfile) -> dict[str, Row]:
         """The Tasks that the partner has taken and may see whole, and of which the hospital may be told."""
@@ -269,8 +267,11 @@ class Retention:
         said = (await said_of(self._hub, [current], to.profile))[task]
         if retention.is_known(said, point, answer if given else None):
             return []
-        wanted = Wanted("Task", task, lambda seen: retention.answered(seen, point, answer), None)
-        planned = await tasks.plan(self._hub, to.own, wanted)
+        wanted = Wanted("Task", task, lambda seen: retention.answered(seen, point, answer), row.version)
+        try:
+            planned = await tasks.plan(self._hub, to.own, wanted)
+        except PreconditionFailed:
+            raise Conflict("The Task changed after it was looked at whether this is known.") from None
         if planned.changes is None:
             return []
         day = given.on.isoformat() if given and given.on else None
