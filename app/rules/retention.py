@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any, Final, Literal, get_args
 
 from app.rules.verdict import Reason, Verdict
-from schemas.codes.local import OUTCOME, RETENTION, coding, concept
+from schemas.codes.local import OUTCOME, RETENTION, STATUS_REASON, concept
 from schemas.hours import WEEKDAYS, Weekday
 
 Task = dict[str, Any]
@@ -216,20 +216,21 @@ def answered(task: Task, point: Point, answer: str) -> Task:
     """A partner's Task as it becomes by an answer: a word of the person moves what waits for it.
 
     Who came is worked with (``in-progress``); who was given the first dose has been given what was asked for
-    (``completed``); who did not come is looked for by somebody else (``failed``). A Task that is over stays so.
+    (``completed``); who does not want the place ends it (``failed``); for who did not come it is kept, and somebody
+    looks for them (``rules.no_show``). A Task that is over stays so.
     """
     after = {**task, "output": [*task.get("output", ()), output_of(point, answer)]}
     moved = _MOVES.get(answer)
     if moved is None or task["status"] not in moved[1]:
         return after
-    reason = {"statusReason": {"text": coding(OUTCOME, answer)["display"]}} if moved[0] == "failed" else {}
+    reason = {"statusReason": concept(STATUS_REASON, "patient-declined")} if moved[0] == "failed" else {}
     return {**after, **reason, "status": moved[0]}
 
 
 _MOVES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "arrived": ("in-progress", frozenset({"accepted"})),
     "first-dose-given": ("completed", frozenset({"accepted", "in-progress", "on-hold"})),
-    **dict.fromkeys(_NOT_COME, ("failed", frozenset({"accepted"}))),
+    "declined-by-person": ("failed", frozenset({"accepted"})),
 }
 """Answer to the status that it brings about, and from which."""
 

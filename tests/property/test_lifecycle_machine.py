@@ -47,6 +47,7 @@ class Referral(RuleBasedStateMachine):
         self.children: dict[str, Task] = {}
         self.requests = {"ServiceRequest/source": "draft"}
         self.erroneous = False
+        self.lost = False
         self.dead = False
 
     def put(self, task: Task, role: Role) -> None:
@@ -69,7 +70,12 @@ class Referral(RuleBasedStateMachine):
     def children_with(self, statuses: frozenset[str]) -> list[Task]:
         return [child for child in self.children.values() if child["status"] in statuses]
 
-    @precondition(lambda self: self.source["status"] in ASKED and len(self.children) < 5 and not self.dead)
+    def may_ask(self) -> bool:
+        """Nobody has a place: at first, or since the one that there was is lost again."""
+        lost = self.source["status"] == "on-hold" and not self.children_with(ENGAGED | {"completed"})
+        return (self.source["status"] in ASKED or lost) and len(self.children) < 5 and not self.dead
+
+    @precondition(lambda self: self.may_ask())
     @rule()
     def ask_a_partner(self) -> None:
         child = new(f"c{len(self.children)}", "requested")
@@ -87,6 +93,7 @@ class Referral(RuleBasedStateMachine):
         if verdict.merged is None:
             return
         step = mirror(self.source, list(self.children.values()), verdict.merged)
+        self.lost |= before["status"] in ENGAGED and verdict.merged["status"] in {"failed", "cancelled"}
         self.put(verdict.merged, "owner")
         self.apply(step)
         assert judge_update(verdict.merged, after, role="owner").kind in {"no-change", "allowed"}
@@ -135,10 +142,11 @@ class Referral(RuleBasedStateMachine):
     def the_source_shows_what_the_accepting_child_shows(self) -> None:
         taken = self.children_with(ENGAGED | {"completed"})
         if taken and not self.erroneous:
-            assert self.source["status"] == taken[0]["status"]
+            again = self.lost and taken[0]["status"] == "accepted"
+            assert self.source["status"] == taken[0]["status"] or (again and self.source["status"] == "in-progress")
             assert not self.children_with(ASKED)
         if self.source["status"] in ENGAGED and not self.erroneous:
-            assert taken
+            assert taken or (self.lost and self.source["status"] == "on-hold")
 
     @invariant()
     def a_source_is_never_rejected_and_an_ended_one_leaves_nobody_asked(self) -> None:
@@ -148,7 +156,8 @@ class Referral(RuleBasedStateMachine):
 
     @invariant()
     def when_nobody_is_asked_a_person_is_called(self) -> None:
-        if self.source["status"] == "requested" and self.children and not self.children_with(ASKED):
+        waits = {"requested", *(() if self.children_with(ENGAGED) else ("on-hold",))}
+        if self.source["status"] in waits and self.children and not self.children_with(ASKED):
             assert self.source["businessStatus"]["coding"][0]["code"] == "needs-a-person"
 
     @invariant()

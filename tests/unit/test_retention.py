@@ -118,7 +118,8 @@ def test_every_answer_is_read_from_the_output_that_says_it(point: Point) -> None
     ("status", "point", "answer", "becomes"),
     [
         ("accepted", "arrival", "arrived", "in-progress"),
-        ("accepted", "arrival", "no-show", "failed"),
+        ("accepted", "arrival", "no-show", "accepted"),
+        ("accepted", "arrival", "declined-by-person", "failed"),
         ("in-progress", "first-dose", "first-dose-given", "completed"),
         ("in-progress", "day-7", "in-care", "in-progress"),
         ("completed", "day-30", "left", "completed"),
