@@ -1,11 +1,12 @@
 """What every use case holds: the store, the keys, the clock and who takes part."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from app.core.clock import Clock, monotonic
 from app.core.crypto import Keys
 from app.core.errors import Unavailable
 from app.core.settings import Settings
+from app.core.turns import Turns
 from app.store.accounts import Directory
 from app.store.database import Gone
 from app.store.store import Store
@@ -58,3 +59,5 @@ class Hub:
     keys: Keys
     clock: Clock
     registry: Registry
+    turns: Turns = field(default_factory=Turns)
+    """Of changes that are planned before they are written; by source Task."""

@@ -13,6 +13,7 @@ from app.core.actor import Actor
 from app.core.clock import iso
 from app.core.errors import Conflict, Unavailable
 from app.core.ids import uuid7
+from app.core.turns import NotYet
 from app.services.hub import Hub
 from app.services.writing import Rendition, Resource, without_server_meta
 from app.store.changes import Changes, Disclosure, Level
@@ -121,14 +122,21 @@ async def carried_out(hub: Hub, plan: Plan, what: str) -> tuple[Sequence[Planned
 
     Raises Conflict when others keep changing the same records, Unavailable when the database is away.
     """
-    for _ in range(TRIES):
+    tries = 0
+    while tries < TRIES:
         try:
-            planned = await plan()
-            changes = [one.changes for one in planned if one.changes is not None]
-            stamps = (await hub.store.commit(merged(changes))).stamps if changes else {}
+            with hub.turns.kept():
+                return await _carried_out(hub, plan)
+        except NotYet as other:
+            await other.turn.over()
         except Conflict:
-            continue
+            tries += 1
         except Gone as error:
             raise Unavailable("The database can't be reached; try again.") from error
-        return planned, stamps
     raise Conflict(f"Others keep changing {what}; read it again.")
+
+
+async def _carried_out(hub: Hub, plan: Plan) -> tuple[Sequence[Planned], dict[str, int]]:
+    planned = await plan()
+    changes = [one.changes for one in planned if one.changes is not None]
+    return planned, (await hub.store.commit(merged(changes))).stamps if changes else {}

@@ -1,7 +1,7 @@
 """All of one referral that a reader may see: what its Task leads to, as a document or as pages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from app.core import json
@@ -32,26 +32,69 @@ PAGE_POLICY: Final = POLICY
 _SYSTEM: Final = Actor.system("packet")
 _ROUNDS: Final = 4
 """How far references are followed."""
+_ORIGINS: Final = 200
+"""How many Provenances of one Task are shown."""
 
 
 async def reachable(reader: Reader, task: Row) -> list[Row]:
     """The Task, its request, all that they lead to and where that comes from, as far as the reader may see it."""
-    rows = {task.id: task}
-    frontier = [task]
+    return (await reachable_each(reader, [task]))[task.id]
+
+
+async def reachable_each(reader: Reader, tasks: Sequence[Row]) -> dict[str, list[Row]]:
+    """``reachable`` of several Tasks, by their ids; what they share is read once."""
+    walks = {task.id: _Walk(task) for task in tasks}
+    known = {task.id: task for task in tasks}
+    links = {task.id: _links(task) for task in tasks}
     for _ in range(_ROUNDS):
-        links = (local(link) for row in frontier for link in references(decoded(row)))
-        wanted = {link[1] for link in links if link is not None} - rows.keys()
+        wanted = {link for walk in walks.values() for row in walk.frontier for link in links[row.id]} - known.keys()
         found = await reader.by_ids(sorted(wanted))
-        frontier = [
-            row for row in found if row.type != "Task" and (row.type != "ServiceRequest" or row.id == _focus(task))
-        ]
-        rows.update((row.id, row) for row in frontier)
-        if not frontier:
+        known |= {row.id: row for row in found}
+        links |= {row.id: _links(row) for row in found}
+        for walk in walks.values():
+            walk.on(known, links)
+        if not any(walk.frontier for walk in walks.values()):
             break
-    asked = tuple(f"{row.type}/{row.id}" for row in rows.values() if row.type in {"Task", "ServiceRequest"})
-    origins = await reader.search(Query("Provenance", (IndexIn("target", asked),), limit=200))
-    rows.update((row.id, row) for row in origins)
-    return list(rows.values())
+    await _add_origins(reader, list(walks.values()))
+    return {name: list(walk.rows.values()) for name, walk in walks.items()}
+
+
+class _Walk:
+    """What one Task leads to, so far."""
+
+    def __init__(self, task: Row) -> None:
+        self.rows = {task.id: task}
+        self.frontier = [task]
+        self._focus = _focus(task)
+
+    @property
+    def asked(self) -> set[str]:
+        """What a Provenance may have as target."""
+        return {f"{row.type}/{row.id}" for row in self.rows.values() if row.type in {"Task", "ServiceRequest"}}
+
+    def on(self, known: Mapping[str, Row], links: Mapping[str, set[str]]) -> None:
+        """One reference further."""
+        wanted = {link for row in self.frontier for link in links[row.id]} - self.rows.keys()
+        self.frontier = [known[link] for link in sorted(wanted & known.keys()) if self._is_of_it(known[link])]
+        self.rows.update((row.id, row) for row in self.frontier)
+
+    def _is_of_it(self, row: Row) -> bool:
+        return row.type != "Task" and (row.type != "ServiceRequest" or row.id == self._focus)
+
+
+async def _add_origins(reader: Reader, walks: Sequence[_Walk]) -> None:
+    asked = [walk.asked for walk in walks]
+    values = tuple(sorted({one for of_it in asked for one in of_it}))
+    origins = await reader.search(Query("Provenance", (IndexIn("target", values),), limit=_ORIGINS * len(walks)))
+    targets = [{one["reference"].partition("/_history/")[0] for one in decoded(row)["target"]} for row in origins]
+    for walk, of_it in zip(walks, asked, strict=True):
+        found = (row for row, named in zip(origins, targets, strict=True) if named & of_it)
+        walk.rows.update((row.id, row) for row in found)
+
+
+def _links(row: Row) -> set[str]:
+    links = (local(link) for link in references(decoded(row)))
+    return {link[1] for link in links if link is not None}
 
 
 async def with_author(reader: Reader, author: str, rows: list[Row]) -> list[Row]:

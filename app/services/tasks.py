@@ -16,7 +16,7 @@ from app.services import checklists, retention_rows
 from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.interactions import Planned, Wanted, disclosing
-from app.services.packets import reachable
+from app.services.packets import reachable_each
 from app.services.resource_plans import (
     check_precondition,
     check_references,
@@ -29,9 +29,9 @@ from app.services.resource_plans import (
 from app.services.resource_requests import conforming
 from app.services.ways_back import way_back
 from app.services.writing import Resource, change_of, decoded, last_modified, without_server_meta
-from app.store.changes import Changes, Grant, Job, ResourceChange, Revocation
+from app.store.changes import OFFER_PATIENT, Changes, Grant, Job, ResourceChange, Revocation
 from app.store.decisions import Standing
-from app.store.queries import ColumnIn, Query, Row
+from app.store.queries import ColumnIn, IndexIn, Query, Row
 from app.store.reader import Reader
 from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
@@ -43,6 +43,8 @@ _SYSTEM: Final = Actor.system("task-update")
 _LOST: Final = frozenset({"rejected", "cancelled", "entered-in-error"})
 _STILL_SHOWN: Final = frozenset({"Task", "ServiceRequest", "Organization"})
 """What a partner that is no longer in it goes on seeing: what it was asked, and the directory."""
+_OTHERS: Final = 50
+"""How many Tasks of a person one partner may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
 
     Raises NotFound (also for what is not visible), Forbidden (neither owner nor requester),
     PreconditionFailed (412), BadRequest (400: a reason or output is missing), Unprocessable (422: a
-    forbidden transition or element), Conflict where somebody else was quicker.
+    forbidden transition or element), Conflict where somebody else was quicker, NotYet while somebody else is at the
+    same referral.
     """
     row = await current_row(hub, actor, "Task", wanted.id)
     current = decoded(row)
@@ -94,11 +97,12 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     whole = lifecycle.merge(current, effect) if row.level == "offer" else verdict.merged
     merged = conforming("Task", spoken.with_mark(whole, mark))
     await _check_outputs(hub, actor, current, merged, new)
+    hub.turns.take(_source_of(current))
     family = await _family(hub.store.reader(_SYSTEM), current)
     if family.rows[row.id].version != row.version:
         raise Conflict("The Task changed while its family was read; what was decided is out of date.")
     back = await way_back(hub, current) if family.source is not None and "partOf" in current else None
-    family = replace(family, way_back=back, offers=await _offers(hub, family))
+    family = replace(family, way_back=back, offers=await _offers(hub, _source_of(current), family.children))
     changes = _changes(hub.clock.now().isoformat(timespec="milliseconds"), current, merged, family)
     changes = await _revocations(hub, changes, family)
     grants = await _reports(hub, actor, changes, family, new or {})
@@ -160,11 +164,15 @@ def _permitted(hospital: str, resource: str, way_back: Standing, cause: tuple[st
     return Grant(hospital, resource, decision=way_back.id or None, notice=way_back.notice, until=until, cause=cause)
 
 
-async def _offers(hub: Hub, family: _Referral) -> dict[str, Resource]:
+async def _offers(hub: Hub, source: str, children: Sequence[Resource]) -> dict[str, Resource]:
     found: dict[str, Resource] = {}
-    for child in family.children:
+    offered = Query(
+        "Task", (ColumnIn("part_of", (source,)), IndexIn(OFFER_PATIENT, ("Patient/",), prefix=True)), limit=500
+    )
+    ids = {row.id for row in await hub.store.reader(_SYSTEM).search(offered)}
+    for child in (child for child in children if child["id"] in ids):
         own = [child["id"], child["focus"]["reference"].rpartition("/")[2]]
-        actor = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
+        actor = Actor(_owner(child), "hub")
         seen = await hub.store.reader(actor).by_ids(own)
         found |= {row.id: decoded(row) for row in seen if row.level == "offer"}
     return found
@@ -196,10 +204,14 @@ def _refused(verdict: lifecycle.UpdateVerdict) -> HubError:
     return kind("The change is not allowed.", issues=issues)
 
 
+def _source_of(task: Resource) -> str:
+    parents = [reference["reference"] for reference in task.get("partOf", [])]
+    return parents[0] if parents else f"Task/{task['id']}"
+
+
 async def _family(reader: Reader, task: Resource) -> _Referral:
     """Source, children and their requests; the Task itself is one of them."""
-    parents = [reference["reference"] for reference in task.get("partOf", [])]
-    source_reference = parents[0] if parents else f"Task/{task['id']}"
+    source_reference = _source_of(task)
     source_rows = await reader.by_ids([source_reference.rpartition("/")[2]])
     child_rows = await reader.search(Query("Task", (ColumnIn("part_of", (source_reference,)),), limit=500))
     tasks = {row.id: decoded(row) for row in (*source_rows, *child_rows)}
@@ -281,28 +293,45 @@ def _written(family: _Referral, plain: Resource) -> ResourceChange:
 
 async def _revocations(hub: Hub, changes: Changes, family: _Referral) -> Changes:
     """A partner whose Task was declined or taken back keeps that Task with its request, and loses all the rest."""
-    reader = hub.store.reader(_SYSTEM)
+    lost: dict[str, Resource] = {}
+    for change in (one for one in changes.resources if one.type == "Task"):
+        task = decoded(family.rows[change.id]._replace(version=change.version, content=change.content))
+        if "partOf" in task and not is_beside(task) and task["status"] in _LOST:
+            lost[change.id] = task
+    if not lost:
+        return changes
+    kept = await _still_shown(hub, list(lost.values()))
+    packets = await reachable_each(hub.store.reader(_SYSTEM), [family.rows[name] for name in lost])
     found: list[Revocation] = []
-    for change in changes.resources:
-        row = family.rows[change.id]
-        task = decoded(row._replace(version=change.version, content=change.content))
-        if row.type != "Task" or "partOf" not in task or is_beside(task) or task["status"] not in _LOST:
-            continue
-        partner = task["owner"]["reference"].rpartition("/")[2]
-        kept = await _still_shown(hub, partner, task)
-        packet = await reachable(reader, row)
-        found += [Revocation(partner, one.id) for one in packet if one.type not in _STILL_SHOWN and one.id not in kept]
+    for name, task in lost.items():
+        gone = (one for one in packets[name] if one.type not in _STILL_SHOWN and one.id not in kept[_owner(task)])
+        found += [Revocation(_owner(task), one.id) for one in gone]
     return changes._replace(revocations=tuple(found))
 
 
-async def _still_shown(hub: Hub, partner: str, task: Resource) -> set[str]:
-    """What the partner sees for another Task of the same person, on which it goes on working."""
-    patient = task.get("for", {}).get("reference")
-    if not patient:
+async def _still_shown(hub: Hub, lost: Sequence[Resource]) -> dict[str, set[str]]:
+    """What each partner sees for other Tasks of the same person, on which it goes on working."""
+    owners = sorted({_owner(task) for task in lost})
+    people = tuple(sorted({task["for"]["reference"] for task in lost if "for" in task}))
+    named = tuple(f"Organization/{owner}" for owner in owners)
+    conditions = (ColumnIn("owner", named), ColumnIn("patient", people))
+    rows = await hub.store.reader(_SYSTEM).search(Query("Task", conditions, limit=_OTHERS * len(owners)))
+    others: dict[str, list[Row]] = {owner: [] for owner in owners}
+    ended = {task["id"] for task in lost}
+    for row in rows:
+        task = decoded(row)
+        if row.id not in ended and task["status"] not in _LOST:
+            others[_owner(task)].append(row)
+    return {owner: await _seen_for(hub, owner, held) for owner, held in others.items()}
+
+
+async def _seen_for(hub: Hub, partner: str, tasks: Sequence[Row]) -> set[str]:
+    if not tasks:
         return set()
-    conditions = (ColumnIn("owner", (f"Organization/{partner}",)), ColumnIn("patient", (patient,)))
-    rows = await hub.store.reader(_SYSTEM).search(Query("Task", conditions, limit=50))
     actor = Actor(partner, "hub")
-    own = hub.store.reader(actor)
-    others = [row for row in rows if row.id != task["id"] and decoded(row)["status"] not in _LOST]
-    return {one.id for other in others for one in await reachable(own, other)}
+    packets = await reachable_each(hub.store.reader(actor), tasks)
+    return {one.id for rows in packets.values() for one in rows}
+
+
+def _owner(task: Resource) -> str:
+    return str(task["owner"]["reference"]).rpartition("/")[2]

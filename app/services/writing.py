@@ -21,8 +21,11 @@ from schemas.served import cut_body, from_body, to_body, to_text
 Resource = dict[str, Any]
 
 
-_DECIMAL = re.compile(rb'(?:":|[,\[])-?\d+[.eE]')
-"""A number whose digits orjson would not keep. It also finds some texts, which costs time and nothing else."""
+_DECIMAL = re.compile(rb'[:,\[](?<![^"]:)-?\d+[.eE]')
+"""A number whose digits orjson would not keep. It also finds some texts, which costs time and nothing else.
+
+It begins with one set of characters: a search for those skips what lies between, and so takes half the time.
+"""
 
 
 class Draft(NamedTuple):

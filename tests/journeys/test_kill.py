@@ -14,6 +14,7 @@ import pytest
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.errors import HubError
+from app.core.turns import Turns
 from app.services import checks, tasks
 from app.services.hub import Hub
 from app.services.intake import Intake
@@ -142,11 +143,12 @@ async def test_an_acceptance_decided_on_an_older_version_than_its_family_changes
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = await discharged(world.hub)
+    another_process = replace(world.hub, turns=Turns())
     read_family = tasks._family
 
     async def overtaken(reader: Reader, current: Resource) -> Any:
         monkeypatch.setattr(tasks, "_family", read_family)
-        await accept_task(world.hub, world.harbor, task)
+        await accept_task(another_process, world.harbor, task)
         return await read_family(reader, current)
 
     monkeypatch.setattr(tasks, "_family", overtaken)
