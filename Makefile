@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadsc
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint bench chaos world fuzz agreement docs lock clean
+.PHONY: help demo test conformance lint bench chaos claims world fuzz agreement docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -41,6 +41,10 @@ bench: $(DEVELOPMENT) ## the hub on PostgreSQL against ceilings of the same run,
 
 chaos: $(DEVELOPMENT) ## kill the hub at each commit boundary and count what is left
 	@THROUGHLINE_CLAIM_ROUNDS=$${THROUGHLINE_CLAIM_ROUNDS:-200} $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+claims: $(DEVELOPMENT) ## 10,000 times 64 partners of several processes accept the same referral at once, on PostgreSQL; takes hours
+	@THROUGHLINE_CLAIM_ROUNDS=$${THROUGHLINE_CLAIM_ROUNDS:-10000} \
+		$(BIN)/python -m pytest tests/chaos/test_claiming.py -s -k postgresql $(ARGS)
 
 world: $(DEVELOPMENT) ## ninety days of a made-up world on a moved clock, its figures as JSON; ARGS="--days 10" for fewer
 	@exec $(BIN)/python -m tests.world.run $(ARGS)

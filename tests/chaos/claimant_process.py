@@ -1,43 +1,58 @@
 """Claimants in a process of their own: each line (JSON) is a round in which all of them accept at the same moment.
 
-``python -m tests.chaos.claimant_process URL`` prints ``ready``, then one line for each round: what each was answered.
+``python -m tests.chaos.claimant_process`` prints ``ready``, then one line for each round: what each was answered, first
+to its acceptance, and then: who was accepted asks for the same again, who was not looks for the person.
 """
 
 import asyncio
 import json
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
-from app.core.actor import Actor
-from app.core.clock import Clock
-from app.core.crypto import Keys
-from app.core.errors import HubError
-from app.services.hub import Hub, Registry
-from app.store.store import connect
-from tests.hub_fixtures import FAST, patched
+import httpx
 
-ACCEPT = [{"op": "replace", "path": "/status", "value": "accepted"}]
+from app.main import attach, create_app
+from tests.chaos.story import started
+from tests.hub_fixtures import FAST
 
-
-async def claim(hub: Hub, organization: str, task: str) -> str:
-    """The status that the claimant is shown after its acceptance, or the kind of refusal."""
-    actor = Actor(organization, "HTEST", frozenset({"system/Task.rus"}))
-    try:
-        shown = await patched(hub, actor, task, ACCEPT)
-    except HubError as error:
-        return type(error).__name__
-    return str(json.loads(shown.body)["status"])
+FHIR = "/fhir/R4"
+ACCEPT = json.dumps([{"op": "replace", "path": "/status", "value": "accepted"}])
+PATCH = {"content-type": "application/json-patch+json"}
 
 
-async def work(url: str) -> None:
-    store = connect(url, Clock())
-    hub = Hub(FAST, store, Keys(b"HTEST" * 8), Clock(), Registry(store))
+async def claim(web: httpx.AsyncClient, token: str, task: str, patient: str) -> tuple[str, str]:
+    """What one claimant is answered, in two words."""
+    headers = {"authorization": f"Bearer {token}"}
+    first = _word(await web.patch(f"{FHIR}/Task/{task}", content=ACCEPT, headers=headers | PATCH))
+    if first != "200 accepted":
+        return first, _word(await web.get(f"{FHIR}/Patient/{patient}", headers=headers))
+    return first, _word(await web.patch(f"{FHIR}/Task/{task}", content=ACCEPT, headers=headers | PATCH))
+
+
+def _word(answer: httpx.Response) -> str:
+    status = answer.json().get("status") if answer.status_code == 200 else None
+    return f"{answer.status_code} {status}" if status else str(answer.status_code)
+
+
+async def work() -> None:
+    """One round for each line, over the database that it names; none named: let go of the one before."""
+    app = create_app(FAST)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     loop = asyncio.get_running_loop()
-    _say("ready")
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        claimants: list[list[str]] = json.loads(line)
-        _say(await asyncio.gather(*(claim(hub, *one) for one in claimants)))
-    await store.close()
+    url = ""
+    async with AsyncExitStack() as stack, httpx.AsyncClient(transport=transport, base_url="http://hub.test") as web:
+        _say("ready")
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            order: dict[str, Any] = json.loads(line)
+            if order["url"] != url:
+                await stack.aclose()
+                url = order["url"]
+                if url:
+                    attach(app, await stack.enter_async_context(started(url)))
+            _say(
+                await asyncio.gather(*(claim(web, token, task, order["patient"]) for token, task in order["claimants"]))
+            )
 
 
 def _say(value: Any) -> None:
@@ -46,4 +61,4 @@ def _say(value: Any) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work(sys.argv[1]))
+    asyncio.run(work())

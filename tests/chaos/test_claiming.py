@@ -1,25 +1,29 @@
-"""Exactly one acceptance wins, whoever accepts at the same moment; THROUGHLINE_CLAIM_ROUNDS for the long form."""
+"""Exactly one acceptance wins of 64, round after round; THROUGHLINE_CLAIM_ROUNDS says how many rounds."""
 
 import os
 import sys
+import time
+from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.chaos.claiming import claimed
-from tests.hub_fixtures import World
+from tests.chaos.claims import claims
+from tests.chaos.prepared import BOTH
 
-ROUNDS = int(os.environ.get("THROUGHLINE_CLAIM_ROUNDS", "0"))
-"""The long form runs so many; without it the suite has its short one."""
+ROUNDS = int(os.environ.get("THROUGHLINE_CLAIM_ROUNDS", "200"))
+CLAIMANTS = 64
+REFERRALS = 8
+"""Rounds of one copy of the database."""
 
 
-@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
-async def test_exactly_one_of_all_wins_each_time(world: World, web: httpx.AsyncClient, database_url: str) -> None:
-    claimants, rounds = (64, ROUNDS) if ROUNDS else (8, 3)
+@BOTH
+def test_exactly_one_of_all_wins_each_time(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    began = time.monotonic()
 
     def progress(done: int) -> None:
-        if done % 10 == 0:
-            sys.stderr.write(f"\r{done} of {rounds} rounds")
+        if done % 10 == 0 or done == ROUNDS:
+            sys.stderr.write(f"\r{kind}: {done} of {ROUNDS} rounds, {time.monotonic() - began:.0f} s")
+            sys.stderr.flush()
 
-    told = await claimed(world, web, database_url, claimants=claimants, rounds=rounds, progress=progress)
-    assert told == rounds
+    told = claims(kind, request, tmp_path, claimants=CLAIMANTS, referrals=REFERRALS, rounds=ROUNDS, progress=progress)
+    assert told == ROUNDS
