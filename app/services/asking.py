@@ -76,7 +76,7 @@ class Asking:
             confirmed=self._work.now.sender.offers == "confirmed",
         )
         self._carry_out(need, plan)
-        settled = {"no-slot-before-gap"} if any(one.fallback for one in need.chosen) else set()
+        settled = {"no-slot-before-gap"} if _has_fallback(need) else set()
         told: list[Reason] = [(one.code, one.text) for one in plan.reasons if one.code not in settled]
         if not need.children:
             self._hold(need, candidates.waits, candidates.reasons or told)
@@ -190,7 +190,8 @@ class Asking:
         late = not codes.isdisjoint({"no-slot-before-gap", "not-seen-before-gap"})
         self._work.result.attention += [*told, *(candidates.reasons if nobody else ())]
         self._work.result.attention += self._fallbacks() if late else []
-        step = steps.on_held(self._work.task(need.task), "needs-a-person")
+        # Who chose a fallback has decided: the Task says that, and the row goes on saying why.
+        step = None if _has_fallback(need) else steps.on_held(self._work.task(need.task), "needs-a-person")
         if step is not None and stuck:
             self._work.apply(need, step)
 
@@ -306,6 +307,10 @@ def _reason_of(task: Resource) -> str:
     """Code of the reason for a status, where it is one of ours."""
     codings = task.get("statusReason", {}).get("coding", [])
     return next((str(one.get("code", "")) for one in codings if one.get("system") == STATUS_REASON), "")
+
+
+def _has_fallback(need: NeedLink) -> bool:
+    return any(one.fallback for one in need.chosen)
 
 
 def described(fallback: Fallback) -> str:

@@ -39,6 +39,13 @@ FALLBACK: Final = {
 _SYSTEM: Final = Actor.system("choices")
 
 
+def _is_noted(task: Resource, chosen: Chosen) -> bool:
+    """Whether the last note is of this very choice: it is told again, because its answer was lost on the way."""
+    said = lifecycle.on_fallback(task, chosen.fallback or "", chosen.by, chosen.at)["note"][-1]
+    last = task.get("note", ())[-1:]
+    return any(one.get("authorString") == chosen.by and one["text"] == said["text"] for one in last)
+
+
 class Choices:
     """Takes what a person decides about a source Task."""
 
@@ -90,8 +97,9 @@ class Choices:
             wrong = path_of("fallback", FALLBACK["fallback"][0])
             raise BadRequest(f"One of {', '.join(kinds)} is expected.", path=wrong)
         task = await self._source(actor, task_id)
-        kind = cast("FallbackKind", fields["fallback"])
-        await self._decide(task, Chosen(by=fields["by"], at=self._now(), fallback=kind))
+        chosen = Chosen(by=fields["by"], at=self._now(), fallback=cast("FallbackKind", fields["fallback"]))
+        if not _is_noted(task, chosen):
+            await self._decide(task, chosen)
         return await self._done(actor, task_id)
 
     # ---- behind them

@@ -160,9 +160,26 @@ async def test_a_fallback_is_recorded_with_who_chose_it(course: Course) -> None:
     chosen = parameters(fallback="return-for-dosing", by="HTEST Case Manager")
     task = (await hospital.post(f"{source}/$choose-fallback", chosen)).json()
     assert task["businessStatus"]["coding"][0]["code"] == "fallback-chosen"
-    assert [note["authorString"] for note in task["note"]] == ["HTEST Case Manager"]
+    again = (await hospital.post(f"{source}/$choose-fallback", chosen)).json()
+    for told in (task, again):
+        assert [note["authorString"] for note in told["note"]] == ["HTEST Case Manager"]
+    assert again["meta"] == task["meta"], "what is told again is not done again"
     assert await course.told() == []
     assert await course.asked() == {HARBOR: "requested"}
+
+
+async def test_a_fallback_is_not_covered_by_the_silence_for_which_it_was_chosen(course: Course) -> None:
+    await course.register(partner(HARBOR, days=ALL_DAYS), **ROUTE)
+    await course.discharged(medications=[{**METHADONE, "bridges": [{"kind": "dispensed", "days": 3}]}])
+    await course.until(on("06", "07:01"))
+    assert (await course.told())[0] == "no-answer"
+    hospital = await caller(course.world, course.web, course.world.mercy, ALL)
+    chosen = parameters(fallback="return-for-dosing", by="HTEST Case Manager")
+    source = await course.source()
+    task = (await hospital.post(f"Task/{source['id']}/$choose-fallback", chosen)).json()
+    assert source["businessStatus"]["coding"][0]["code"] == "needs-a-person"
+    assert task["businessStatus"]["coding"][0]["code"] == "fallback-chosen"
+    assert (await course.told())[0] == "no-answer", "why a person had to decide is still so"
 
 
 async def test_what_is_no_choice_is_refused_and_says_why(course: Course) -> None:
