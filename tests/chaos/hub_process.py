@@ -12,10 +12,13 @@ import os
 import signal
 import sys
 import threading
+from datetime import datetime
 from typing import Any
 
+from app.core.clock import Clock
 from app.services.intake import Intake
 from fhir_mappings import dialects, gate
+from tests.chaos.escalation import Escalation
 from tests.chaos.story import accept, hub_over, send
 from tests.chaos.taps import tapped
 
@@ -66,6 +69,20 @@ async def work(order: dict[str, Any]) -> None:
     await store.close()
 
 
+async def live_through(order: dict[str, Any]) -> None:
+    """What is left of an escalation, killed at a commit: time passes, and people act."""
+    killer = Killer(order["kill_at"])
+
+    def tap(name: str) -> None:
+        if name in {"before commit", "after commit"}:
+            killer(name)
+
+    clock = Clock.starting_at(datetime.fromisoformat(order["now"]))
+    store = tapped(order["url"], tap, clock)
+    await Escalation(store, clock, say).go_on(order["acts"])
+    await store.close()
+
+
 def main() -> None:
     """Run orders until standard input ends."""
     # What every child would otherwise read and compile anew.
@@ -77,7 +94,8 @@ def main() -> None:
             signal.alarm(_SECONDS)
             status = 1
             try:
-                asyncio.run(work(json.loads(line)))
+                order = json.loads(line)
+                asyncio.run(live_through(order) if "acts" in order else work(order))
                 status = 0
             finally:
                 os._exit(status)

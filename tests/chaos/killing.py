@@ -5,7 +5,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,6 +41,8 @@ class Life:
     points: list[str] = field(default_factory=list)
     killed_at: str | None = None
     answers: dict[str, str] = field(default_factory=dict)
+    now: str = ""
+    """What its clock was last set to."""
     status: int = 0
 
 
@@ -53,7 +55,10 @@ class Zygote:
 
     def live(self, story: Story, **given: object) -> Life:
         """One hub process from its start to its end."""
-        order = {"kinds": story.kinds, "accepts": story.accepts, "kill_at": 0, "kill_after": 0, **given}
+        return self.run({"kinds": story.kinds, "accepts": story.accepts, "kill_at": 0, "kill_after": 0, **given})
+
+    def run(self, order: Mapping[str, object]) -> Life:
+        """One hub process that does what it is told (see ``hub_process``)."""
         self._orders.write(json.dumps(order) + "\n")
         self._orders.flush()
         life = Life()
@@ -67,6 +72,8 @@ class Zygote:
                 case "ack":
                     what, _, answer = rest.partition(" ")
                     life.answers[what] = answer
+                case "at":
+                    life.now = rest
                 case _:
                     life.status = int(rest)
                     return life

@@ -4,8 +4,9 @@ The seam is outside the product: the real database classes run, only their conne
 """
 
 import asyncio
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ Tap = Callable[[str], None]
 _UNDER_WAY_SECONDS = 0.0005
 """After that a statement is with the server, which has hardly answered yet."""
 _ENDS = frozenset({"begin", "begin immediate", "commit"})
+_WRITES = re.compile(r"\binsert into\b|\bupdate \w+ set\b|\bdelete from\b")
 
 
 def step(statement: str) -> str:
@@ -82,6 +84,8 @@ class _TappedPostgres:
         return self._real.is_in_transaction()
 
     async def execute(self, statement: str, *args: Any) -> str:
+        if self._is_commit(statement):
+            return cast("str", await self._committed(lambda: self._real.execute(statement, *args)))
         told = (self._real.is_in_transaction() or statement in _ENDS) and statement != "rollback"
         if statement in _ENDS:
             self._tap(f"before {step(statement)}")
@@ -91,19 +95,25 @@ class _TappedPostgres:
         return status
 
     async def fetch(self, statement: str, *args: Any) -> Any:
-        if self._real.is_in_transaction():
-            rows = await self._real.fetch(statement, *args)
+        if self._is_commit(statement):
+            return await self._committed(lambda: self._real.fetch(statement, *args))
+        told = self._real.is_in_transaction()
+        rows = await self._real.fetch(statement, *args)
+        if told:
             self._tap(f"after {step(statement)}")
-            return rows
-        if "insert into" not in statement:
-            return await self._real.fetch(statement, *args)
+        return rows
+
+    def _is_commit(self, statement: str) -> bool:
+        return not self._real.is_in_transaction() and _WRITES.search(statement) is not None
+
+    async def _committed(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         self._tap("before commit")
-        asked = asyncio.ensure_future(self._real.fetch(statement, *args))
+        asked = asyncio.create_task(ask())
         await asyncio.sleep(_UNDER_WAY_SECONDS)
         self._tap("during commit")
-        rows = await asked
+        answer = await asked
         self._tap("after commit")
-        return rows
+        return answer
 
     def terminate(self) -> None:
         self._real.terminate()
@@ -127,8 +137,9 @@ class TappedPostgres(PostgresDatabase):
         return stamps
 
 
-def tapped(url: str, tap: Tap) -> Store:
-    """A store over ``url`` whose writes are watched."""
+def tapped(url: str, tap: Tap, clock: Clock | None = None) -> Store:
+    """A store over ``url`` whose writes are watched; ``clock``: the real one where none is given."""
+    clock = clock or Clock()
     if url.startswith("sqlite:///"):
-        return Store(TappedSqlite(Path(url.removeprefix("sqlite:///")), tap), Clock())
-    return Store(TappedPostgres(url, tap), Clock())
+        return Store(TappedSqlite(Path(url.removeprefix("sqlite:///")), tap), clock)
+    return Store(TappedPostgres(url, tap), clock)

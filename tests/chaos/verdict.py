@@ -59,8 +59,12 @@ _NEVER = {
     ),
     "a source and a child that disagree": (
         "select count(*) from resource t join resource s on 'Task/' || s.id = t.part_of "
-        "where (t.status in ('accepted', 'in-progress', 'completed') or s.status in ('accepted', 'in-progress')) "
-        "and t.status <> s.status"
+        "where t.status in ('accepted', 'in-progress', 'completed') and t.status <> s.status"
+    ),
+    "a source that follows nobody": (
+        "select count(*) from resource s where s.type = 'Task' and s.part_of is null "
+        "and s.status in ('accepted', 'in-progress', 'completed') and not exists "
+        "(select 1 from resource t where t.part_of = 'Task/' || s.id and t.status = s.status)"
     ),
     "a receipt of a copy": (
         "select count(*) from receipt r join ledger l on l.id = r.ledger where l.state = 'duplicate'"
