@@ -118,7 +118,7 @@ async def _register(hub: Hub, world: World) -> None:
     for sender, fields in demo_world.SENDERS.items():
         added = await registration.add_sender(hub, fields)
         world.hospitals[sender] = await _account(hub, fields["organization"], added.organization, _HOSPITAL_SCOPE)
-    for partner in await registration.import_partners(hub, json.dumps(demo_world.PARTNERS).encode()):
+    for partner in await registration.import_partners(hub, json.dumps(demo_world.partners(world.now)).encode()):
         world.partners[partner.name] = await _account(hub, partner.name, partner.organization, _PARTNER_SCOPE)
 
 

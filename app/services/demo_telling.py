@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from app.core.actor import Actor
+from app.rules import lifecycle
 from app.services import accounts, demo_world
 from app.services.demo_messages import DRUGS, Chart, event
 from app.services.demo_world import SITES, STORIES, Act, Story, World
@@ -112,10 +113,11 @@ class Narrator:
         await self._writes.update(actor, Wanted("Task", child["id"], patching(operations), None), "patch")
 
     async def _child(self, referral: str | None) -> Resource:
+        """The Task of the partner that is asked, or of the one that has accepted, whose acceptance ended the others."""
         reader = self._hub.store.reader(_SYSTEM)
         source = await reader.search(Query("Task", (ColumnIn("focus", (f"ServiceRequest/{referral}",)),)))
         children = await reader.search(Query("Task", (ColumnIn("part_of", (f"Task/{source[0].id}",)),)))
-        return decoded(children[0])
+        return next(task for task in map(decoded, children) if task["status"] not in lifecycle.TERMINAL)
 
     # ---- everybody else
 

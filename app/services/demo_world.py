@@ -1,12 +1,14 @@
 """Who takes part in the demo, and the stories that its hospitals tell. Data; nothing happens here."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from app.services.accounts import Registered
 from app.services.demo_messages import Person, Site
+from schemas.facets import ATTESTATION_HOLDS
 
 Act = Literal["accepted", "in-progress", "completed", "rejected", "on-hold", "failed"]
 """What the partner does with its Task."""
@@ -20,15 +22,17 @@ SITES: Final = {"mercy": MERCY, "north": NORTH}
 _UNITS: Final = {"4W": "not-part2", "ED": "not-part2", "ACS": "part2"}
 """ACS is an addiction consult service that holds itself out as one: a Part 2 program. OBS is not listed: unknown."""
 HARBOR: Final = "HTEST Harbor OTP"
+LAKESIDE: Final = "HTEST Lakeside OTP"
 FORM: Final = "HTEST-ROI-2026"
 """The form that both hospitals have patients sign; it states every element of 42 CFR 2.31(a)."""
-_CONSENTS: Final = {"ROI": {"recipients": [HARBOR], "both_directions": True, "form": FORM}}
+_CONSENTS: Final = {"ROI": {"recipients": [HARBOR, LAKESIDE], "both_directions": True, "form": FORM}}
 _COMMON: Final = {
     "dialect": "adt_generic",
     "timezone": "America/New_York",
     "units": _UNITS,
     "mode": "test",
     "maps": {"consents": _CONSENTS},
+    "fallbacks": [{"kind": "return-for-dosing", "name": "HTEST Emergency Department", "phone": "212-555-0195"}],
 }
 SENDERS: Final[dict[str, dict[str, Any]]] = {
     "mercy": {"id": "mercy", "organization": "HTEST Mercy Hospital", "match_msh": ["EPIC|MERCY"], **_COMMON},
@@ -44,8 +48,17 @@ SENDERS: Final[dict[str, dict[str, Any]]] = {
 BRIDGE: Final = "HTEST Bridge Clinic"
 PEERS: Final = "HTEST Open Door Peer Support"
 HOUSE: Final = "HTEST Maple Recovery House"
-_HERE: Final = {"time_zone": "America/New_York"}
-PARTNERS: Final[list[dict[str, Any]]] = [
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
+
+
+def _hours(days: Sequence[str], opens: str, closes: str) -> list[dict[str, Any]]:
+    return [{"days": list(days), "opens": opens, "closes": closes}]
+
+
+_OF_THE_WEEK: Final = _hours(_WEEKDAYS, "05:30", "11:00")
+_WITH_SATURDAY: Final = _hours((*_WEEKDAYS, "sat"), "06:00", "12:00")
+_HERE: Final = {"time_zone": "America/New_York", "response_minutes": 60}
+_PROFILES: Final[list[dict[str, Any]]] = [
     {
         "name": HARBOR,
         "covered_entity": True,
@@ -53,6 +66,9 @@ PARTNERS: Final[list[dict[str, Any]]] = [
         "needs": ["moud-continuation"],
         "products": ["methadone"],
         "phone": "212-555-0190",
+        "intake_hours": _OF_THE_WEEK,
+        "dosing_hours": _OF_THE_WEEK,
+        "facets": {"methadone-onsite": "yes", "weekend-dosing": "no", "pregnancy": "yes", "walk-in": "yes"},
         **_HERE,
     },
     {
@@ -61,11 +77,36 @@ PARTNERS: Final[list[dict[str, Any]]] = [
         "needs": ["moud-continuation", "primary-care"],
         "products": ["buprenorphine", "naltrexone"],
         "phone": "212-555-0191",
+        "intake_hours": _hours(_WEEKDAYS, "09:00", "17:00"),
+        "facets": {"buprenorphine-continue": "yes", "sublocade-onsite": "yes", "benzodiazepines": "yes"},
         **_HERE,
     },
-    {"name": PEERS, "needs": ["peer-support"], "phone": "212-555-0192", **_HERE},
-    {"name": HOUSE, "needs": ["recovery-housing"], "phone": "212-555-0193", **_HERE},
-    {"name": "HTEST Lakeside Nursing", "covered_entity": True, "needs": ["hcv-hiv"], "phone": "212-555-0194", **_HERE},
+    {
+        "name": PEERS,
+        "needs": ["peer-support"],
+        "phone": "212-555-0192",
+        "intake_hours": _hours(_WEEKDAYS, "10:00", "18:00"),
+        **_HERE,
+    },
+    {
+        "name": HOUSE,
+        "needs": ["recovery-housing"],
+        "phone": "212-555-0193",
+        "intake_hours": _hours(_WEEKDAYS, "10:00", "16:00"),
+        **_HERE,
+    },
+    {
+        "name": LAKESIDE,
+        "covered_entity": True,
+        "part2_program": True,
+        "needs": ["moud-continuation", "hcv-hiv"],
+        "products": ["methadone"],
+        "phone": "212-555-0194",
+        "intake_hours": _WITH_SATURDAY,
+        "dosing_hours": _WITH_SATURDAY,
+        "facets": {"methadone-onsite": "yes", "pregnancy": "yes", "no-photo-id-required": "yes"},
+        **_HERE,
+    },
     {
         "name": "HTEST Old Mill OTP",
         "active": False,
@@ -76,6 +117,18 @@ PARTNERS: Final[list[dict[str, Any]]] = [
         **_HERE,
     },
 ]
+"""What the partners say of themselves; Harbor is closed from Friday to Monday, Lakeside doses on Saturdays."""
+
+
+def partners(now: datetime) -> list[dict[str, Any]]:
+    """The profiles of the partners, their facets attested a month before ``now``, for a year."""
+    at = now - timedelta(days=30)
+    until = (at + ATTESTATION_HOLDS).date().isoformat()
+    said = {"attested_by": "HTEST medical director", "attested_at": at.isoformat(), "expires": until}
+    return [
+        {**one, "facets": {name: {"value": value, **said} for name, value in one.get("facets", {}).items()}}
+        for one in _PROFILES
+    ]
 
 
 @dataclass(frozen=True, slots=True)
