@@ -1,10 +1,11 @@
 """What a hospital writes of a person whom the hub knows already, told as the transaction that intake reads.
 
 Pure. The person and the visit are named by their numbers and by nothing else: all else that is known of them came from
-messages with times of their own, which these must not override.
+messages with times of their own, which these must not override. Of a visit that was another organisation's nothing is
+known under the name of who asks now: the person and the diagnoses are told along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from fhir_mappings.labels import Resource
 
 _REQUEST: Final = "urn:uuid:4e4fa7d2-6f3f-4b0e-9a7e-2f6c9c6f5a01"
 _VISIT: Final = "urn:uuid:4e4fa7d2-6f3f-4b0e-9a7e-2f6c9c6f5a02"
+_PERSON: Final = "urn:uuid:4e4fa7d2-6f3f-4b0e-9a7e-2f6c9c6f5a03"
 CONSENT_ELEMENTS: Final[Mapping[str, str]] = {
     "1": "Consent.patient",
     "2": "Consent.organization",
@@ -26,6 +28,8 @@ CONSENT_ELEMENTS: Final[Mapping[str, str]] = {
 }
 """The element of a Consent to fill where it lacks one of 42 CFR 2.31(a), by number."""
 _HUB_ELEMENTS: Final = ("id", "meta", "text", "contained")
+_OF_A_DIAGNOSIS: Final = ("resourceType", "clinicalStatus", "verificationStatus", "category", "code", "recordedDate")
+_OUTPATIENT: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
 
 
 def referral(request: Resource, task: Resource, patient: Resource, encounter: Resource, now: datetime) -> Resource:
@@ -42,6 +46,37 @@ def referral(request: Resource, task: Resource, patient: Resource, encounter: Re
     asked = {**_own(request), "subject": person, "encounter": {"reference": _VISIT}}
     wanted = {**_own(task), "focus": {"reference": _REQUEST}, "for": person, "encounter": {"reference": _VISIT}}
     return _transaction(now, (_VISIT, _visit(encounter, person)), (_REQUEST, asked), (None, wanted))
+
+
+def onward(
+    request: Resource,
+    task: Resource,
+    patient: Resource,
+    encounter: Resource,
+    *,
+    known: Sequence[Resource],
+    now: datetime,
+) -> Resource:
+    """A source Task with its ServiceRequest, of a person whom another organisation had sent to who asks now.
+
+    Args:
+        request: the ServiceRequest that the Task's focus leads to.
+        task: the Task as it was sent.
+        patient: the person, as who asks sees them.
+        encounter: the visit from which the person was sent: its numbers name the time at who asks now, as outpatient.
+        known: Conditions that who asks sees of the person.
+        now: when it was asked.
+    """
+    person: Resource = {"reference": _PERSON}
+    place = {"reference": _VISIT}
+    asked = {**_own(request), "subject": person, "encounter": place}
+    wanted = {**_own(task), "focus": {"reference": _REQUEST}, "for": person, "encounter": place}
+    told: list[tuple[str | None, Resource]] = [
+        (None, {**{name: one[name] for name in _OF_A_DIAGNOSIS if name in one}, "subject": person, "encounter": place})
+        for one in known
+    ]
+    visit = _visit(encounter, person) | {"class": _OUTPATIENT}
+    return _transaction(now, (_PERSON, _own(patient)), (_VISIT, visit), *told, (_REQUEST, asked), (None, wanted))
 
 
 def consent(

@@ -1,7 +1,8 @@
 """What a hospital asks for by name with single requests: a source Task, a consent.
 
-Both are intake: they go the way of every message, into the ledger and into the visit, and the hub's own referral comes
-of them. (SDOHCC Referral Workflow, "Indirect": the source's Task, the hub's answer on it.)
+A partner that is registered as a sender too asks so for a person who was sent to it: it is the requester then. Both are
+intake: they go the way of every message, into the ledger and into the visit, and the hub's own referral comes of them.
+(SDOHCC Referral Workflow, "Indirect": the source's Task, the hub's answer on it.)
 """
 
 from collections.abc import Sequence
@@ -17,16 +18,18 @@ from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_reading import Arrival, Refusal, read_fhir
 from app.services.interactions import Done
+from app.services.parties import status_of
 from app.services.writing import Rendition, Resource, decoded
 from app.store.queries import IndexIn, Query, Row
 from app.store.reader import Reader
 from fhir_mappings import by_name
+from fhir_mappings.labels import PART2
 from schemas.discharge import ConsentGiven
 from schemas.references import local
 from schemas.sender import Sender
 
 _LATEST: Final = 50
-"""Stays of one person that are looked at."""
+"""Stays and diagnoses of one person that are looked at."""
 
 
 class ByName:
@@ -51,7 +54,13 @@ class ByName:
         request = await self._led_to(reader, task, "focus", "ServiceRequest")
         patient = await self._led_to(reader, task, "for", "Patient")
         encounter = await self._visit(reader, task, request, patient)
-        told = by_name.referral(request, task, patient, encounter, self._hub.clock.now())
+        own = encounter.get("serviceProvider", {}).get("reference") == f"Organization/{actor.organization}"
+        now = self._hub.clock.now()
+        if own:
+            told = by_name.referral(request, task, patient, encounter, now)
+        else:
+            known = await self._sent_on(reader, patient, senders)
+            told = by_name.onward(request, task, patient, encounter, known=known, now=now)
         data = json.dumps(told)
         try:
             answer = json.loads(await fhir_intake.transaction(self._hub, self._intake, actor, data, senders))
@@ -63,6 +72,19 @@ class ByName:
         if row is None:
             raise Unprocessable("It was filed, and no referral came of it; the ledger says why.", path="Task")
         return Done(201, "Task", row.id, row.version, Rendition.of(row))
+
+    async def _sent_on(self, reader: Reader, patient: Resource, senders: Sequence[Sender]) -> list[Resource]:
+        """What is told of a person whom another organisation had sent to who asks: the diagnoses that it sees.
+
+        Unprocessable where a record of a Part 2 program would go on as one of none.
+        """
+        directory = await self._hub.registry.current()
+        statuses = {status_of(directory, one, None) for one in senders}
+        if "not-part2" in statuses and PART2 in patient["meta"]["security"]:
+            text = "The record came from a Part 2 program and would not go on as one: tell a discharge of your own."
+            raise Unprocessable(text, path="Task.for")
+        of_the_person = Query("Condition", (IndexIn("patient", (f"Patient/{patient['id']}",)),), limit=_LATEST)
+        return [decoded(row) for row in await reader.search(of_the_person)]
 
     async def check_consent(self, actor: Actor, consent: Resource) -> None:
         """Whether a hospital's consent can be relied on.

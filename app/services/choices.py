@@ -11,7 +11,7 @@ from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Conflict, Issue, Unprocessable
-from app.rules import lifecycle
+from app.rules import lifecycle, steps
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.interactions import Done
@@ -41,7 +41,7 @@ _SYSTEM: Final = Actor.system("choices")
 
 def _is_noted(task: Resource, chosen: Chosen) -> bool:
     """Whether the last note is of this very choice: it is told again, because its answer was lost on the way."""
-    said = lifecycle.on_fallback(task, chosen.fallback or "", chosen.by, chosen.at)["note"][-1]
+    said = steps.on_fallback(task, chosen.fallback or "", chosen.by, chosen.at)["note"][-1]
     last = task.get("note", ())[-1:]
     return any(one.get("authorString") == chosen.by and one["text"] == said["text"] for one in last)
 

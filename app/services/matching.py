@@ -45,13 +45,14 @@ def ranked(
 
 
 def candidates_for(situation: Situation, need: str) -> list[matching.Candidate]:
-    """Every partner that is registered, as matching must know it."""
+    """Every partner that is registered, but for who asks itself, as matching must know it."""
     link = situation.file.content.referral
     asked = {child.partner for one in (link.needs if link else ()) if one.need == need for child in one.children}
     directory = situation.directory
     return [
         _candidate(directory, organization, profile, situation.now, asked=organization in asked)
         for organization, profile in directory.partners.items()
+        if organization != situation.file.organization
     ]
 
 

@@ -3,8 +3,10 @@
 from datetime import date
 
 from app.core.errors import NotFound
+from app.rules.consent import UnitStatus
 from app.rules.consent_flaws import Party
 from app.store.accounts import Directory
+from schemas.sender import Sender
 
 
 def party_of(directory: Directory, organization: str, on: date) -> Party:
@@ -38,3 +40,9 @@ def organization_of(directory: Directory, given: str) -> str:
     if found is None:
         raise NotFound("No organization has this id or name.")
     return found
+
+
+def status_of(directory: Directory, sender: Sender, unit: str | None) -> UnitStatus:
+    """Whether what a sender tells of a unit is a Part 2 record; all that a Part 2 program sends itself is one."""
+    profile = directory.partners.get(sender.organization)
+    return "part2" if profile is not None and profile.part2_program else sender.unit_status(unit)

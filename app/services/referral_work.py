@@ -6,6 +6,7 @@ from typing import Literal
 from app.core.ids import uuid7
 from app.rules import lifecycle, steps
 from app.services import checklists, clock_answers, coverage_clock
+from app.services.parties import status_of
 from app.services.sharing import Sharing
 from app.services.showing import Showing
 from app.services.situation import Settlement, Situation, Stored
@@ -35,7 +36,7 @@ class Work:
         names = situation.directory.names
         hub = situation.directory.hub
         self.parties = build.Parties(hospital, hub, names.get(hospital, hospital), names.get(hub, build.HUB_NAME))
-        status = situation.sender.unit_status(self.record.visit.unit)
+        status = status_of(situation.directory, situation.sender, self.record.visit.unit)
         self.unit_status = status
         self.labels = build.Labels(
             part2=status != "not-part2", test=situation.sender.mode == "test" or self.record.test
