@@ -14,7 +14,7 @@ from fhir_mappings import build_clinical, build_consents, build_medications, bui
 from fhir_mappings.build_consents import consent_keys
 from fhir_mappings.build_elements import Frame, frame, reference
 from fhir_mappings.build_observations import observations
-from fhir_mappings.build_orders import AnswerView, Status, child, provenance, renewed
+from fhir_mappings.build_orders import AnswerView, Status, Tied, child, provenance, renewed
 from fhir_mappings.coverage_view import CoverageView
 from fhir_mappings.labels import Ids, Labels, Parties, Resource
 from schemas.discharge import DischargeEvent, Identifier, Need
@@ -25,6 +25,7 @@ __all__ = [
     "Ids",
     "Labels",
     "Parties",
+    "Tied",
     "child",
     "clinical",
     "consent_keys",
@@ -84,6 +85,7 @@ def source(
     now: datetime,
     group: str,
     coverage: CoverageView | None = None,
+    tied: Tied | None = None,
     placer: Identifier | None = None,
 ) -> tuple[Resource, Resource]:
     """The source ServiceRequest and Task of one need; see ``build_orders.source`` for the arguments."""
@@ -96,6 +98,7 @@ def source(
         now=now,
         group=group,
         coverage=coverage,
+        tied=tied,
         placer=placer,
     )
 

@@ -7,7 +7,7 @@ child says nothing of its siblings: no group, no other partner, no choice that t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from fhir_mappings import coverage_view
@@ -21,6 +21,7 @@ from fhir_mappings.build_elements import (
     phones,
     present,
     reference,
+    when,
 )
 from fhir_mappings.build_medications import moment
 from fhir_mappings.coverage_view import CoverageView
@@ -98,6 +99,7 @@ _CHILD_REQUEST: Final = (
     "encounter",
     "occurrenceDateTime",
     "occurrencePeriod",
+    "locationCode",
     "requester",
     "reasonCode",
     "reasonReference",
@@ -121,11 +123,31 @@ _FACTS: Final = {
         "category",
         "priority",
         "code",
+        "occurrenceDateTime",
+        "locationCode",
         "reasonReference",
         "insurance",
         "supportingInfo",
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """What a need runs by that is not the medication: until when it is to be met, and what it is for.
+
+    ``at`` is when and ``place`` where the person must be, as an address; neither says at whose door.
+    """
+
+    by: datetime
+    priority: str | None = None
+    at: datetime | date | None = None
+    place: str | None = None
+
+    @property
+    def restriction(self) -> Resource:
+        """Task.restriction."""
+        return {"period": {"end": self.by.isoformat()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +174,7 @@ def source(
     now: datetime,
     group: str,
     coverage: CoverageView | None = None,
+    tied: Tied | None = None,
     placer: Identifier | None = None,
 ) -> tuple[Resource, Resource]:
     """The source ServiceRequest and Task of one need.
@@ -164,11 +187,13 @@ def source(
         now: the hub's clock, written as authoredOn and lastModified.
         group: identifier of the transition; several needs of one transition share it.
         coverage: the medication coverage clock, where known.
+        tied: what another need runs by, where something says it.
         placer: the hospital's own order number, where one exists.
     """
     stamp = now.isoformat()
-    priority = more_urgent(need.priority, coverage.priority if coverage else None)
+    priority = more_urgent(need.priority, coverage.priority if coverage else None, tied.priority if tied else None)
     request = _service_request(frame, need, resources, status=status, stamp=stamp, priority=priority)
+    request |= _tied(tied) if tied else {}
     task = {
         **frame.new("Task", f"source|{need.kind}", *_task_profiles(need)),
         **present(
@@ -187,12 +212,17 @@ def source(
                 "lastModified": stamp,
                 "requester": frame.hospital,
                 "owner": organization_reference(frame.parties.hub, frame.parties.hub_name),
-                "restriction": coverage_view.restriction(coverage),
+                "restriction": tied.restriction if tied else coverage_view.restriction(coverage),
                 "input": _inputs(frame, resources),
             }
         ),
     }
     return request, task
+
+
+def _tied(tied: Tied) -> Resource:
+    place = [{"text": tied.place}] if tied.place else None
+    return present({"occurrenceDateTime": when(tied.at), "locationCode": place})
 
 
 def need_code(kind: str) -> Resource:

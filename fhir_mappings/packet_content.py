@@ -18,6 +18,7 @@ _OF_THE_VISIT: Final[dict[str, str]] = {
     "extension": "extension",
     "input": "input",
     "insurance": "insurance",
+    "locationCode": "location",
     "occurrenceDateTime": "occurrence",
     "occurrencePeriod": "occurrence",
     "orderDetail": "orderDetail",

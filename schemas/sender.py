@@ -182,6 +182,11 @@ class SenderFile(Model):
     ``stat`` 60, ``asap`` 120, ``urgent`` 240 and ``routine`` 1440 where nothing is given."""
     outreach_minutes: int = Field(default=240, gt=0, le=20_160)
     """Minutes within which somebody tries to reach a person who did not come; sooner where the cover ends sooner."""
+    ride_hours: float | None = Field(default=None, ge=0, le=72)
+    """A ride must be found so many hours before the appointment that it is for; 4 where nothing is given."""
+    need_days: dict[NeedKind, Annotated[float, Field(gt=0, le=365)]] = Field(default_factory=dict)
+    """Need to the days after the discharge within which somebody is to have taken it; one that is not given has no
+    time of its own. The medication has the coverage clock, and a ride its appointment."""
     fallbacks: list[Fallback] = Field(default_factory=list, max_length=16)
     """What the hospital offers itself when nobody has an intake before the cover ends, in its order."""
     control_id_reuse: Literal["accept", "quarantine"] = "accept"
@@ -202,6 +207,13 @@ class SenderFile(Model):
     """What the hospital's own codes and fields mean."""
     answers: Answers | None = None
     """Where the hospital is told by HL7 v2 what became of its referrals; without it only FHIR tells."""
+
+    @field_validator("need_days")
+    @classmethod
+    def _has_no_clock(cls, value: dict[NeedKind, float]) -> dict[NeedKind, float]:
+        if not value.keys().isdisjoint({"moud-continuation", "transport"}):
+            raise ValueError("the medication has the coverage clock, and a ride its appointment")
+        return value
 
     @field_validator("zones")
     @classmethod

@@ -1,7 +1,7 @@
 """What a partner says of a referral before it is over, in codes that the hospital is told at once. Pure.
 
-The last dose is acknowledged and items of the intake checklist are waived as Task.output; who rejects for want of
-information names in statusReason what is wanting.
+The last dose is acknowledged, items of the intake checklist are waived, and an appointment is told as Task.output; who
+rejects for want of information names in statusReason what is wanting.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ Task = dict[str, Any]
 
 ACKNOWLEDGED: Final = "last-dose-acknowledged"
 WAIVED: Final = "waived-item"
+APPOINTMENT: Final = "appointment"
 _INCOMPLETE: Final = "incomplete-information"
 
 
@@ -32,6 +33,15 @@ def waived(outputs: Sequence[Task]) -> frozenset[str]:
     """The items that are waived."""
     reports = (one for one in outputs if _code(one.get("type"), REPORT) == WAIVED)
     return frozenset(item for one in reports if (item := _code(one.get("valueCodeableConcept"), INTAKE_ITEM)))
+
+
+def appointment_of(output: Any) -> str | None:
+    """``Appointment/id`` or the instant that one Task.output tells as appointment; None where it tells none."""
+    if not isinstance(output, dict) or _code(output.get("type"), REPORT) != APPOINTMENT:
+        return None
+    told = output.get("valueDateTime")
+    reference = _reference(output)
+    return reference if reference.startswith("Appointment/") else told if isinstance(told, str) else None
 
 
 def lacking(task: Task, effect: Mapping[str, Any], before: Task) -> Iterator[Reason]:
@@ -58,6 +68,9 @@ def _unsaid(task: Task, output: Task, path: str) -> Iterator[Reason]:
             "or a valueDateTime"
         )
         yield Reason("dose-required", text, f"{path}.value")
+    if code == APPOINTMENT and appointment_of(output) is None:
+        text = f"{APPOINTMENT} needs a valueReference to an Appointment, or a valueDateTime"
+        yield Reason("appointment-required", text, f"{path}.value")
     if code == WAIVED and _code(output.get("valueCodeableConcept"), INTAKE_ITEM) not in CODES[INTAKE_ITEM]:
         yield Reason("item-required", f"{WAIVED} needs a code of {INTAKE_ITEM}", f"{path}.valueCodeableConcept")
     if retention.is_asked(output) and retention.said_in(output) is None:

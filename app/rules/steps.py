@@ -6,7 +6,7 @@ Pure: FHIR Tasks in, the next Tasks out. The edges that anybody may take are tho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from app.core.json_meaning import same
 from app.rules import reporting, returning
@@ -16,6 +16,8 @@ from schemas.codes.local import BUSINESS_STATUS, FALLBACK, STATUS_REASON, concep
 
 _WAITING: Final = ASKED | {"on-hold"}
 """Statuses of a source for which somebody can be asked; on hold it has lost its place, or its partner has paused."""
+Waits = Literal["needs-a-person", "consent-needed", "route-needed", "appointment-awaited"]
+"""What a source that nobody can be asked for waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def on_asked(source: Task) -> SourceStep | None:
     if source["status"] not in _WAITING:
         return None
     after = source
-    for code in ("needs-a-person", "consent-needed", "route-needed"):
+    for code in get_args(Waits):
         after = _unmarked(after, code)
     if source["status"] in ASKED:
         after = {**after, "status": "requested"}
@@ -245,12 +247,12 @@ def on_fallback(source: Task, kind: str, by: str, at: datetime) -> Task:
     return {**_marked(source, "fallback-chosen"), "note": [*source.get("note", ()), note]}
 
 
-def on_held(source: Task, code: Literal["needs-a-person", "consent-needed", "route-needed"]) -> SourceStep | None:
+def on_held(source: Task, code: Waits) -> SourceStep | None:
     """No partner can be asked yet: the source stays where it is and says what it waits for."""
     if source["status"] not in _WAITING:
         return None
     after = source
-    for other in ("needs-a-person", "consent-needed", "route-needed"):
+    for other in get_args(Waits):
         after = after if other == code else _unmarked(after, other)
     return _step(source, _marked(after, code), [], {}, Reason(code, "no partner is asked yet"), quiet=True)
 
@@ -290,6 +292,14 @@ def on_died(source: Task, children: Sequence[Task]) -> SourceStep | None:
     moved = [_cancelled(child, "withdrawn") for child in children if child["status"] not in TERMINAL]
     reason = Reason("died", "cancelled without a notice")
     return _step(source, _cancelled(source, "died"), moved, {}, reason, quiet=True)
+
+
+def on_appointment_cancelled(source: Task, children: Sequence[Task]) -> SourceStep | None:
+    """What a ride was for does not take place: nobody drives. A ride to another appointment is a new source."""
+    code = "appointment-cancelled"
+    moved = [_cancelled(child, code) for child in children if child["status"] not in TERMINAL]
+    reason = Reason(code, "the appointment does not take place")
+    return _step(source, _cancelled(source, code), moved, {}, reason, quiet=False)
 
 
 def on_withdrawn(source: Task, children: Sequence[Task]) -> SourceStep | None:

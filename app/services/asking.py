@@ -6,7 +6,7 @@ far as consent permits. A person of the hospital may say who; that goes before e
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from app.core.clock import micros, to_the_minute
 from app.core.ids import uuid7
@@ -14,7 +14,7 @@ from app.rules import deadlines, lifecycle, no_show, steps
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.matching import choose_next
-from app.services import matching, telling
+from app.services import matching, needs, rides, telling
 from app.services.agreed import answer_minutes
 from app.services.due_looks import look_job
 from app.services.partner_hours import dosing_calendar, intake_calendar
@@ -28,7 +28,6 @@ from schemas.fallback import Fallback
 from schemas.stub import Child, NeedLink
 
 _REFUSED: Final = frozenset({"rejected", "failed", "cancelled"})
-Waits = Literal["needs-a-person", "consent-needed", "route-needed"]
 ANSWER_MINUTES: Final[dict[Priority, int]] = {"stat": 60, "asap": 120, "urgent": 240, "routine": 1440}
 """Within how many minutes of its intake hours a partner is to answer that promises nothing. The hub's own numbers."""
 _NOT_OURS_TO_SEND: dict[str, Reason] = {
@@ -45,7 +44,7 @@ class Candidates(NamedTuple):
     """Who can be asked, the best first; and where that is nobody, what is in the way."""
 
     open: list[str]
-    waits: Waits
+    waits: steps.Waits
     reasons: list[Reason]
 
 
@@ -63,6 +62,10 @@ class Asking:
             return
         if held:
             self._work.result.attention.append(held)
+            return
+        if rides.awaits(self._work, need):
+            self._hold(need, "appointment-awaited", [*rides.in_the_way(self._work)])
+            self._own_time(need)
             return
         if not need.children:
             need.by_hand = self._work.task(need.task)["status"] == "requested"
@@ -84,6 +87,16 @@ class Asking:
             self._tell(need, told, candidates)
         if plan.look_at is not None:
             self._work.result.jobs.append(look_job(self._work.now.file.id, micros(plan.look_at)))
+        self._own_time(need)
+
+    def _own_time(self, need: NeedLink) -> None:
+        """What is not the medication has a time of its own; a person is told when it comes and nobody took it."""
+        tied, now = self._work.tied(need.need), self._work.now
+        self._work.result.attention += needs.told(
+            tied, need.need, [self._status(one) for one in need.children], now.now
+        )
+        if tied is not None and tied.by > now.now:
+            self._work.result.jobs.append(look_job(now.file.id, micros(tied.by)))
 
     # ---- what a person decided
 
@@ -159,11 +172,12 @@ class Asking:
             self._work.apply(need, asked)
         now = self._work.now.now
         answering = self._answering(need, partner)
+        due = needs.answered_by(answering.due(now), self._work.tied(need.need), now)
         child = Child(
             partner=partner,
             service_request=uuid7(),
             task=uuid7(),
-            answer_by=to_the_minute(answering.due(now)),
+            answer_by=to_the_minute(due),
             minutes=answering.within // timedelta(minutes=1),
             together=together,
         )
@@ -176,7 +190,7 @@ class Asking:
             for task in (child.task, need.task):
                 self._work.put(steps.on_consent(self._work.task(task), code="consent-needed"))
 
-    def _hold(self, need: NeedLink, code: Waits, reasons: list[Reason]) -> None:
+    def _hold(self, need: NeedLink, code: steps.Waits, reasons: list[Reason]) -> None:
         self._work.result.review += reasons
         step = steps.on_held(self._work.task(need.task), code)
         if step is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from app.rules.drugs import drug_of
-from app.services.matching import policies_of
+from app.services.matching import MOUD, policies_of
 from app.services.situation import Situation
 from app.services.writing import Resource
 from fhir_mappings import build, offer
@@ -23,8 +23,15 @@ def offer_facts(
     covered: build.CoverageView | None,
     *,
     partner: str | None = None,
+    tied: build.Tied | None = None,
 ) -> offer.OfferFacts:
-    """What a partner may be told before anybody has consented; ``partner`` is the organisation whose policies count."""
+    """What a partner may be told before anybody has consented.
+
+    ``partner`` is the organisation whose policies count, ``tied`` what a need runs by that is not the medication.
+    """
+    due = covered.falls_due if covered else None
+    if need != MOUD:
+        due = tied.by if tied else None
     product = situation.triage.product
     drug = drug_of(product.drug) if product else None
     zone = situation.sender.zone(situation.file.content.record.facility)
@@ -33,7 +40,7 @@ def offer_facts(
         event,
         need=cast("NeedKind", need),
         product=cast("offer.Product", drug) if drug in _PRODUCTS else "no-product",
-        due=covered.falls_due if covered else None,
+        due=due,
         now=situation.now.astimezone(zone),
         gendered=False,
         policies=policies_of(situation, need, event, covered, partner) if partner else "conflict-unknown",

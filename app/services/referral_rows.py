@@ -1,19 +1,20 @@
 """The rows that decisions about a visit's referral are made from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from app.core.actor import Actor
+from app.rules.reporting import appointment_of
 from app.services.hub import Hub
 from app.services.situation import Stored
 from app.services.visit_file import VisitFile
-from app.services.writing import decoded
+from app.services.writing import Resource, decoded
 
 _SYSTEM: Final = Actor.system("referral")
 
 
 async def referral_rows(hub: Hub, files: Iterable[VisitFile]) -> dict[str, Stored]:
-    """ServiceRequests and Tasks of the referrals that these visits have, as they are now, by id."""
+    """ServiceRequests and Tasks of the referrals that these visits have, and Appointments that partners tell, by id."""
     ids: set[str] = set()
     for file in files:
         link = file.content.referral
@@ -22,5 +23,16 @@ async def referral_rows(hub: Hub, files: Iterable[VisitFile]) -> dict[str, Store
             ids.update(i for child in need.children for i in (child.service_request, child.task))
             ids.update(child.checklist for child in need.children if child.checklist)
             ids.update(child.missed.outreach for child in need.children if child.missed)
-    found = await hub.store.reader(_SYSTEM).by_ids(sorted(ids))
-    return {row.id: Stored(row.version, decoded(row)) for row in found}
+    reader = hub.store.reader(_SYSTEM)
+    found = {row.id: Stored(row.version, decoded(row)) for row in await reader.by_ids(sorted(ids))}
+    told = sorted({name for row in found.values() for name in _appointments(row.resource)} - found.keys())
+    more = await reader.by_ids(told) if told else ()
+    return found | {row.id: Stored(row.version, decoded(row)) for row in more}
+
+
+def _appointments(task: Resource) -> Iterator[str]:
+    """Ids of the Appointments that a Task tells as output."""
+    for one in task.get("output", ()):
+        kind, _, name = (appointment_of(one) or "").partition("/")
+        if kind == "Appointment":
+            yield name

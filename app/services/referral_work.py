@@ -5,7 +5,10 @@ from typing import Literal
 
 from app.core.ids import uuid7
 from app.rules import lifecycle, steps
-from app.services import checklists, clock_answers, coverage_clock
+from app.rules.consent import UnitStatus
+from app.rules.rides import TRANSPORT
+from app.services import checklists, clock_answers, coverage_clock, needs
+from app.services.appointments import ride_of
 from app.services.parties import status_of
 from app.services.sharing import Sharing
 from app.services.showing import Showing
@@ -37,7 +40,7 @@ class Work:
         hub = situation.directory.hub
         self.parties = build.Parties(hospital, hub, names.get(hospital, hospital), names.get(hub, build.HUB_NAME))
         status = status_of(situation.directory, situation.sender, self.record.visit.unit)
-        self.unit_status = status
+        self._unit_status: UnitStatus = status
         self.labels = build.Labels(
             part2=status != "not-part2", test=situation.sender.mode == "test" or self.record.test
         )
@@ -51,7 +54,8 @@ class Work:
         """Source and child Tasks and ServiceRequests as they become, by id."""
         self.forced: set[str] = set()
         """Those of them that are written although nothing in them changes: in another rendition."""
-        self.sharing = Sharing(situation, status, self.ids("Patient", ""), self.held)
+        self.ride = ride_of(situation, self.event, link)
+        self.sharing = Sharing(situation, self._status_for, self.ids("Patient", ""), self.held)
         self.showing = Showing(situation, link, self.sharing, self.result, self.task)
         self.clock = coverage_clock.read(situation, self.event, link, self.task)
         self.coverage = self.clock.view if self.clock else None
@@ -59,6 +63,14 @@ class Work:
     def doubted(self) -> bool:
         """Whether the record may hold facts of two persons (A37), and nobody has looked at it yet."""
         return self.record.unlinked and self.record.answer != "refer"
+
+    def _status_for(self, need: str) -> UnitStatus:
+        """Whether what is told for a need is a Part 2 record: that a person is driven to such a program is one."""
+        return "part2" if need == TRANSPORT and self.ride is not None and self.ride.part2 else self._unit_status
+
+    def tied(self, need: str) -> build.Tied | None:
+        """What a need runs by that is not the medication."""
+        return needs.tied(self.now, self.event, need, self.ride)
 
     def ids(self, resource_type: str, key: str) -> str:
         return self.held(resource_type, key).id
@@ -92,6 +104,7 @@ class Work:
             now=self.now.now,
             group=self.link.group,
             coverage=self.coverage if need.need == MOUD else None,
+            tied=self.tied(need.need),
         )
 
     def refresh(self, clinical: Sequence[Resource]) -> None:

@@ -75,7 +75,12 @@ class Writing:
                 self._work.task(child.service_request),
                 self._work.task(child.task),
                 facts=offer_facts(
-                    self._work.now, self._work.event, need.need, self._work.showing.clinical, self._work.coverage
+                    self._work.now,
+                    self._work.event,
+                    need.need,
+                    self._work.showing.clinical,
+                    self._work.coverage,
+                    tied=self._work.tied(need.need),
                 ),
                 parties=self._work.parties,
                 ids=self._work.ids,

@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle, steps
-from app.services import checklists, coming_back, coverage_clock
+from app.services import checklists, coming_back, coverage_clock, rides
 from app.services.asking import Asking
 from app.services.outreach import Outreach
 from app.services.referral_work import StepOf, Work
@@ -166,10 +166,11 @@ class _Course:
 
     def _open(self, clinical: list[Resource]) -> None:
         """A source for each need that has none; one that is stated later joins the others of its group."""
+        rides.end_cancelled(self._work)
         linked = {link.need for link in self._work.link.needs}
         wanted = self._work.event.needs if linked else self._work.needs
         self._work.result.opened = not linked
-        for need in (one for one in wanted if one.kind not in linked):
+        for need in (one for one in wanted if one.kind not in linked and rides.opens(self._work, one.kind)):
             opened = NeedLink(need=need.kind, service_request=uuid7(), task=uuid7())
             self._work.link.needs.append(opened)
             self._work.result.referrals.append(ReferralVisit(opened.service_request, self._work.now.file.id))

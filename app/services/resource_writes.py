@@ -7,7 +7,7 @@ from functools import partial
 from app.core.actor import Actor
 from app.core.errors import BadRequest, NotFound, NotSupported
 from app.core.ids import uuid7
-from app.services import resource_plans, subscriptions, tasks
+from app.services import appointments, resource_plans, subscriptions, tasks
 from app.services.by_name import ByName
 from app.services.criteria import Criteria, claim, claim_for, single
 from app.services.disclosures import Disclosures
@@ -190,7 +190,7 @@ class ResourceWrites:
         planned = await resource_plans.plan_update(self._hub, actor, wanted, new)
         if wanted.type == "Consent":
             await self._by_name.check_consent(actor, planned.resource())
-        return planned
+        return await appointments.followed(self._hub, planned) if wanted.type == "Appointment" else planned
 
     async def plan_delete(self, actor: Actor, resource_type: str, resource_id: str, if_match: int | None) -> Planned:
         """What a deletion comes to."""

@@ -25,6 +25,8 @@ from schemas.stub import Child, Decided, Held, NeedLink
 CONSENT_ENDS: Final = "consent-ends"
 HeldOf = Callable[[str, str], Held]
 """(resource type, logical key) -> what is held of that resource."""
+StatusOf = Callable[[str], UnitStatus]
+"""Kind of need -> whether what is told for it is a Part 2 record."""
 
 
 class Shared(NamedTuple):
@@ -38,10 +40,10 @@ class Shared(NamedTuple):
 class Sharing:
     """Decides about one visit at one moment."""
 
-    def __init__(self, situation: Situation, unit_status: UnitStatus, patient: str, held_of: HeldOf) -> None:
+    def __init__(self, situation: Situation, status_of: StatusOf, patient: str, held_of: HeldOf) -> None:
         self._now = situation
         self._record: VisitRecord = situation.file.content.record
-        self._unit_status = unit_status
+        self._status_of = status_of
         self._patient = patient
         self._held_of = held_of
         self._at = situation.now.astimezone(situation.sender.zone(self._record.facility))
@@ -58,7 +60,7 @@ class Sharing:
         back = direction == "back"
         status: UnitStatus = "part2" if theirs.part2_program else "not-part2"
         decided = consent.decide(
-            unit_status=status if back else self._unit_status,
+            unit_status=status if back else self._status_of(need),
             discloser=theirs if back else ours,
             recipient=ours if back else theirs,
             need=need,

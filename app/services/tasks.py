@@ -11,6 +11,7 @@ from typing import Final
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
 from app.rules import labelling, lifecycle, spoken, steps
+from app.rules.reporting import appointment_of
 from app.rules.task_answers import answer_in
 from app.services import checklists, retention_rows
 from app.services.due_looks import follow_job
@@ -121,7 +122,7 @@ def _followed(current: Resource, merged: Resource, family: _Referral, now: int) 
     """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at."""
     moved = current["status"] != merged["status"]
     said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
-    news = moved or said if "partOf" in current else any(answer_in(entry) for entry in said)
+    news = moved or said if "partOf" in current else any(answer_in(entry) or appointment_of(entry) for entry in said)
     if family.source is None or not news:
         return ()
     request = family.source["focus"]["reference"].rpartition("/")[2]

@@ -48,6 +48,9 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
         "Consent withdrawn",
         "The consent was taken back or has ended: nothing more is shown; what was relied on before stays as it was.",
     ),
+    "appointment-awaited": Meaning(
+        "Appointment awaited", "A ride is asked for when it is known to which appointment; none is known."
+    ),
     "closed": Meaning(
         "Closed", "The referral is over; no consent covers the way back, so what came of it is not told."
     ),
@@ -89,6 +92,9 @@ _STATUS_REASON: Final[Mapping[str, Meaning]] = {
     "visit-cancelled": Meaning("Visit cancelled", "The hospital took the whole visit back (HL7 A11)."),
     "admitted": Meaning("Admitted", "The emergency visit went on as an admission."),
     "order-withdrawn": Meaning("Order withdrawn", "The medication order was withdrawn before any dose was given."),
+    "appointment-cancelled": Meaning(
+        "Appointment cancelled", "The appointment that the ride was for does not take place."
+    ),
     "died": Meaning("Died", "The person died; nobody outside the hospital is notified."),
     "withdrawn": Meaning("Withdrawn", "The request was withdrawn by the side that made it."),
     "no-capacity": Meaning("No capacity", "The organisation has no free place."),
@@ -227,7 +233,9 @@ _OFFER: Final[Mapping[str, Meaning]] = {
     "naltrexone": Meaning("Naltrexone", "Any product of naltrexone."),
     "no-product": Meaning("No product known", "No medication for opioid use disorder is known."),
     "due": Meaning(
-        "Next dose due", "When a dose without a known source falls due, counted from when this version was written."
+        "Due",
+        "How soon it is needed, counted from when this version was written: of medication, when a dose without a known "
+        "source falls due; of a ride, the appointment.",
     ),
     "lapsed": Meaning("Lapsed", "It was due already."),
     "within-24-hours": Meaning("Within 24 hours", "At most 24 hours later."),
@@ -282,6 +290,10 @@ _REPORT: Final[Mapping[str, Meaning]] = {
         "The partner has received and verified the last dose: the MedicationAdministration, or when it did.",
     ),
     "waived-item": Meaning("Waived item", "The partner goes without this item of its intake checklist."),
+    "appointment": Meaning(
+        "Appointment",
+        "When the partner expects the person: an Appointment or a time. The one that was said last counts.",
+    ),
 }
 """Types of Task.output by which a partner says something before the referral is over."""
 

@@ -90,7 +90,7 @@ def test_who_treats_nothing_gets_no_dose_no_diagnosis_no_test_and_no_stay(need: 
     ("need", "told"),
     [
         ("recovery-housing", {"homeless", "mobility", "photo-id"}),
-        ("transport", {"mobility", "next-appointment"}),
+        ("transport", {"mobility"}),
         ("identification", {"photo-id"}),
         ("phone", set()),
         ("naloxone", {"naloxone-given"}),
@@ -159,7 +159,7 @@ def test_the_coverage_clock_the_reasons_and_the_insurance_stay_with_who_needs_th
     request, task = asked(event())
     allowed = {one["id"] for one in VISIT}
     _, housing = cut(request, task, "recovery-housing", allowed)
-    assert not {"extension", "restriction", "encounter"} & set(housing)
+    assert not {"extension", "encounter"} & set(housing)
     housing_request, _ = cut(request, task, "recovery-housing", allowed)
     assert not {"reasonReference", "insurance", "encounter"} & set(housing_request)
     assert housing["status"] == task["status"]
