@@ -18,6 +18,7 @@ from fhir_mappings.build_elements import (
     extension,
     identifier,
     organization_reference,
+    period,
     phones,
     present,
     reference,
@@ -124,6 +125,7 @@ _FACTS: Final = {
         "priority",
         "code",
         "occurrenceDateTime",
+        "occurrencePeriod",
         "locationCode",
         "reasonReference",
         "insurance",
@@ -136,13 +138,15 @@ _FACTS: Final = {
 class Tied:
     """What a need runs by that is not the medication: until when it is to be met, and what it is for.
 
-    ``at`` is when and ``place`` where the person must be, as an address; neither says at whose door.
+    ``at`` is when and ``place`` where the person must be, of a ride without saying at whose door; ``until`` is the last
+    day, where it goes on for some.
     """
 
     by: datetime
     priority: str | None = None
     at: datetime | date | None = None
     place: str | None = None
+    until: date | None = None
 
     @property
     def restriction(self) -> Resource:
@@ -212,7 +216,7 @@ def source(
                 "lastModified": stamp,
                 "requester": frame.hospital,
                 "owner": organization_reference(frame.parties.hub, frame.parties.hub_name),
-                "restriction": tied.restriction if tied else coverage_view.restriction(coverage),
+                "restriction": coverage_view.restriction(coverage) or (tied.restriction if tied else None),
                 "input": _inputs(frame, resources),
             }
         ),
@@ -222,7 +226,9 @@ def source(
 
 def _tied(tied: Tied) -> Resource:
     place = [{"text": tied.place}] if tied.place else None
-    return present({"occurrenceDateTime": when(tied.at), "locationCode": place})
+    days = period(tied.at, tied.until) if tied.until else None
+    at = when(tied.at) if days is None else None
+    return present({"occurrenceDateTime": at, "occurrencePeriod": days, "locationCode": place})
 
 
 def need_code(kind: str) -> Resource:

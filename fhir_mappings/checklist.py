@@ -29,6 +29,7 @@ _TELLS: Final = {
     "labs": "Condition",
     "tb-test": "Condition",
     "admission-exam": "Condition",
+    "home-order": "MedicationAdministration",
 }
 """What of a packet an item tells of: a partner that may not see it is not told that it is there."""
 

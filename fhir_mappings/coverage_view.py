@@ -6,7 +6,7 @@ what each part means.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from fhir_mappings.build_elements import EXTENSION, when
@@ -34,6 +34,7 @@ class CoverageView:
         asks: what the hospital is asked, codes of the coverage-clock code system.
         hours_without: whole hours since the cover ended, at ``computed_at``.
         computed_at: when something of this changed last.
+        returns_on, returns_to: the day from which the person's own program doses again, and its name; of a guest.
     """
 
     covered_until: datetime | None
@@ -51,6 +52,8 @@ class CoverageView:
     asks: tuple[str, ...] = ()
     hours_without: int | None = None
     computed_at: datetime | None = None
+    returns_on: date | None = None
+    returns_to: str | None = None
 
 
 def restriction(view: CoverageView | None) -> Resource | None:
@@ -77,6 +80,10 @@ def _parts(view: CoverageView) -> Iterator[Resource]:
         ("computedAt", view.computed_at),
     )
     yield from ({"url": url, "valueDateTime": when(at)} for url, at in instants if at is not None)
+    if view.returns_on is not None:
+        yield {"url": "returnsOn", "valueDate": view.returns_on.isoformat()}
+    if view.returns_to is not None:
+        yield {"url": "returnsTo", "valueString": view.returns_to}
     yield {"url": "confidence", "valueCode": view.confidence}
     if view.gap is not None:
         yield {"url": "gap", "valueCode": view.gap}

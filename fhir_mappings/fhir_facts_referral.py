@@ -29,6 +29,7 @@ _NEEDS: Final[dict[str, NeedKind]] = {
     "transport": "transport",
     "identification": "identification",
     "phone": "phone",
+    "guest-order": "guest-order",
 }
 _ASKED: Final = frozenset({"draft", "requested", "received"})
 _TAKEN_BACK: Final = frozenset({"cancelled", "entered-in-error"})

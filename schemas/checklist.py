@@ -21,6 +21,7 @@ ItemCode = Literal[
     "tb-test",
     "admission-exam",
     "forms",
+    "home-order",
 ]
 """The codes of ``local.INTAKE_ITEM``."""
 

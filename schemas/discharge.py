@@ -6,7 +6,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import Day, Instant, Model, When
 
@@ -32,6 +32,7 @@ NeedKind = Literal[
     "transport",
     "identification",
     "phone",
+    "guest-order",
 ]
 Priority = Literal["routine", "urgent", "asap", "stat"]
 """FHIR request-priority."""
@@ -281,6 +282,23 @@ class Appointment(Model):
     phone: Token | None = None
 
 
+class GuestDosing(Model):
+    """Doses at a clinic where the person is not enrolled; their own program is ``current_otp``."""
+
+    first_day: Day
+    """First day, where the clinic is, on which it is to dose."""
+    last_day: Day
+    """Last such day: on the day after, the person's own program doses again."""
+    order_received: bool | Unknown | None = None
+    """Whether the order of the person's own program has reached the clinic."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "GuestDosing":
+        if self.last_day < self.first_day:
+            raise ValueError("last_day: not before first_day")
+        return self
+
+
 class Circumstances(Model):
     """Everything about the person's way out that is neither identity, stay, diagnosis nor drug."""
 
@@ -294,6 +312,8 @@ class Circumstances(Model):
     current_otp: Otp | None = None
     needs: list[Need] = Field(default_factory=list, max_length=32)
     continuation: Continuation | None = None
+    guest_dosing: GuestDosing | None = None
+    """From when to when, where ``continuation`` is ``guest-dosing``."""
     consents: list[ConsentGiven] = Field(default_factory=list)
     next_appointment: Appointment | None = None
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from app.rules import policies
+from app.rules import guests, policies
 from app.rules.drugs import Drug
 from app.rules.hours import Calendar
 from app.rules.policies.base import Clause, Finding, Held, Person
@@ -52,6 +52,7 @@ class Wanted:
         covered_until: when the first dose without a known source falls due; None where that is not known, or no
             medication is needed.
         ready: when the person can be somewhere at the earliest; None: now.
+        guest_from: the first day on which a guest is to be dosed, where the clinic is.
         choice: names of the organisations that the person chose, the first choice first.
         routes: the sender's need to partner name.
         rotation: key of the shuffle among equals, of this referral.
@@ -61,6 +62,7 @@ class Wanted:
     person: Person
     covered_until: datetime | None = None
     ready: datetime | None = None
+    guest_from: date | None = None
     choice: Sequence[str] = ()
     routes: Mapping[str, str] = field(default_factory=dict)
     rotation: bytes = b""
@@ -138,6 +140,7 @@ TEXTS: Final = {
     "intake-before-gap": "an intake is open before the medication runs out",
     "intake-after-gap": "no intake is open before the medication runs out",
     "hours-unknown": "its intake hours are not known",
+    "guest-notice-too-short": "with the notice that it asks for it can't dose on the first day as a guest",
     "no-intake-ahead": "it has no intake hours ahead",
     "pregnancy-first": "it gives pregnant people a place first",
     "no-agreement": "no agreement with it is in force",
@@ -276,15 +279,18 @@ def _next_intake(one: Candidate, wanted: Wanted, held: Held, now: datetime) -> d
     if one.intake is None:
         return None
     ready = max(now, wanted.ready or now)
-    guest = held.get("guest-dosing")
-    if guest is not None and wanted.person.continuation == "guest-dosing":
-        # Notice that a clinic asks for before it doses a guest.
-        ready = max(ready, now + timedelta(hours=guest.notice_hours or 0))
+    if wanted.person.continuation == guests.GUEST:
+        ready = max(ready, guests.ready(now, wanted.guest_from, one.intake, held.get(guests.GUEST)))
     return one.intake.next_open(ready)
 
 
 def _before_gap(one: Candidate, wanted: Wanted, intake: datetime | None, now: datetime) -> bool | None:
-    """None where hours or cover are not known; where the cover has ended, nothing is before the gap any more."""
+    """None where hours or cover are not known; where the cover has ended, nothing is before the gap any more.
+
+    For a guest the gap is the first day on which nobody else doses.
+    """
+    if one.intake is not None and guests.too_late(intake, wanted.guest_from, one.intake):
+        return False
     if one.intake is None or wanted.covered_until is None or wanted.covered_until <= now:
         return None
     return intake is not None and intake < wanted.covered_until
@@ -315,11 +321,17 @@ def _marks(found: Ranked, wanted: Wanted, held: Held) -> list[str]:
     places = {"0": "full-today", "1": "places-left", "2+": "places-left"}.get(found.left)
     return [
         *([_time_mark(found)] if wanted.covered_until and (not timed or found.before_gap is not None) else []),
+        *(["guest-notice-too-short"] if timed and _late_guest(found, wanted) else []),
         *(["no-intake-ahead"] if timed and found.next_intake is None else []),
         *(["pregnancy-first"] if first else []),
         *([] if found.candidate.agreement else ["no-agreement"]),
         *([places] if places else []),
     ]
+
+
+def _late_guest(found: Ranked, wanted: Wanted) -> bool:
+    hours = found.candidate.intake
+    return hours is not None and guests.too_late(found.next_intake, wanted.guest_from, hours)
 
 
 def _time_mark(found: Ranked) -> str:

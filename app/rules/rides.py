@@ -74,6 +74,6 @@ def _order(at: datetime | date) -> datetime:
 
 
 def priority(found_by: datetime, now: datetime) -> Priority:
-    """How urgent it is that a ride is found by that moment."""
+    """How urgent it is that something is found by that moment."""
     left = found_by - now
     return next((level for threshold, level in _URGENCY if left <= threshold), "routine")

@@ -13,8 +13,9 @@ from app.core.ids import uuid7
 from app.rules import deadlines, lifecycle, no_show, steps
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
+from app.rules.guests import GUEST, ORDER
 from app.rules.matching import choose_next
-from app.services import matching, needs, rides, telling
+from app.services import guests, matching, needs, rides, telling
 from app.services.agreed import answer_minutes
 from app.services.due_looks import look_job
 from app.services.partner_hours import dosing_calendar, intake_calendar
@@ -67,6 +68,9 @@ class Asking:
             self._hold(need, "appointment-awaited", [*rides.in_the_way(self._work)])
             self._own_time(need)
             return
+        if need.need == ORDER:
+            # Which clinic it is for was decided a moment ago.
+            self._work.renew(need, self._work.showing.clinical)
         if not need.children:
             need.by_hand = self._work.task(need.task)["status"] == "requested"
         self._as_chosen(need)
@@ -95,6 +99,7 @@ class Asking:
         self._work.result.attention += needs.told(
             tied, need.need, [self._status(one) for one in need.children], now.now
         )
+        self._work.result.attention += guests.told(now, need.need)
         if tied is not None and tied.by > now.now:
             self._work.result.jobs.append(look_job(now.file.id, micros(tied.by)))
 
@@ -172,7 +177,7 @@ class Asking:
             self._work.apply(need, asked)
         now = self._work.now.now
         answering = self._answering(need, partner)
-        due = needs.answered_by(answering.due(now), self._work.tied(need.need), now)
+        due = needs.answered_by(answering.due(now), self._latest(need, partner), now)
         child = Child(
             partner=partner,
             service_request=uuid7(),
@@ -212,6 +217,11 @@ class Asking:
     def _fallbacks(self) -> list[Reason]:
         """What the hospital has at hand itself, in its order; a person chooses."""
         return [("fallback", described(one)) for one in self._work.now.sender.fallbacks]
+
+    def _latest(self, need: NeedLink, partner: str) -> datetime | None:
+        """After when an answer of that partner would be no help: a ride, a clinic that asks for notice."""
+        tied = self._work.tied(need.need)
+        return guests.latest(self._work.now, partner) if need.need == MOUD else tied.by if tied else None
 
     # ---- what is known
 
@@ -257,14 +267,20 @@ class Asking:
         within = timedelta(minutes=minutes or agreed or promised or wanted)
         if profile is None:
             return Answering(within)
-        dosing = dosing_calendar(profile) if self._returns(need) and partner == self._home() else None
+        enrolled = self._returns(need) and partner == self._home()
+        dosing = dosing_calendar(profile) if enrolled or self._is_guest(need) else None
         return Answering(within, dosing or intake_calendar(profile))
 
     # ---- who comes next
 
     def _returns(self, need: NeedLink) -> bool:
         """Whether the person goes back to the program where they are enrolled, or it is only told of them."""
-        return need.need == MOUD and self._work.event.continuation in {"return-to-current-otp", "notice-only"}
+        back = self._work.event.continuation in {"return-to-current-otp", "notice-only"}
+        return (need.need == MOUD and back) or need.need == ORDER
+
+    def _is_guest(self, need: NeedLink) -> bool:
+        """Whether a clinic is wanted that doses somebody who stays enrolled elsewhere."""
+        return need.need == MOUD and self._work.event.continuation == GUEST
 
     def _home(self) -> str | None:
         """The partner that is the person's program; None where it isn't registered, or takes no part any more."""
@@ -275,15 +291,15 @@ class Asking:
     def _candidates(self, need: NeedLink) -> Candidates:
         """Who can be asked yet: the person's own program, then as matching ranks them; each once."""
         gone = {child.partner for child in need.children}
-        if not self._returns(need):
-            return self._ranked(need, gone)
         home = self._home()
+        if not self._returns(need):
+            return self._ranked(need, {*gone, home} if home and self._is_guest(need) else gone)
         if home is None and not gone:
             return Candidates([], "route-needed", [_UNKNOWN_OTP])
         own = self._permitted(need, [] if home is None or home in gone else [home])
         if own.reasons:
             return own
-        if self._work.event.continuation == "notice-only":
+        if need.need == ORDER or self._work.event.continuation == "notice-only":
             return own._replace(reasons=[_NOTICE_ONLY])
         others = self._ranked(need, {*gone, *own.open})
         return others._replace(open=[*own.open, *others.open], reasons=[] if own.open else others.reasons)

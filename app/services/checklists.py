@@ -9,6 +9,7 @@ from typing import Final
 
 from app.core.ids import uuid7
 from app.rules import lifecycle, reporting
+from app.services import guests
 from app.services.situation import Situation
 from app.services.writing import Resource
 from fhir_mappings import checklist
@@ -36,7 +37,7 @@ def told(
     request, task = built
     items = checklist.standing(
         _asked(now, need, child),
-        there=checklist.there(clinical),
+        there=checklist.there(clinical) | ({guests.HOME_ORDER} if guests.order_there(now) else set()),
         confirmed=_confirmed(now, need, child),
         waived=reporting.waived(_stored(now, child.task).get("output", ())),
     )
@@ -45,7 +46,10 @@ def told(
 
 def _asked(now: Situation, need: NeedLink, child: Child) -> list[ChecklistItem]:
     profile = now.directory.partners.get(child.partner)
-    return checklist.of_need(profile.intake_checklist if profile else (), need.need)
+    items = checklist.of_need(profile.intake_checklist if profile else (), need.need)
+    guest = need.need == guests.MOUD and guests.stay_of(now.file.content.record.circumstances) is not None
+    named = any(one.code == guests.HOME_ORDER for one in items)
+    return [*items, ChecklistItem(code="home-order")] if guest and not named else items
 
 
 def _confirmed(now: Situation, need: NeedLink, child: Child) -> set[str]:

@@ -20,6 +20,7 @@ from app.rules.coverage_supply import contradicted
 from app.rules.drugs import drug_of
 from app.rules.hours import Calendar
 from app.rules.last_dose import Charted, last_dose
+from app.services import guests
 from app.services.clock_answers import DUE, MOUD
 from app.services.situation import Settlement, Situation
 from app.services.visit_file import VisitFile
@@ -79,7 +80,7 @@ def read(situation: Situation, event: DischargeEvent, link: ReferralLink, task_o
     outputs = coverage_changes.outputs_of(shown)
     same = before is not None and before.inputs == plain and before.outputs == outputs
     why = () if same else coverage_changes.why(before.inputs if before else None, plain)
-    view = _view(shown, before if same else None, situation.now)
+    view = replace(_view(shown, before if same else None, situation.now), **guests.returns(event))
     return Clock(view, plain, outputs, why, shown.recompute_at, inputs.doubts, shown.dosing_owner_unknown)
 
 

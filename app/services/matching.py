@@ -8,9 +8,10 @@ from typing import Final
 from app.core.clock import micros
 from app.rules import matching
 from app.rules.drugs import Drug, drug_of
+from app.rules.guests import GUEST
 from app.rules.policies.base import Person
 from app.services.parties import party_of
-from app.services.partner_hours import intake_calendar
+from app.services.partner_hours import dosing_calendar, intake_calendar
 from app.services.situation import Situation
 from app.store.accounts import Directory
 from app.store.changes import Question
@@ -49,8 +50,9 @@ def candidates_for(situation: Situation, need: str) -> list[matching.Candidate]:
     link = situation.file.content.referral
     asked = {child.partner for one in (link.needs if link else ()) if one.need == need for child in one.children}
     directory = situation.directory
+    guest = need == MOUD and situation.file.content.record.circumstances.continuation == GUEST
     return [
-        _candidate(directory, organization, profile, situation.now, asked=organization in asked)
+        _candidate(directory, organization, profile, situation.now, asked=organization in asked, guest=guest)
         for organization, profile in directory.partners.items()
         if organization != situation.file.organization
     ]
@@ -62,12 +64,14 @@ def wanted_of(
     """What is looked for, for one need of a visit."""
     covered = coverage.covered_until if coverage and need == MOUD else None
     stated = [one for one in event.needs if one.kind == need]
+    guest = event.continuation == GUEST and need == MOUD
     leaves = event.visit.discharged_at or event.visit.expected_discharge_at
     return matching.Wanted(
         need=need,
         person=person_of(situation, event, covered),
         covered_until=covered,
         ready=leaves if isinstance(leaves, datetime) else None,
+        guest_from=event.guest_dosing.first_day if event.guest_dosing and guest else None,
         choice=[name for one in stated for name in one.patient_choice],
         routes=situation.sender.routes,
         rotation=f"{situation.file.id}|{need}".encode(),
@@ -144,10 +148,18 @@ def _said(one: matching.Ranked, call: matching.Call) -> bool:
 
 
 def _candidate(
-    directory: Directory, organization: str, profile: PartnerProfile, now: datetime, *, asked: bool
+    directory: Directory,
+    organization: str,
+    profile: PartnerProfile,
+    now: datetime,
+    *,
+    asked: bool,
+    guest: bool = False,
 ) -> matching.Candidate:
+    """One partner; a guest has no intake, so the hours of dosing count, where they are known."""
     agreement = party_of(directory, organization, now.date()).agreement
-    return matching.Candidate(organization, profile, intake_calendar(profile), agreement=agreement, asked=asked)
+    hours = (dosing_calendar(profile) if guest else None) or intake_calendar(profile)
+    return matching.Candidate(organization, profile, hours, agreement=agreement, asked=asked)
 
 
 def _drug(triage: Triage) -> Drug | None:

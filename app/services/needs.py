@@ -1,7 +1,7 @@
 """What each need of a transition but the medication runs by: its own time, and a ride the appointment that it is for.
 
-The medication has the coverage clock. A ride must be found before its appointment; of the others the sender says how
-many days after the discharge they are to be met (``need_days``), and without that they have no time.
+The medication has the coverage clock, and of a guest the days. A ride must be found before its appointment; of the
+others the sender says how many days after the discharge they are to be met (``need_days``), else they have no time.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from app.rules import lifecycle, rides
+from app.rules.guests import ORDER
 from app.rules.rides import RIDE_HOURS, TRANSPORT
+from app.services import guests
 from app.services.appointments import Ride
 from app.services.situation import Reason, Situation
 from fhir_mappings import build
@@ -24,6 +26,8 @@ _TEXTS: Final = {
 
 def tied(situation: Situation, event: DischargeEvent, need: str, ride: Ride | None) -> build.Tied | None:
     """What a need runs by; None where nothing says a time."""
+    if need in {ORDER, guests.MOUD}:
+        return guests.tied(situation, need)
     if need == TRANSPORT:
         if ride is None:
             return None
@@ -37,9 +41,9 @@ def tied(situation: Situation, event: DischargeEvent, need: str, ride: Ride | No
     return build.Tied(left + timedelta(days=days))
 
 
-def answered_by(due: datetime, tied: build.Tied | None, now: datetime) -> datetime:
-    """By when a partner is to answer: never after what it is asked for must be found."""
-    return min(due, tied.by) if tied is not None and tied.by > now else due
+def answered_by(due: datetime, latest: datetime | None, now: datetime) -> datetime:
+    """By when a partner is to answer: not after an answer would be no help any more."""
+    return min(due, latest) if latest is not None and latest > now else due
 
 
 def told(tied: build.Tied | None, need: str, statuses: Sequence[str], now: datetime) -> list[Reason]:
@@ -51,7 +55,7 @@ def told(tied: build.Tied | None, need: str, statuses: Sequence[str], now: datet
         statuses: of everybody who was asked.
         now: an aware instant.
     """
-    if tied is None or "completed" in statuses:
+    if tied is None or need in {ORDER, guests.MOUD} or "completed" in statuses:
         return []
     taken = any(one in lifecycle.ENGAGED for one in statuses)
     codes = []

@@ -7,7 +7,7 @@ from app.core.ids import uuid7
 from app.rules import lifecycle, steps
 from app.rules.consent import UnitStatus
 from app.rules.rides import TRANSPORT
-from app.services import checklists, clock_answers, coverage_clock, needs
+from app.services import checklists, clock_answers, coverage_clock, guests, needs
 from app.services.appointments import ride_of
 from app.services.parties import status_of
 from app.services.sharing import Sharing
@@ -44,11 +44,12 @@ class Work:
         self.labels = build.Labels(
             part2=status != "not-part2", test=situation.sender.mode == "test" or self.record.test
         )
-        self.event = visit.as_event(
+        told = visit.as_event(
             self.record,
             event_id=situation.file.id,
             occurred_at=self.record.ended_at or situation.origin.occurred,
         )
+        self.event = guests.with_order(told)
         self.needs = self.event.needs or [Need(kind=MOUD)]
         self.tasks: dict[str, Resource] = {}
         """Source and child Tasks and ServiceRequests as they become, by id."""
@@ -110,17 +111,20 @@ class Work:
     def refresh(self, clinical: Sequence[Resource]) -> None:
         """New facts into sources and children that are not over; what their owners wrote stays."""
         for need in self.link.needs:
-            before = self.task(need.task)
-            if before["status"] in lifecycle.TERMINAL or need.task not in self.now.rows:
-                continue
-            request, task = self.source(need, clinical, "draft" if before["status"] == "draft" else "requested")
-            request = build.renewed(self.task(need.service_request), request, now=self.now.now)
-            task = build.renewed(before, task, now=self.now.now)
-            self.put(request)
-            self.put(task)
-            for child in need.children:
-                if self.task(child.task)["status"] not in lifecycle.TERMINAL:
-                    self.put_child(need, child)
+            if self.task(need.task)["status"] not in lifecycle.TERMINAL and need.task in self.now.rows:
+                self.renew(need, clinical)
+
+    def renew(self, need: NeedLink, clinical: Sequence[Resource]) -> None:
+        """The same for one need."""
+        before = self.task(need.task)
+        request, task = self.source(need, clinical, "draft" if before["status"] == "draft" else "requested")
+        request = build.renewed(self.task(need.service_request), request, now=self.now.now)
+        task = build.renewed(before, task, now=self.now.now)
+        self.put(request)
+        self.put(task)
+        for child in need.children:
+            if self.task(child.task)["status"] not in lifecycle.TERMINAL:
+                self.put_child(need, child)
 
     def put_child(self, need: NeedLink, child: Child) -> None:
         def ids(resource_type: str, _: str) -> str:

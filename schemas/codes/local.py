@@ -140,6 +140,9 @@ _NEED: Final[Mapping[str, Meaning]] = {
     "transport": Meaning("Transport", "A way to get to the next dose or appointment."),
     "identification": Meaning("Identification document", "Help to obtain an identification document."),
     "phone": Meaning("Phone", "A phone on which the person can be reached."),
+    "guest-order": Meaning(
+        "Order for guest dosing", "The order by which another clinic doses somebody who is enrolled here, for a time."
+    ),
 }
 
 _FALLBACK: Final[Mapping[str, Meaning]] = {
@@ -311,6 +314,9 @@ _INTAKE_ITEM: Final[Mapping[str, Meaning]] = {
     "tb-test": Meaning("Tuberculosis test", "A test for tuberculosis."),
     "admission-exam": Meaning("Admission examination", "The medical examination that an admission needs."),
     "forms": Meaning("Forms of the partner", "Forms of the partner's own, filled in."),
+    "home-order": Meaning(
+        "Home program's order", "The order of the program where the person is enrolled, by which a guest is dosed."
+    ),
 }
 
 _ITEM_STATE: Final[Mapping[str, Meaning]] = {

@@ -1,7 +1,7 @@
 """The coverage extension has the parts of its StructureDefinition, in its order."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from fhir_mappings.coverage_view import URL, CoverageView, extension, restriction
@@ -22,6 +22,8 @@ WHOLE = CoverageView(
     asks=("confirm-pick-up",),
     hours_without=3,
     computed_at=AT,
+    returns_on=date(2026, 6, 12),
+    returns_to="HTEST Home OTP",
 )
 
 

@@ -18,7 +18,9 @@ from tests.unit.build_events import NOW, asked, built, event, ids, of_type, one_
 NEEDS = get_args(NeedKind)
 VISIT = built(event())
 CONSENT = of_type(VISIT, "Consent")[0]["id"]
-LEAST = [need for need in NEEDS if need not in {"moud-continuation", "primary-care", "mental-health", "hcv-hiv"}]
+DOSING = {"moud-continuation", "guest-order"}
+"""Needs that a program takes which doses the person."""
+LEAST = [need for need in NEEDS if need not in DOSING | {"primary-care", "mental-health", "hcv-hiv"}]
 """Needs that no clinician takes."""
 
 
@@ -102,7 +104,7 @@ def test_the_facts_of_a_packet_are_those_that_the_need_needs(need: str, told: se
     assert facts(packet(need)) == told
 
 
-@pytest.mark.parametrize("need", [need for need in NEEDS if need != "moud-continuation"])
+@pytest.mark.parametrize("need", [need for need in NEEDS if need not in DOSING])
 def test_doses_supplies_and_drug_screens_go_only_to_who_doses(need: str) -> None:
     assert not {one["resourceType"] for one in packet(need)} & {"MedicationAdministration", "MedicationDispense"}
     assert "urine-drug-screen" not in facts(packet(need))

@@ -149,6 +149,7 @@ def _circumstances(source: Source, message: Message, kind: FactKind) -> Circumst
         current_otp=None,
         needs=needs,
         continuation=None,
+        guest_dosing=None,
         consents=consents,
         next_appointment=None,
     )

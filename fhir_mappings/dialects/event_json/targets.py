@@ -49,6 +49,7 @@ TARGETS: Final[dict[str, str]] = {
     "current_otp": "Observation.valueString",
     "needs": "ServiceRequest.code, Task.priority",
     "continuation": "Observation.valueString",
+    "guest_dosing": "(when a guest is dosed, and by when the order for it is needed)",
     "consents": (
         "Consent.status, Consent.dateTime, Consent.performer, Consent.organization, Consent.policy.uri, "
         "Consent.sourceAttachment, Consent.provision"

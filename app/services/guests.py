@@ -1,0 +1,167 @@
+"""Somebody who is dosed for a time as a guest: the clinic, the order of their own program, what a person is told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Final, TypedDict
+
+from app.rules import guests, lifecycle, reporting, rides
+from app.rules.guests import GUEST, ORDER
+from app.services.partner_hours import dosing_calendar, intake_calendar
+from app.services.situation import Reason, Situation
+from fhir_mappings import build
+from fhir_mappings.checklist import confirmed_by
+from schemas.discharge import Circumstances, DischargeEvent, GuestDosing, Need
+from schemas.partner import PartnerProfile
+from schemas.stub import Child, NeedLink
+
+HOME_ORDER: Final = "home-order"
+"""Item of the clinic's checklist: the order of the person's own program."""
+MOUD: Final = "moud-continuation"
+_MISSING: Final[Reason] = (
+    "guest-order-missing",
+    "The order of the person's own program is not there, and the clinic needs it now: call both.",
+)
+_TOO_SHORT: Final[Reason] = (
+    "guest-notice-too-short",
+    "The clinic was asked later than its notice before the first day as a guest: call it, or choose another.",
+)
+
+
+class Returns(TypedDict, total=False):
+    """Fields of a ``CoverageView``."""
+
+    returns_on: date
+    returns_to: str
+
+
+def stay_of(stated: Circumstances) -> GuestDosing | None:
+    """From when to when the person is a guest; None where they are none, or no dates are said."""
+    return stated.guest_dosing if stated.continuation == GUEST else None
+
+
+def with_order(event: DischargeEvent) -> DischargeEvent:
+    """The event with the need for the order of the person's own program, where one is wanted yet."""
+    stay = stay_of(event)
+    wants = any(one.kind == MOUD for one in event.needs) and not any(one.kind == ORDER for one in event.needs)
+    if stay is None or not wants or stay.order_received is True:
+        return event
+    return event.model_copy(update={"needs": [*event.needs, Need(kind="guest-order")]})
+
+
+def returns(event: DischargeEvent) -> Returns:
+    """From which day the person's own program doses again, and its name; nothing of one who is no guest."""
+    stay = stay_of(event)
+    if stay is None:
+        return Returns()
+    home = event.current_otp
+    named = Returns(returns_to=home.name) if home else Returns()
+    return Returns(returns_on=stay.last_day + timedelta(days=1), **named)
+
+
+def needless(situation: Situation, need: str) -> bool:
+    """Whether the order is asked for no more: it has come, or the person is no guest."""
+    stay = stay_of(situation.file.content.record.circumstances)
+    return need == ORDER and (stay is None or stay.order_received is True)
+
+
+# ---- the clinic
+
+
+def clinic_of(situation: Situation) -> str | None:
+    """Where the person is to be a guest: who has accepted, else who was asked last and has not declined."""
+    asked = [child for child in _asked(situation) if _status(situation, child) in {"requested", *lifecycle.ENGAGED}]
+    taken = [child for child in asked if _status(situation, child) in lifecycle.ENGAGED]
+    return (taken or asked)[-1].partner if asked else None
+
+
+def _asked(situation: Situation) -> Sequence[Child]:
+    link = situation.file.content.referral
+    return [child for need in (link.needs if link else ()) if need.need == MOUD for child in need.children]
+
+
+def _status(situation: Situation, child: Child) -> str:
+    row = situation.rows.get(child.task)
+    return str(row.resource["status"]) if row else "requested"
+
+
+def latest(situation: Situation, partner: str | None) -> datetime | None:
+    """By when that clinic must have been asked; without one, when the first day begins where the hospital is."""
+    record = situation.file.content.record
+    stay = stay_of(record.circumstances)
+    if stay is None:
+        return None
+    profile = situation.directory.partners.get(partner or "")
+    hours = (dosing_calendar(profile) or intake_calendar(profile)) if profile else None
+    zone = (profile.zone if profile else None) or situation.sender.zone(record.facility)
+    facet = profile.facets.get(GUEST) if profile else None
+    stands = facet if facet and facet.stands(situation.now.astimezone(zone).date()) else None
+    return guests.asked_by(guests.first_dose(stay.first_day, hours, zone), stands)
+
+
+# ---- the order
+
+
+def tied(situation: Situation, need: str) -> build.Tied | None:
+    """What the doses as a guest, and the order for them, run by; None where no dates are said."""
+    stay = stay_of(situation.file.content.record.circumstances)
+    clinic = clinic_of(situation)
+    by = latest(situation, clinic)
+    if stay is None or by is None:
+        return None
+    days = build.Tied(by, at=stay.first_day, until=stay.last_day)
+    if need == MOUD:
+        return days
+    profile = situation.directory.partners.get(clinic or "")
+    place = _called(profile) if profile else None
+    return replace(days, priority=rides.priority(by, situation.now), place=place)
+
+
+def _called(profile: PartnerProfile) -> str:
+    return ", ".join(filter(None, (profile.name, profile.phone)))
+
+
+def order_there(situation: Situation) -> bool:
+    """Whether the order has come, as far as the hospital may know: it says so, the clinic waives it, or it was sent."""
+    stay = stay_of(situation.file.content.record.circumstances)
+    if stay is not None and stay.order_received is True:
+        return True
+    return _sent(situation) or any(_settled(situation, child) for child in _asked(situation))
+
+
+def _sent(situation: Situation) -> bool:
+    link = situation.file.content.referral
+    needs: Sequence[NeedLink] = link.needs if link else ()
+    told = [child for need in needs if need.need == ORDER for child in need.children]
+    covered = (one for one in told if one.back is not None and one.back.level == "packet")
+    return any(_status(situation, one) == "completed" for one in covered)
+
+
+def _settled(situation: Situation, child: Child) -> bool:
+    own, task = situation.rows.get(child.checklist or ""), situation.rows.get(child.task)
+    confirmed = confirmed_by(own.resource.get("output", ())) if own else frozenset()
+    waived = reporting.waived(task.resource.get("output", ())) if task else frozenset()
+    return HOME_ORDER in confirmed | waived
+
+
+# ---- what a person is told
+
+
+def told(situation: Situation, need: str) -> list[Reason]:
+    """What a person must be told of a guest's order, or of a clinic that was asked too late."""
+    stay = stay_of(situation.file.content.record.circumstances)
+    clinic = clinic_of(situation)
+    by = latest(situation, clinic)
+    if stay is None or by is None:
+        return []
+    if need == ORDER:
+        return [_MISSING] if by <= situation.now and not order_there(situation) else []
+    late = clinic is not None and _asked_at(situation, clinic) > by
+    return [_TOO_SHORT] if need == MOUD and late and situation.now < by + timedelta(days=1) else []
+
+
+def _asked_at(situation: Situation, clinic: str) -> datetime:
+    """When the clinic was asked last; now where that is being done."""
+    rows = (situation.rows.get(child.task) for child in _asked(situation) if child.partner == clinic)
+    asked = [datetime.fromisoformat(row.resource["authoredOn"]) for row in rows if row]
+    return max(asked, default=situation.now)
