@@ -95,6 +95,12 @@ def _asked(packet: Opened) -> Iterator[tuple[str, str]]:
 
 
 def _by_when_and_whom(packet: Opened) -> Iterator[tuple[str, str]]:
+    asked = packet.request
+    if at := asked.get("occurrenceDateTime"):
+        yield "To be there", moment(at)
+    if days := asked.get("occurrencePeriod"):
+        yield "Days", f"{moment(days['start'], of_day='')} to {moment(days['end'], of_day='')}"
+    yield "Where", "; ".join(concept(one) for one in asked.get("locationCode", ()))
     role, told = packet.first("PractitionerRole"), last_dose(packet)
     if told is not None:
         yield "Medication covered until", moment(told.covered_until) if told.covered_until else NOT_STATED

@@ -1,6 +1,8 @@
 """Somebody is dosed for a time as a guest: the clinic's notice, the home program's order, and who doses afterwards."""
 
+import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,13 @@ async def test_the_clinic_is_asked_for_the_days_and_the_home_program_for_its_ord
     assert wanted["occurrencePeriod"] == request["occurrencePeriod"]
     assert wanted["locationCode"] == [{"text": f"{DAWN}, 555-0155"}]
     assert ends(order) == on("08", "06:00"), "a day of notice before the first dose on Tuesday at six"
+
+
+async def test_the_event_of_the_guide_is_one(course: Course) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "needs.md").read_text(encoding="utf-8")
+    told = json.loads(guide.partition("## Guest dosing")[2].partition("```json")[2].partition("```")[0])
+    await begun(course, **{name: value for name, value in told.items() if name != "continuation"})
+    assert await course.asked() == {DAWN: "requested", HOME: "requested"}
 
 
 async def test_the_order_that_was_sent_settles_the_item_of_the_clinic(course: Course) -> None:
