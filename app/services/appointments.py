@@ -18,9 +18,11 @@ from app.services.writing import Resource, decoded
 from app.store.queries import IndexIn, Query
 from fhir_mappings.checklist import is_checklist
 from schemas.discharge import Address, DischargeEvent
-from schemas.stub import Child, ReferralLink
+from schemas.stub import ReferralLink
 
 _SYSTEM: Final = Actor.system("appointments")
+_OUT: Final = frozenset({"rejected", "cancelled", "failed", "entered-in-error"})
+"""Statuses of a partner's Task in which it expects nobody any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +56,21 @@ def ride_of(situation: Situation, event: DischargeEvent, link: ReferralLink) -> 
 
 
 def _told(situation: Situation, link: ReferralLink) -> Iterator[rides.Stated | None]:
-    """What partners say of when they expect the person, as far as the hospital may be told; None for one not kept."""
+    """What partners say of when they expect the person, as far as the hospital may be told; None for one not kept.
+
+    What it was told before a consent for the way back ended stands on its own Task.
+    """
     appointments = {name: row.resource for name, row in situation.rows.items()}
     for need in link.needs:
         for child in need.children if need.need != rides.TRANSPORT else ():
-            row = situation.rows.get(child.task)
-            if row is None or not _covered(child) or row.resource["status"] in {"rejected", "cancelled"}:
+            covered = child.back is not None and child.back.level == "packet"
+            own, row = situation.rows.get(need.task), situation.rows.get(child.task)
+            if own is None or row is None or row.resource["status"] in _OUT:
                 continue
-            outputs = row.resource.get("output", ())
+            outputs = (row if covered else own).resource.get("output", ())
             if any(appointment_of(one) for one in outputs):
-                at = rides.last_said(outputs, appointments)
+                at = rides.last_said(outputs, appointments if covered else {})
                 yield rides.Stated(at, need.need, child.partner) if at else None
-
-
-def _covered(child: Child) -> bool:
-    return child.back is not None and child.back.level == "packet"
 
 
 def _of_event(situation: Situation, event: DischargeEvent) -> Iterator[rides.Stated]:

@@ -41,12 +41,13 @@ def stay_of(stated: Circumstances) -> GuestDosing | None:
 
 
 def with_order(event: DischargeEvent) -> DischargeEvent:
-    """The event with the need for the order of the person's own program, where one is wanted yet."""
+    """The event with the need for the order of the person's own program, as long as one is wanted."""
     stay = stay_of(event)
-    wants = any(one.kind == MOUD for one in event.needs) and not any(one.kind == ORDER for one in event.needs)
-    if stay is None or not wants or stay.order_received is True:
+    if stay is None:
         return event
-    return event.model_copy(update={"needs": [*event.needs, Need(kind="guest-order")]})
+    others = [one for one in event.needs if one.kind != ORDER]
+    wants = any(one.kind == MOUD for one in others) and stay.order_received is not True
+    return event.model_copy(update={"needs": [*others, Need(kind="guest-order")] if wants else others})
 
 
 def returns(event: DischargeEvent) -> Returns:
@@ -57,12 +58,6 @@ def returns(event: DischargeEvent) -> Returns:
     home = event.current_otp
     named = Returns(returns_to=home.name) if home else Returns()
     return Returns(returns_on=stay.last_day + timedelta(days=1), **named)
-
-
-def needless(situation: Situation, need: str) -> bool:
-    """Whether the order is asked for no more: it has come, or the person is no guest."""
-    stay = stay_of(situation.file.content.record.circumstances)
-    return need == ORDER and (stay is None or stay.order_received is True)
 
 
 # ---- the clinic
@@ -122,11 +117,9 @@ def _called(profile: PartnerProfile) -> str:
 
 
 def order_there(situation: Situation) -> bool:
-    """Whether the order has come, as far as the hospital may know: it says so, the clinic waives it, or it was sent."""
+    """Whether the order has come, as far as the hospital may know: it was told so, or the program has sent it."""
     stay = stay_of(situation.file.content.record.circumstances)
-    if stay is not None and stay.order_received is True:
-        return True
-    return _sent(situation) or any(_settled(situation, child) for child in _asked(situation))
+    return (stay is not None and stay.order_received is True) or _sent(situation)
 
 
 def _sent(situation: Situation) -> bool:
@@ -138,6 +131,7 @@ def _sent(situation: Situation) -> bool:
 
 
 def _settled(situation: Situation, child: Child) -> bool:
+    """Whether the hospital confirmed the order, or the clinic goes without it."""
     own, task = situation.rows.get(child.checklist or ""), situation.rows.get(child.task)
     confirmed = confirmed_by(own.resource.get("output", ())) if own else frozenset()
     waived = reporting.waived(task.resource.get("output", ())) if task else frozenset()
@@ -154,10 +148,14 @@ def told(situation: Situation, need: str) -> list[Reason]:
     by = latest(situation, clinic)
     if stay is None or by is None:
         return []
+    if situation.now.date() > stay.last_day:
+        return []
     if need == ORDER:
-        return [_MISSING] if by <= situation.now and not order_there(situation) else []
-    late = clinic is not None and _asked_at(situation, clinic) > by
-    return [_TOO_SHORT] if need == MOUD and late and situation.now < by + timedelta(days=1) else []
+        settled = order_there(situation) or any(_settled(situation, child) for child in _asked(situation))
+        return [_MISSING] if by <= situation.now and not settled else []
+    taken = any(_status(situation, child) in lifecycle.ENGAGED for child in _asked(situation))
+    late = clinic is not None and not taken and _asked_at(situation, clinic) > by
+    return [_TOO_SHORT] if need == MOUD and late else []
 
 
 def _asked_at(situation: Situation, clinic: str) -> datetime:

@@ -10,7 +10,8 @@ from typing import Final, Literal, cast
 
 from app.core.ids import uuid7
 from app.rules import labelling, lifecycle, steps
-from app.services import checklists, coming_back, coverage_clock, guests, rides
+from app.rules.guests import ORDER
+from app.services import checklists, coming_back, coverage_clock, rides
 from app.services.asking import Asking
 from app.services.outreach import Outreach
 from app.services.referral_work import StepOf, Work
@@ -167,8 +168,9 @@ class _Course:
     def _open(self, clinical: list[Resource]) -> None:
         """A source for each need that has none; one that is stated later joins the others of its group."""
         rides.end_cancelled(self._work)
-        order = {one.task for one in self._work.link.needs if guests.needless(self._work.now, one.need)}
-        self._work.apply_to_all(steps.on_request_withdrawn, only=lambda source: source["id"] in order)
+        if not any(one.kind == ORDER for one in self._work.event.needs):
+            orders = {one.task for one in self._work.link.needs if one.need == ORDER}
+            self._work.apply_to_all(steps.on_request_withdrawn, only=lambda source: source["id"] in orders)
         linked = {link.need for link in self._work.link.needs}
         wanted = self._work.event.needs if linked else self._work.needs
         self._work.result.opened = not linked

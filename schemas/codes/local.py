@@ -93,7 +93,7 @@ _STATUS_REASON: Final[Mapping[str, Meaning]] = {
     "admitted": Meaning("Admitted", "The emergency visit went on as an admission."),
     "order-withdrawn": Meaning("Order withdrawn", "The medication order was withdrawn before any dose was given."),
     "appointment-cancelled": Meaning(
-        "Appointment cancelled", "The appointment that the ride was for does not take place."
+        "Appointment cancelled", "The appointment that the ride was for does not take place, or is known no more."
     ),
     "died": Meaning("Died", "The person died; nobody outside the hospital is notified."),
     "withdrawn": Meaning("Withdrawn", "The request was withdrawn by the side that made it."),

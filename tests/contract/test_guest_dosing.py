@@ -150,6 +150,39 @@ async def test_an_order_that_has_come_is_asked_for_no_more(course: Course) -> No
     assert items((await read_by(course, DAWN))[0]) == {"home-order": "done"}
 
 
+@pytest.mark.parametrize("later", [{"guest_dosing": {**STAY, "order_received": True}}, {"continuation": "new-intake"}])
+async def test_what_makes_the_order_needless_takes_it_back(course: Course, later: Resource) -> None:
+    await begun(course)
+    told = {"event_id": "HTEST-LATER", "kind": "update", "occurred_at": "2026-06-05T18:30:00-04:00", **later}
+    await course.discharged(**told)
+    assert await course.asked() == {DAWN: "requested", HOME: "cancelled"}
+    assert len([one for one in await course.tasks() if "partOf" not in one]) == 2
+
+
+async def test_an_order_that_is_asked_for_by_name_is_asked_for_once(course: Course) -> None:
+    needs = [{"kind": "moud-continuation"}, {"kind": "guest-order"}]
+    await begun(course, guest_dosing=None, needs=needs)
+    for number in (1, 2):
+        at = f"2026-06-05T18:3{number}:00-04:00"
+        await course.discharged(kind="update", event_id=f"HTEST-LATER-{number}", occurred_at=at, needs=needs)
+    assert await course.asked() == {DAWN: "requested", HOME: "requested"}
+    assert len([one for one in await course.tasks() if "partOf" not in one]) == 2
+
+
+async def test_an_order_that_the_clinic_waives_is_missed_by_nobody(course: Course) -> None:
+    await begun(course)
+    system = "https://throughline.org/fhir/CodeSystem/"
+    waived = {
+        "type": {"coding": [{"system": f"{system}report", "code": "waived-item"}]},
+        "valueCodeableConcept": {"coding": [{"system": f"{system}intake-item", "code": "home-order"}]},
+    }
+    assert (await course.answers(DAWN, "accepted", output=[waived])).status_code == 200
+    assert items((await read_by(course, DAWN))[0]) == {"home-order": "waived"}
+    assert (await course.answers(HOME, "accepted")).status_code == 200
+    await course.until(on("08", "07:00"))
+    assert await course.told() == []
+
+
 async def test_a_home_program_that_takes_no_part_is_for_a_person_to_call(course: Course) -> None:
     await begun(course, current_otp={"name": "HTEST Far OTP"})
     assert await course.asked() == {DAWN: "requested"}
