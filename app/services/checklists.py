@@ -47,7 +47,7 @@ def told(
 def _asked(now: Situation, need: NeedLink, child: Child) -> list[ChecklistItem]:
     profile = now.directory.partners.get(child.partner)
     items = checklist.of_need(profile.intake_checklist if profile else (), need.need)
-    guest = need.need == guests.MOUD and guests.stay_of(now.file.content.record.circumstances) is not None
+    guest = need.need == guests.MOUD and guests.dates_of(now.file.content.record.circumstances) is not None
     named = any(one.code == guests.HOME_ORDER for one in items)
     return [*items, ChecklistItem(code="home-order")] if guest and not named else items
 

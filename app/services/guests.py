@@ -35,29 +35,29 @@ class Returns(TypedDict, total=False):
     returns_to: str
 
 
-def stay_of(stated: Circumstances) -> GuestDosing | None:
+def dates_of(stated: Circumstances) -> GuestDosing | None:
     """From when to when the person is a guest; None where they are none, or no dates are said."""
     return stated.guest_dosing if stated.continuation == GUEST else None
 
 
 def with_order(event: DischargeEvent) -> DischargeEvent:
     """The event with the need for the order of the person's own program, as long as one is wanted."""
-    stay = stay_of(event)
-    if stay is None:
+    dates = dates_of(event)
+    if dates is None:
         return event
     others = [one for one in event.needs if one.kind != ORDER]
-    wants = any(one.kind == MOUD for one in others) and stay.order_received is not True
+    wants = any(one.kind == MOUD for one in others) and dates.order_received is not True
     return event.model_copy(update={"needs": [*others, Need(kind="guest-order")] if wants else others})
 
 
 def returns(event: DischargeEvent) -> Returns:
     """From which day the person's own program doses again, and its name; nothing of one who is no guest."""
-    stay = stay_of(event)
-    if stay is None:
+    dates = dates_of(event)
+    if dates is None:
         return Returns()
     home = event.current_otp
     named = Returns(returns_to=home.name) if home else Returns()
-    return Returns(returns_on=stay.last_day + timedelta(days=1), **named)
+    return Returns(returns_on=dates.last_day + timedelta(days=1), **named)
 
 
 # ---- the clinic
@@ -83,15 +83,15 @@ def _status(situation: Situation, child: Child) -> str:
 def latest(situation: Situation, partner: str | None) -> datetime | None:
     """By when that clinic must have been asked; without one, when the first day begins where the hospital is."""
     record = situation.file.content.record
-    stay = stay_of(record.circumstances)
-    if stay is None:
+    dates = dates_of(record.circumstances)
+    if dates is None:
         return None
     profile = situation.directory.partners.get(partner or "")
     hours = (dosing_calendar(profile) or intake_calendar(profile)) if profile else None
     zone = (profile.zone if profile else None) or situation.sender.zone(record.facility)
     facet = profile.facets.get(GUEST) if profile else None
     stands = facet if facet and facet.stands(situation.now.astimezone(zone).date()) else None
-    return guests.asked_by(guests.first_dose(stay.first_day, hours, zone), stands)
+    return guests.asked_by(guests.first_dose(dates.first_day, hours, zone), stands)
 
 
 # ---- the order
@@ -99,12 +99,12 @@ def latest(situation: Situation, partner: str | None) -> datetime | None:
 
 def tied(situation: Situation, need: str) -> build.Tied | None:
     """What the doses as a guest, and the order for them, run by; None where no dates are said."""
-    stay = stay_of(situation.file.content.record.circumstances)
+    dates = dates_of(situation.file.content.record.circumstances)
     clinic = clinic_of(situation)
     by = latest(situation, clinic)
-    if stay is None or by is None:
+    if dates is None or by is None:
         return None
-    days = build.Tied(by, at=stay.first_day, until=stay.last_day)
+    days = build.Tied(by, at=dates.first_day, until=dates.last_day)
     if need == MOUD:
         return days
     profile = situation.directory.partners.get(clinic or "")
@@ -118,8 +118,8 @@ def _called(profile: PartnerProfile) -> str:
 
 def order_there(situation: Situation) -> bool:
     """Whether the order has come, as far as the hospital may know: it was told so, or the program has sent it."""
-    stay = stay_of(situation.file.content.record.circumstances)
-    return (stay is not None and stay.order_received is True) or _sent(situation)
+    dates = dates_of(situation.file.content.record.circumstances)
+    return (dates is not None and dates.order_received is True) or _sent(situation)
 
 
 def _sent(situation: Situation) -> bool:
@@ -143,12 +143,12 @@ def _settled(situation: Situation, child: Child) -> bool:
 
 def told(situation: Situation, need: str) -> list[Reason]:
     """What a person must be told of a guest's order, or of a clinic that was asked too late."""
-    stay = stay_of(situation.file.content.record.circumstances)
+    dates = dates_of(situation.file.content.record.circumstances)
     clinic = clinic_of(situation)
     by = latest(situation, clinic)
-    if stay is None or by is None:
+    if dates is None or by is None:
         return []
-    if situation.now.date() > stay.last_day:
+    if situation.now.date() > dates.last_day:
         return []
     if need == ORDER:
         settled = order_there(situation) or any(_settled(situation, child) for child in _asked(situation))

@@ -1,10 +1,11 @@
 """One settlement of a visit's referral in the making: its resources as they become, each once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from app.core.ids import uuid7
-from app.rules import lifecycle, steps
+from app.rules import labelling, lifecycle, steps
 from app.rules.consent import UnitStatus
 from app.rules.rides import TRANSPORT
 from app.services import checklists, clock_answers, coverage_clock, guests, needs
@@ -100,7 +101,7 @@ class Work:
             resources=clinical,
             parties=self.parties,
             ids=ids,
-            labels=self.labels,
+            labels=replace(self.labels, part2=self._status_for(need.need) != "not-part2"),
             status=status,
             now=self.now.now,
             group=self.link.group,
@@ -115,13 +116,12 @@ class Work:
                 self.renew(need, clinical)
 
     def renew(self, need: NeedLink, clinical: Sequence[Resource]) -> None:
-        """The same for one need."""
+        """The same for one need; it may have become a record of a Part 2 program, never again one of none."""
         before = self.task(need.task)
-        request, task = self.source(need, clinical, "draft" if before["status"] == "draft" else "requested")
-        request = build.renewed(self.task(need.service_request), request, now=self.now.now)
-        task = build.renewed(before, task, now=self.now.now)
-        self.put(request)
-        self.put(task)
+        status: Literal["draft", "requested"] = "draft" if before["status"] == "draft" else "requested"
+        for built in self.source(need, clinical, status):
+            known = build.renewed(self.task(built["id"]), built, now=self.now.now)
+            self.put(labelling.labelled(known, built["meta"]["security"]))
         for child in need.children:
             if self.task(child.task)["status"] not in lifecycle.TERMINAL:
                 self.put_child(need, child)

@@ -87,6 +87,8 @@ async def test_a_ride_is_asked_for_when_the_program_says_when(course: Course) ->
     assert request["occurrenceDateTime"] == "2026-06-08T07:00:00-04:00"
     assert request["locationCode"] == [{"text": "12 HTEST Street, Springfield, MA"}]
     assert found_by(task) == on("08", "03:00"), "four hours before"
+    for one in (task, request, (await sources(course))["transport"]):
+        assert "42CFRPart2" in [label["code"] for label in one["meta"]["security"]], "where to is a Part 2 program"
     there = await caller(course.world, course.web, course.partners[WHEELS], ALL)
     page = (await there.get(f"Task/{task['id']}/$packet", accept="text/html")).text
     assert all(one in page for one in ("To be there", "07:00", "12 HTEST Street, Springfield, MA"))
