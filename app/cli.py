@@ -39,6 +39,7 @@ GROUPS: Final = (
     "phone",
     "retention",
     "answers",
+    "pushes",
 )
 """Modules of ``app/commands``, in the order in which the help lists them. A new one is one name here."""
 

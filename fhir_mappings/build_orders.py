@@ -465,6 +465,27 @@ def provenance(
     }
 
 
+def fetched(target: str, *, recorded: str, author: str, hub: str, origin: tuple[str, str]) -> Resource:
+    """Where a version comes from that the hub read at a partner's own server.
+
+    Args:
+        target: the version, ``Task/…/_history/2``.
+        recorded: the hub's clock.
+        author: FHIR Organization id of the partner, whose word it is.
+        hub: FHIR Organization id of the hub, which read it.
+        origin: the type's address there, and the id.
+    """
+    agents = ((_AUTHOR, author), (_ASSEMBLER, hub))
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": target}],
+        "recorded": recorded,
+        "activity": {"coding": [{"system": _DATA_OPERATION, "code": "UPDATE"}]},
+        "agent": [{"type": kind, "who": {"reference": f"Organization/{one}"}} for kind, one in agents],
+        "entity": [_origin(*origin)],
+    }
+
+
 def _origin(system: str, value: str) -> Resource:
     return {"role": "source", "what": {"identifier": {"system": system, "value": value}}}
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.base import Day, Model
+from schemas.partner_server import PartnerServer
 
 Way = Literal["poll", "subscribe", "push", "portal", "manual", "sms", "fax", "email"]
 """``manual``: a person of the hospital prints, and phones or faxes. ``push``: to its own FHIR server."""
@@ -31,8 +32,17 @@ class Receiving(Model):
     fax: AttestedNumber | None = None
     """Sent a cover sheet, and the packet where consent permits it. Without it a person does it."""
 
+    server: PartnerServer | None = None
+    """Its own FHIR server. Without it a person does what ``push`` would do."""
+
+    @property
+    def pushes_to(self) -> PartnerServer | None:
+        """The server that it wants to be told by; None where it doesn't."""
+        return self.server if "push" in self.receives_by else None
+
     @property
     def by_hand(self) -> bool:
-        """Whether somebody must tell it: it asks for that, or nobody vouches for a number that a machine could use."""
-        wanted = {"manual"} | {way for way, number in (("sms", self.sms), ("fax", self.fax)) if number is None}
+        """Whether somebody must tell it: it asks for that, or what a machine would need for it is not known."""
+        needs = (("sms", self.sms), ("fax", self.fax), ("push", self.server))
+        wanted = {"manual"} | {way for way, known in needs if known is None}
         return not wanted.isdisjoint(self.receives_by)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from app.core.addresses import Network
-from app.core.http import Outbound, Unreachable
+from app.core.http import Answer, Outbound, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Parcel:
     """An attempt that takes longer has failed."""
     alone: bool = False
     """Nothing else goes over the connection that carries it."""
+    method: str = "POST"
+    """Of HTTP, where the channel asks as well as tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Receipt:
     reason: str = ""
     refused: bool = False
     """It arrived and was not taken, or not understood: the same again would fare no better."""
+    answer: Answer | None = field(default=None, repr=False)
+    """What was answered, where somebody reads it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,27 @@ def _interview(questions: Any) -> dict[str, str]:
     return {key: typer.prompt(text, default="", show_default=False, err=True) for key, text in asked}
 
 
+@commands.command("credential", epilog="Example: throughline partner credential 'Harbor OTP' --file harbor-key.json")
+def partner_credential(
+    name: Name,
+    file: Annotated[Path, typer.Option(help="A token, a secret, or a private key as a JWK: what `sign_in` names.")],
+) -> None:
+    """Keep, sealed, what the hub shows to a partner's own FHIR server (docs/push.md)."""
+    from app.core.errors import NotFound
+    from app.services import pushes
+    from app.services.hub import Hub
+
+    secret = base.content_of(file)
+
+    async def work(hub: Hub) -> dict[str, Any]:
+        return await pushes.keep_credential(hub, name, secret)
+
+    try:
+        base.show(base.with_hub(work))
+    except NotFound as error:
+        raise base.Stop(error.message, "its profile needs a server: docs/push.md") from None
+
+
 @commands.command("ask", epilog="Example: throughline partner ask 'Harbor OTP'")
 def partner_ask(name: Name) -> None:
     """The one question to a partner whose answer would have mattered most lately; null when nothing is open."""

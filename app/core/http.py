@@ -17,7 +17,7 @@ import httpx
 from app.core.addresses import Network
 from app.core.resolving import Resolver, Unreachable
 
-__all__ = ["Answer", "Outbound", "Unreachable"]
+__all__ = ["Answer", "Outbound", "Request", "Unreachable"]
 
 _HOSTS: Final = 256
 """Hosts whose connections are kept."""
@@ -56,6 +56,11 @@ class Outbound:
     async def get(self, url: str, *, headers: Sequence[tuple[str, str]], limit: int, seconds: float) -> Answer:
         """What is there, at most ``limit`` bytes of it, within ``seconds`` from now. Raises Unreachable."""
         return await self._within(seconds, _Call("GET", url, None, headers, limit))
+
+    async def exchange(self, request: "Request", *, limit: int, seconds: float) -> Answer:
+        """What is answered to any request, at most ``limit`` bytes of it, within ``seconds``. Raises Unreachable."""
+        call = _Call(request.method, request.url, request.content, request.headers, limit)
+        return await self._within(seconds, call)
 
     async def _within(self, seconds: float, call: "_Call") -> Answer:
         try:
@@ -113,6 +118,16 @@ class Outbound:
                 await oldest.aclose()
         self._clients.move_to_end(origin)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of HTTP."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

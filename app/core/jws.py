@@ -22,6 +22,7 @@ from app.core.errors import BadRequest
 ALGORITHMS: Final = ("RS384", "ES384")
 MAX_SET: Final = 64 * 1024
 """Bytes of a key set."""
+_ALGORITHM_OF: Final = {"RSA": "RS384", "EC": "ES384"}
 _MAX_TOKEN: Final = 16 * 1024
 _MAX_KEYS: Final = 64
 _MAX_TEXT: Final = 256
@@ -72,6 +73,19 @@ def _object(part: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Malformed("header and claims of the JWT are JSON objects in which no name stands twice")
     return found
+
+
+def signed(claims: Mapping[str, Any], jwk: bytes) -> str:
+    """A compact JWS over ``claims``, by the algorithm of a private key (JWK). Raises Malformed."""
+    try:
+        key = PyJWK.from_json(jwk.decode(), algorithm=_ALGORITHM_OF[json.loads(jwk)["kty"]])
+        return PyJWS().encode(json.dumps(claims), key, algorithm=key.algorithm_name, headers=_named(key.key_id))
+    except (PyJWTError, BadRequest, KeyError, TypeError, ValueError):
+        raise Malformed("a private key as a JWK: RSA of 2048 bits or more, or EC on P-384") from None
+
+
+def _named(kid: str | None) -> dict[str, str]:
+    return {"typ": "JWT", **({"kid": kid} if kid else {})}
 
 
 def verifies(token: Token, key: Key) -> bool:

@@ -21,7 +21,7 @@ from app.services.due_looks import look_job
 from app.services.partner_hours import dosing_calendar, intake_calendar
 from app.services.referral_work import MOUD, Work
 from app.services.sharing import told_of
-from app.services.situation import Reason
+from app.services.situation import Reason, Stuck
 from app.services.writing import Resource
 from schemas.codes.local import STATUS_REASON
 from schemas.discharge import Priority
@@ -38,6 +38,10 @@ _NOT_OURS_TO_SEND: dict[str, Reason] = {
 }
 _THE_PERSON_FIRST: Final = deadlines.PERSONAL | {"did-not-come", "left-care"}
 _UNKNOWN_OTP: Reason = ("current-otp-unknown", "The program to which the person goes back takes no part here: call it.")
+_NOT_PUSHED: Final[dict[Stuck, Reason]] = {
+    "not-reached": ("push-not-reached", "A partner's own system takes no referral: call it, or choose another."),
+    "at-odds": ("push-at-odds", "A partner's own system says what can't be, or can't be told any more: call it."),
+}
 _NOTICE_ONLY: Reason = ("notice-only", "Only the person's program is told; nobody else is asked.")
 
 
@@ -74,6 +78,7 @@ class Asking:
         if not need.children:
             need.by_hand = self._work.task(need.task)["status"] == "requested"
         self._as_chosen(need)
+        self._work.result.attention += self._at_odds(need)
         candidates = self._candidates(need)
         plan = deadlines.plan(
             [self._asked(need, child) for child in need.children],
@@ -249,12 +254,24 @@ class Asking:
             task["status"],
             datetime.fromisoformat(task["authoredOn"]),
             self._answering(need, child.partner, child.minutes),
-            answer_by=child.answer_by,
+            answer_by=self._answer_by(child),
             reminded=child.reminded_at is not None,
             reason=_reason_of(task) if task["status"] in _REFUSED else "",
             came=no_show.came(task),
             closed=profile is None or not profile.active,
         )
+
+    def _answer_by(self, child: Child) -> datetime | None:
+        """Until when it is waited for; of a partner whose own server takes nothing, nobody waits for an answer."""
+        return self._work.now.now if self._stuck(child) == "not-reached" else child.answer_by
+
+    def _stuck(self, child: Child) -> Stuck | None:
+        stored = self._work.now.rows.get(child.task)
+        return stored.stuck if stored else None
+
+    def _at_odds(self, need: NeedLink) -> list[Reason]:
+        """What a person must see to at the servers of partners, each once."""
+        return [_NOT_PUSHED[found] for found in ("not-reached", "at-odds") if found in map(self._stuck, need.children)]
 
     def _answering(self, need: NeedLink, partner: str, minutes: int | None = None) -> Answering:
         """What the two agreed, else the partner promised, else the hospital asks for; ``minutes`` if it was asked."""

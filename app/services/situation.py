@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from app.services.visit_file import VisitFile
 from app.services.writing import Draft, Resource
@@ -13,6 +14,8 @@ from fhir_mappings.triage import Triage
 from schemas.sender import Sender
 
 Reason = tuple[str, str]
+Stuck = Literal["not-reached", "at-odds"]
+"""Of a partner's Task: it never arrived at the partner's own server, or what is said there can't be said here."""
 
 
 class NotConforming(Exception):
@@ -29,6 +32,8 @@ class Stored:
 
     version: int
     resource: Resource
+    stuck: Stuck | None = None
+    """Why a person must see to it that the partner's own server and this Task agree; None: nothing is in the way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Nothing of it is kept: an answer, however it comes, takes the line away. It names no person.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from fhir_mappings.build_orders import answer_by
 
 _SYSTEM: Final = Actor.system("todo")
 _MANY: Final = 2000
-_BY_HAND: Final = frozenset({"manual", "sms", "fax"})
+_BY_HAND: Final = frozenset({"manual", "sms", "fax", "push"})
 """Ways that are a person's work, or become it when a machine fails."""
 
 
@@ -42,7 +42,7 @@ class Todo:
     need: str
     priority: str
     why: list[str]
-    """``manual``, ``sms-failed``, ``fax-failed``, ``answer-disputed``."""
+    """``manual``, ``sms-failed``, ``fax-failed``, ``push-failed``, ``answer-disputed``."""
     calls: int
     last_call: str
     """What came of the last one."""
@@ -62,6 +62,8 @@ class _Known:
     said: Mapping[str, Sequence[Resource]]
     """By the reference of the hospital's ServiceRequest."""
     outcomes: Mapping[tuple[str, str], str]
+    parked: Container[str]
+    """Partners' Tasks that the partners' own servers don't take."""
 
 
 async def listed(hub: Hub, actor: Actor, organization: str | None = None) -> list[Todo]:
@@ -129,7 +131,8 @@ async def _known(hub: Hub, directory: Directory, children: Sequence[Resource]) -
         for request in one.get("basedOn", ()):
             said.setdefault(request["reference"], []).append(one)
     outcomes = await Jobs(hub.store.database).outcomes(telling.KINDS, [child["id"] for child in children])
-    return _Known(directory, hub.clock.now(), sources, said, outcomes)
+    parked = await hub.store.pushes(_SYSTEM).parked()
+    return _Known(directory, hub.clock.now(), sources, said, outcomes, parked)
 
 
 def _why(child: Resource, source: Resource, known: _Known) -> Iterator[str]:
@@ -142,6 +145,8 @@ def _why(child: Resource, source: Resource, known: _Known) -> Iterator[str]:
         for kind, code in ((telling.SMS, "sms-failed"), (telling.FAX, "fax-failed")):
             if known.outcomes.get((kind, child["id"]), "").startswith(telling.FAILED):
                 yield code
+        if child["id"] in known.parked:
+            yield "push-failed"
     if _disputed(_said(source, partner, known)):
         yield "answer-disputed"
 

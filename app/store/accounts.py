@@ -148,22 +148,33 @@ class Accounts:
             rows = await self._database.fetch("select body from partner where organization = $1", organization)
             before = PartnerProfile.model_validate_json(rows[0][0]) if rows else None
             profile = changed(before)
-            row = (organization, profile.name, profile.model_dump_json(), self._clock.now_us())
+            pushes = profile.pushes_to is not None
+            row = (organization, profile.name, profile.model_dump_json(), self._clock.now_us(), pushes)
             if rows:
                 written = await self._database.execute(
-                    "update partner set name = $2, body = $3, updated_at = $4 where organization = $1 and body = $5",
+                    "update partner set name = $2, body = $3, updated_at = $4, pushes = $5 "
+                    "where organization = $1 and body = $6",
                     *row,
                     rows[0][0],
                 )
             else:
                 written = await self._database.execute(
-                    "insert into partner (organization, name, body, updated_at) values ($1, $2, $3, $4) "
+                    "insert into partner (organization, name, body, updated_at, pushes) values ($1, $2, $3, $4, $5) "
                     "on conflict (organization) do nothing",
                     *row,
                 )
             if written == 1:
                 return profile
         raise Conflict("Somebody else keeps changing this partner; try again.")
+
+    async def save_server_credential(self, organization: str, sealed: bytes | None) -> None:
+        """Keep what the hub shows to a partner's own server, or nothing any more."""
+        await self._database.execute("update partner set credential = $2 where organization = $1", organization, sealed)
+
+    async def server_credential(self, organization: str) -> bytes | None:
+        """It, sealed; None where none is kept."""
+        rows = await self._database.fetch("select credential from partner where organization = $1", organization)
+        return rows[0][0] if rows else None
 
     async def directory(self) -> Directory:
         """Everyone who takes part now."""

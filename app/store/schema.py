@@ -1,6 +1,6 @@
 """All tables together: what the migrations must come to."""
 
-from app.store import tables, tables_answers, tables_following
+from app.store import tables, tables_answers, tables_following, tables_pushes
 from app.store.table_base import metadata
 
-__all__ = ["metadata", "tables", "tables_answers", "tables_following"]
+__all__ = ["metadata", "tables", "tables_answers", "tables_following", "tables_pushes"]

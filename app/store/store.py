@@ -18,6 +18,7 @@ from app.store.decisions import Decisions
 from app.store.incidents import Incidents
 from app.store.lookups import IntakeReader
 from app.store.postgres import PostgresDatabase
+from app.store.pushes import Pushes
 from app.store.questions import Questions
 from app.store.reader import Reader
 from app.store.retention import Retention
@@ -84,6 +85,10 @@ class Store:
     def answers(self, actor: Actor) -> Answers:
         """Looks after the answers that have yet to leave; for the hub itself only."""
         return Answers(actor, self.database)
+
+    def pushes(self, actor: Actor) -> Pushes:
+        """Looks after what partners' own servers are given; for the hub itself only."""
+        return Pushes(actor, self.database)
 
     async def commit(self, changes: Changes) -> Committed:
         """Write ``changes`` durably; see ``Committer.commit``."""

@@ -45,6 +45,10 @@ partner = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("body", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    # Whether it has a FHIR server of its own: what is written for it asks nothing else of its profile.
+    Column("pushes", Boolean, nullable=False, server_default=false()),
+    # Sealed: what the hub shows to that server.
+    Column("credential", LargeBinary),
 )
 client = Table(
     "client",

@@ -10,6 +10,7 @@ from app.store import statements_following as following
 from app.store.answer_writes import ANSWERS
 from app.store.changes import Changes, ResourceChange
 from app.store.coverage_writes import COVERAGE_EVENTS, JOBS_GONE
+from app.store.push_writes import PUSHES
 from app.store.question_writes import QUESTIONS
 from app.store.retention_writes import RETENTION
 from app.store.statements import NULL, RESOURCE_COLUMNS, SEPARATOR, Statement
@@ -63,6 +64,7 @@ def rows_of(members: Sequence[Changes], now: int) -> Batch:
         (sql.JOBS, ((j.id, j.kind, j.subject, j.due_at, 0, 0) for m in members for j in m.jobs)),
         *_resource_rows(resources),
         (ANSWERS, _answer_rows(resources, now)),
+        (PUSHES, _push_rows(resources, now)),
         *_visibility_rows(members),
         (sql.DECISIONS, (tuple(one) for m in members for one in m.decisions)),
         *_author_rows(members),
@@ -182,6 +184,15 @@ def _answer_rows(resources: Sequence[ResourceChange], now: int) -> Iterable[Row]
         kind, _, organization = str(one.columns.get("requester") or "").partition("/")
         if source and one.columns.get("status") != "draft" and kind == "Organization":
             yield (one.id, one.version, organization, now)
+
+
+def _push_rows(resources: Sequence[ResourceChange], now: int) -> Iterable[Row]:
+    """Versions of child Tasks, of which the owner's own server may have to be given."""
+    for one in resources:
+        child = one.type == "Task" and not one.deleted and one.columns.get("part_of") is not None
+        kind, _, organization = str(one.columns.get("owner") or "").partition("/")
+        if child and kind == "Organization":
+            yield (one.id, organization, one.version, now)
 
 
 def _visibility_rows(members: Sequence[Changes]) -> list[tuple[Statement, Iterable[Row]]]:

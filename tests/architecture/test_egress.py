@@ -76,7 +76,14 @@ JOBS_OUT: Final = {
     "look-at-visit": AGAIN,
     "follow-referral": AGAIN,
 }
-CHANNELS_OUT: Final = {"rest_hook": SEEN, "email": NOBODY, "sms": NOBODY, "fax": SEEN, "hl7v2_out": SEEN}
+CHANNELS_OUT: Final = {
+    "rest_hook": SEEN,
+    "email": NOBODY,
+    "sms": NOBODY,
+    "fax": SEEN,
+    "hl7v2_out": SEEN,
+    "fhir_push": SEEN,
+}
 COMMANDS_OUT: Final = {
     "serve": NOBODY,
     "worker": NOBODY,
@@ -135,6 +142,10 @@ COMMANDS_OUT: Final = {
     "answers list": NOBODY,
     "answers retry": NOBODY,
     "answers drop": NOBODY,
+    "push list": NOBODY,
+    "push retry": NOBODY,
+    "push drop": NOBODY,
+    "partner credential": NOBODY,
 }
 GRANTS: Final = {
     "app/services/sharing.py": "names its decision",

@@ -1,4 +1,4 @@
-"""Time comes in here: due jobs, the sealing of disclosures, and what subscribers and hospitals are to be told."""
+"""Time comes in here: due jobs, the sealing of disclosures, and what subscribers and organisations are to be told."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from typing import Final
 
 from app.core import log
 from app.core.errors import Unavailable
-from app.services import answer_lanes, notifier, sender_health
+from app.services import answer_lanes, notifier, push_lanes, sender_health
 from app.services.hub import Hub
 from app.services.jobs import DueWork
 from app.services.seals import seal_due
@@ -31,7 +31,8 @@ async def run(hub: Hub, stop: asyncio.Event, *, concurrency: int = 1) -> None:
     loops = [_every(_JOBS_SECONDS, work.run, stop) for _ in range(concurrency)]
     sealing = _every(_SEAL_SECONDS, partial(seal_due, hub), stop)
     watching = _every(_WATCH_SECONDS, partial(sender_health.watch, hub), stop)
-    await asyncio.gather(*loops, sealing, watching, notifier.run(hub, stop), answer_lanes.run(hub, stop))
+    lanes = (notifier.run(hub, stop), answer_lanes.run(hub, stop), push_lanes.run(hub, stop))
+    await asyncio.gather(*loops, sealing, watching, *lanes)
 
 
 async def _every(seconds: float, step: Step, stop: asyncio.Event) -> None:
