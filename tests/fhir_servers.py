@@ -48,6 +48,8 @@ class FhirServer:
     """Instead of every answer."""
     cuts: int = 0
     """So many answers to what writes get lost, although it was written."""
+    refuses: int | None = None
+    """The status with which each transaction is refused that it says it takes."""
     _numbers: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
@@ -150,7 +152,8 @@ class FhirServer:
             can = [{"code": "transaction"}] if self.transactions else []
             return _said({"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "interaction": can}]})
         if parts.path in {"/fhir", "/fhir/"} and asked.method == "POST":
-            return self._transaction(asked.body) if self.transactions else Wrong(404)
+            refused = self.refuses or (None if self.transactions else 404)
+            return Wrong(refused) if refused else self._transaction(asked.body)
         address = _ADDRESS.match(parts.path)
         if address:
             return self._instance(asked, "/".join(address.groups()))

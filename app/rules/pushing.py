@@ -18,6 +18,8 @@ _URGENT: Final = frozenset({"urgent", "asap", "stat"})
 _MAY_PASS: Final = {"status-401": 2, "status-403": 2, "status-404": 3, "status-409": 5, "status-412": 5}
 """Refusals that another attempt may cure (a token that has ended, a version that somebody else was quicker with), and
 after how many attempts nobody believes that any more."""
+_NO_TRANSACTION: Final = frozenset({f"status-{status}" for status in (400, 404, 405, 413, 422, 501)})
+"""What servers answer to a transaction that they don't take: unknown, too long, or with conditions that they lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ def after_failure(reason: str, attempts: int, failing_since: int | None, now: in
     if refused or notifying.gives_up(now, failing_since):
         return "parked"
     return "again"
+
+
+def part_by_part(reason: str) -> bool:
+    """Whether a transaction that was refused may be taken one resource after the other: nothing of it was written."""
+    return reason in _NO_TRANSACTION
 
 
 def wait(attempts: int, chance: float, retry_after: str | None) -> int:

@@ -37,7 +37,7 @@ from schemas.packs.base import headers as notice_headers
 from schemas.partner_server import PartnerServer
 from schemas.pushed import Pushed
 
-LEASE: Final = 600 * notifying.SECOND
+LEASE: Final = 120 * notifying.SECOND
 """Longer than any turn may last."""
 CHANNEL: Final = "fhir-push"
 SCOPES: Final = frozenset({"system/*.cruds"})
@@ -46,7 +46,7 @@ _AT_ONCE: Final = 1000
 _PER_PARTNER: Final = 2
 """Lanes of one partner that are served at a time: its server sees so many requests at once from one process."""
 _LOOKED_AT: Final = 64
-_TURN_SECONDS: Final = 300.0
+_TURN_SECONDS: Final = 110.0
 _SWEEP_SECONDS: Final = 3600.0
 _HOUR: Final = 3600 * notifying.SECOND
 
@@ -221,7 +221,9 @@ class PushDelivery:
         """The request, or what is new of it."""
         unsure = turn.known.begun and turn.known.task is None
         await self._recorded(turn)
-        members = await (self._at_once(turn, there) if await self._whole(turn) else self._one_by_one(turn, there))
+        members = await self._at_once(turn, there) if await self._whole(turn) else None
+        if members is None:
+            members = await self._one_by_one(turn, there)
         return turn.known.model_copy(
             update={
                 "members": members,
@@ -242,8 +244,15 @@ class PushDelivery:
             self._transactions[turn.server.root] = takes, now + _HOUR
         return takes
 
-    async def _at_once(self, turn: _Turn, there: Resource | None) -> dict[str, str]:
-        answer = await turn.remote.transaction(turn.given.transaction(there, turn.known.tag))
+    async def _at_once(self, turn: _Turn, there: Resource | None) -> dict[str, str] | None:
+        """All in one transaction; None where the server takes none of this kind, or none so long."""
+        try:
+            answer = await turn.remote.transaction(turn.given.transaction(there, turn.known.tag))
+        except NotDone as error:
+            if not pushing.part_by_part(error.reason):
+                raise
+            self._transactions[turn.server.root] = False, self._hub.clock.now_us() + _HOUR
+            return None
         made = push_bundle.made_of(answer, [*turn.given.members])
         if made is None:
             raise NotDone("not-what-was-asked", refused=True)

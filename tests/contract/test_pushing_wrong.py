@@ -77,6 +77,16 @@ async def test_what_may_get_better_is_tried_again(push: Pushing, server: FhirSer
     assert (await push.one()).attempts == 0
 
 
+async def test_a_server_that_takes_no_transaction_after_all_is_given_it_in_parts(
+    push: Pushing, server: FhirServer
+) -> None:
+    server.refuses = 413
+    await push.course.discharged()
+    await push.turn()
+    assert server.task["status"] == "requested"
+    assert [one.path for one in server.wrote()].count("/fhir") == 1
+
+
 async def test_a_server_that_asks_for_time_gets_it(push: Pushing, server: FhirServer) -> None:
     server.wrong = AGAIN["away"][0]
     await push.course.discharged()

@@ -5,7 +5,16 @@ from itertools import product
 import pytest
 
 from app.rules import lifecycle, notifying
-from app.rules.pushing import ROUTINE_PAUSE, URGENT_PAUSE, Standing, after_failure, next_step, pause_of, wait
+from app.rules.pushing import (
+    ROUTINE_PAUSE,
+    URGENT_PAUSE,
+    Standing,
+    after_failure,
+    next_step,
+    part_by_part,
+    pause_of,
+    wait,
+)
 
 OPEN = ("requested", "accepted", "in-progress", "on-hold")
 
@@ -85,3 +94,21 @@ def test_a_server_may_ask_for_time_but_not_for_ever(retry_after: str | None, sec
 def test_nobody_is_asked_more_often_than_gravity_has_it_unless_it_is_urgent() -> None:
     assert (pause_of("routine"), pause_of("stat"), pause_of("")) == (ROUTINE_PAUSE, URGENT_PAUSE, ROUTINE_PAUSE)
     assert ROUTINE_PAUSE == 15 * 60 * notifying.SECOND
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("status-400", True),
+        ("status-413", True),
+        ("status-422", True),
+        ("status-501", True),
+        ("status-412", False),
+        ("status-401", False),
+        ("status-500", False),
+        ("timeout", False),
+        ("not-json", False),
+    ],
+)
+def test_a_transaction_that_is_not_taken_is_given_in_parts(reason: str, *, parts: bool) -> None:
+    assert part_by_part(reason) is parts
