@@ -27,7 +27,9 @@ class FhirPush:
     async def deliver(self, parcel: Parcel) -> Receipt:
         """One request; an empty content is none."""
         typed = (("content-type", parcel.content_type),) if parcel.content else ()
-        headers = (*typed, ("accept", _JSON[0]), ("user-agent", "throughline"), *parcel.headers)
+        # What is compressed could be anything once it isn't, so nothing that is.
+        plain = (("accept", _JSON[0]), ("accept-encoding", "identity"), ("user-agent", "throughline"))
+        headers = (*typed, *plain, *parcel.headers)
         request = Request(parcel.method, parcel.to, headers, parcel.content or None)
         try:
             answer = await self._outbound.exchange(request, limit=_LIMIT, seconds=parcel.seconds)

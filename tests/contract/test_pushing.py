@@ -35,6 +35,7 @@ async def test_the_request_is_there_once_with_what_the_partner_may_see(push: Pus
     await push.turn()
     child = await push.child()
     assert server.task["status"] == "requested"
+    assert {one.headers["accept-encoding"] for one in server.asked} == {"identity"}
     assert (f"{push.hub.settings.fhir_base}/Task", child["id"]) in [
         (one["system"], one["value"]) for one in server.task["identifier"]
     ]

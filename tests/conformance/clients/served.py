@@ -152,12 +152,15 @@ def _install_node() -> None:
 
 def java(file: Path, folder: Path, environment: dict[str, str]) -> str:
     """A Java program of one source file, with HAPI's client on its class path."""
+    return ran([*java_command(), file], folder, environment)
+
+
+def java_command() -> list[str]:
+    """What runs a Java program of one source file, with HAPI on its class path."""
     for name in ("java", "mvn"):
         if shutil.which(name) is None:
             missing(name, f"needs {name}: it is not installed")
-    class_path = _class_path()
-    quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-    return ran(["java", *quick, "-cp", class_path, file], folder, environment)
+    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", _class_path()]
 
 
 def _class_path() -> str:
