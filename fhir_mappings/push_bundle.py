@@ -147,6 +147,9 @@ class Given:
 
     def _merged(self, task: Resource, there: Resource) -> Resource:
         kept: Resource = {name: there[name] for name in (*_OWNERS, "id") if name in there}
+        if _own_mark(there):
+            # What the hub said once, it may not say any more.
+            kept.pop("businessStatus")
         mark = _own_mark(task)
         notes = list(there.get("note", ()))
         if self._note and not any(one.get("text") == self._note["text"] for one in notes):

@@ -88,7 +88,9 @@ class Following:
         try:
             for status in found.steps[:-1]:
                 await self._changed(child["id"], {"status": status}, there)
-            await self._changed(child["id"], _effect(child, there.task, end, outputs), there, outputs)
+            effect = _effect(child, there.task, end, outputs)
+            if any(value is not None and not same(value, child.get(name)) for name, value in effect.items()):
+                await self._changed(child["id"], effect, there, outputs)
             if server.coordinates:
                 await self._told_of_whom(child, there)
         except HubError as error:
@@ -96,7 +98,7 @@ class Following:
         return None
 
     async def _changed(self, task: str, effect: Resource, there: There, outputs: _Outputs | None = None) -> None:
-        """One step, with what is put out by it and where it was read, in one commit; nothing where nothing changes."""
+        """One step, with what is put out by it and where it was read, in one commit."""
         actor, copies = there.actor, outputs.copies if outputs else {}
 
         def edit(seen: Resource) -> Resource:

@@ -20,6 +20,8 @@ from app.store.changes import Changes, Job
 from tests.contract.notified import notifying, subscriber
 from tests.contract.subscribers import body, subscribe
 from tests.contract.test_consent_life import Scene, consent, scene
+from tests.contract.test_pushing_consent import turned, with_server
+from tests.fhir_servers import fhir_server
 from tests.hub_fixtures import PARTNER
 from tests.receivers import Receiver, receiving
 from tests.unit.letters import pdf_pages
@@ -160,6 +162,21 @@ async def by_fax(known: Known) -> str:
     return await told_by(known, "fax", "send-fax")
 
 
+async def pushed(known: Known) -> str:
+    """What a partner's own server is given, whatever was given it before."""
+    async with fhir_server() as server:
+        await with_server(known.scene, server)
+        task, row = known.task.rpartition("/")[2], "'waiting', 0, 0, 0"
+        await known.scene.rows(
+            "insert into push (task, organization, at, wanted, looked, state, attempts, due_at, leased_until) "
+            f"values ($1, $2, 0, 1, 0, {row})",
+            task,
+            known.scene.world.harbor,
+        )
+        wrote, _ = await turned(known.scene, server)
+    return json.dumps([one.body for one in wrote])
+
+
 CHANNELS: Final[dict[str, Channel]] = {
     "read": read,
     "vread": vread,
@@ -176,6 +193,7 @@ CHANNELS: Final[dict[str, Channel]] = {
     "notification queued before, full resource": notified,
     A_LINK: by_sms,
     "fax": by_fax,
+    "push to a partner's server": pushed,
 }
 
 
