@@ -68,20 +68,23 @@ class Reading(Verdict):
     """Statuses that the hub's Task takes, one after the other."""
 
 
-def reading(vocabulary: Vocabulary, ours: str, theirs: object, *, asked_back: bool = False) -> Reading:
+def reading(vocabulary: Vocabulary, ours: str, theirs: object, *, old: bool = False) -> Reading:
     """What becomes of the hub's Task.
 
     Args:
         vocabulary: whose codes the server speaks.
         ours: status of the hub's Task.
         theirs: status of the Task there.
-        asked_back: BSeR: the Task there says that its cancellation was asked for, and its status nothing of its own.
+        old: the status there is what it was when it was read last, or the hub's own question (``asked_back``).
     """
     meaning = STATUSES[vocabulary].get(theirs) if isinstance(theirs, str) else None
     if meaning is None:
         return Reading((Reason("status-unknown", "the status there is none that the owner of a referral sets"),))
     wanted = _OTHERWISE.get((ours, meaning.ours), meaning.ours)
-    if wanted == ours or asked_back or (ours == "cancelled" and wanted not in lifecycle.TERMINAL):
+    if wanted == ours or old or (ours == "cancelled" and wanted not in lifecycle.TERMINAL):
+        return Reading(())
+    if wanted == "requested":
+        # Nobody has answered there, and somebody has at the hub: by phone, or by the hub's own Task.
         return Reading(())
     if ours == "cancelled" and wanted in {"rejected", "failed"}:
         # It was taken back, and is over there as well.

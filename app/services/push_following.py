@@ -48,6 +48,8 @@ class There:
     """The partner, as which the hub says here what is said there."""
     remote: RemoteServer
     task: Resource
+    before: str | None
+    """Its status when it was read last."""
     place: str
     """``Task/17``."""
     members: Mapping[str, str]
@@ -77,8 +79,9 @@ class Following:
         """
         server = there.remote.server
         vocabulary = server.vocabulary
-        asked_back = remote_status.asked_back(vocabulary, there.task)
-        found = remote_status.reading(vocabulary, child["status"], there.task.get("status"), asked_back=asked_back)
+        theirs = there.task.get("status")
+        old = theirs == there.before or remote_status.asked_back(vocabulary, there.task)
+        found = remote_status.reading(vocabulary, child["status"], theirs, old=old)
         if found.reasons:
             return found.reasons[0].code
         if child["status"] in lifecycle.TERMINAL:

@@ -151,6 +151,8 @@ class PushDelivery:
         if turn.known.task is not None:
             there = await self._read(turn, turn.known.task)
             trouble = await self._followed(turn, turn.known.task, there)
+            if there is not None:
+                turn.known.status = str(there.get("status"))
             if trouble is not None:
                 await self._parked(turn.push, turn.known, trouble)
                 return
@@ -187,8 +189,6 @@ class PushDelivery:
         needed = turn.known.status is None or turn.given.digest != turn.known.given or over
         there, tag = await turn.remote.read(place, None if needed else turn.known.tag)
         turn.known.tag = tag
-        if there is not None:
-            turn.known.status = str(there.get("status"))
         return there
 
     async def _followed(self, turn: _Turn, place: str, there: Resource | None) -> str | None:
@@ -196,7 +196,9 @@ class PushDelivery:
         if there is None:
             return None
         members = {**turn.known.members, turn.given.task: place}
-        trouble = await self._following.take(turn.child, There(turn.actor, turn.remote, there, place, members))
+        trouble = await self._following.take(
+            turn.child, There(turn.actor, turn.remote, there, turn.known.status, place, members)
+        )
         if trouble is None and turn.known.abort is not None:
             answer, _ = await turn.remote.read(turn.known.abort)
             refused = answer is not None and answer.get("status") in {"rejected", "failed"}

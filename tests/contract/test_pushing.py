@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.contract.fhir_callers import caller
 from tests.contract.passing_time import ALL, Course, course
-from tests.contract.pushed import Pushing, pushing
+from tests.contract.pushed import HARBOR, Pushing, pushing
 from tests.fhir_servers import FhirServer, fhir_server
 
 __all__ = ["course"]
@@ -99,6 +99,22 @@ async def test_what_is_put_out_there_can_be_read_by_the_hospital_once(push: Push
     # It is the partner's, and is not given back to the partner's server as something else.
     assert [one["id"] for one in server.of("Procedure")] == [done.partition("/")[2]]
     assert server.task["output"] == [output]
+
+
+async def test_an_answer_at_the_hub_itself_holds_whatever_the_server_still_says(
+    push: Pushing, server: FhirServer
+) -> None:
+    await push.course.discharged()
+    await push.turn()
+    assert (await push.course.answers(HARBOR, "accepted")).status_code == 200
+    await push.later()
+    assert (await push.course.answers(HARBOR, "in-progress")).status_code == 200
+    await push.later()
+    assert [(one.state, one.status) for one in await push.listed()] == [("waiting", "requested")]
+    assert (await push.child())["status"] == "in-progress"
+    server.says(status="completed", output=[FIRST_DOSE])
+    await push.later()
+    assert (await push.course.source())["status"] == "completed"
 
 
 async def test_a_decline_without_words_is_one(push: Pushing, server: FhirServer) -> None:
