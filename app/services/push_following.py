@@ -236,7 +236,9 @@ def _reason(there: Resource) -> Resource:
 
 def _note(said: Any) -> Resource | None:
     """A note without who wrote it there, where that is a reference; None for what the hub itself wrote."""
-    if not isinstance(said, dict) or not said.get("text") or said.get("authorString") == "Throughline":
+    if not isinstance(said, dict):
+        raise TypeError("a note is an object")
+    if not said.get("text") or said.get("authorString") == "Throughline":
         return None
     return {name: value for name, value in said.items() if name != "authorReference"}
 

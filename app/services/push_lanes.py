@@ -48,6 +48,8 @@ _PER_PARTNER: Final = 2
 _LOOKED_AT: Final = 64
 _TURN_SECONDS: Final = 110.0
 _SWEEP_SECONDS: Final = 3600.0
+_MISSHAPEN: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What comes of JSON in which something is not of the kind that FHIR has it; what was written of it stays whole."""
 _HOUR: Final = 3600 * notifying.SECOND
 
 
@@ -123,6 +125,9 @@ class PushDelivery:
             await self._failed(push, known, error)
         except TimeoutError:
             await self._failed(push, known, NotDone("timeout", refused=False))
+        except _MISSHAPEN as error:
+            log.error("push.not-fhir", error, organization=push.organization)
+            await self._failed(push, known, NotDone("not-fhir", refused=True))
 
     async def _turn(self, push: Push, known: Pushed) -> _Turn | str:
         """What bears on it; or why nothing is done for it any more."""

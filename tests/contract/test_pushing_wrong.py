@@ -177,6 +177,35 @@ async def test_a_status_that_nobody_knows_is_shown(push: Pushing, server: FhirSe
     assert (await push.child())["status"] == "requested"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"output": 5},
+        {"output": ["HTEST"]},
+        {"output": [{"type": 1, "valueReference": {"reference": "Procedure/none"}}]},
+        {"note": "HTEST"},
+        {"note": [{"text": {"a": 1}}]},
+        {"statusReason": {"coding": "HTEST"}, "status": "rejected"},
+        {"businessStatus": {"coding": 3}},
+        {"businessStatus": {"coding": [{"code": 3}]}},
+        {"output": [{"type": {"text": "x"}, "valueString": "<script>", "valueCode": "two"}]},
+    ],
+)
+async def test_a_task_that_is_not_fhir_is_shown_and_changes_nothing(
+    push: Pushing, server: FhirServer, more: dict[str, Any]
+) -> None:
+    await push.course.discharged()
+    await push.turn()
+    server.says(**{"status": "accepted", **more})
+    for _ in range(4):
+        await push.later()
+    (parked,) = await push.listed("parked")
+    assert parked.reason in {"status-404", "not-fhir", "not-taken-400", "not-taken-422"}
+    child = await push.child()
+    assert "output" not in child
+    assert "HTEST" not in str(child.get("note", ""))
+
+
 async def test_a_task_that_is_gone_there_is_shown(push: Pushing, server: FhirServer) -> None:
     await push.course.discharged()
     await push.turn()
