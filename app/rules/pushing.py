@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from app.rules import lifecycle, notifying
+from schemas.partner_server import CancelStyle
 
 Step = Literal["create", "find", "update", "take-back", "rest", "end"]
 Outcome = Literal["again", "parked"]
@@ -50,6 +51,14 @@ def next_step(at: Standing) -> Step:
     if over:
         return "rest" if at.taken_back else "take-back"
     return "update" if at.news else "rest"
+
+
+def asks_to_abort(style: CancelStyle, theirs: str) -> bool:
+    """Whether a Task of its own asks to abort: who has begun is asked, before that the Task itself is cancelled.
+
+    Clinical Order Workflows 1.0.0-ballot, cancelling-and-modifying-requests.md.
+    """
+    return style == "abort" and theirs in {"in-progress", "on-hold"}
 
 
 def pause_of(priority: str) -> int:

@@ -178,6 +178,9 @@ class PushDelivery:
                 return
             case "find":
                 known = await self._found(turn)
+            case "update" if there is None:
+                # It became news while this turn went on: the next one reads first what is there.
+                pass
             case "create" | "update":
                 known = await self._given(turn, there)
             case "take-back":
@@ -294,7 +297,7 @@ class PushDelivery:
         await self._recorded(turn)
         if there is None or turn.known.task is None:
             raise NotDone("not-what-was-asked", refused=False)
-        if turn.server.cancels == "abort":
+        if pushing.asks_to_abort(turn.server.cancels, str(there.get("status"))):
             base, now = self._hub.settings.fhir_base, iso(self._hub.clock.now_us())
             asked = push_bundle.abort(turn.child, there, base=base, now=now)
             place = await turn.remote.create(asked, turn.given.found_by(f"{turn.given.task}-abort"))

@@ -128,6 +128,17 @@ async def test_an_abort_task_asks_once_and_the_partner_agrees(course: Course, se
         assert [one.state for one in await push.listed("ended")] == ["ended"]
 
 
+async def test_who_has_not_begun_is_cancelled_and_not_asked(course: Course, server: FhirServer) -> None:
+    async with pushing(course, server.base, cancels="abort") as push:
+        await course.discharged()
+        await push.turn()
+        server.says(status="accepted")
+        await push.later()
+        await push.withdrawn()
+        await push.later()
+        assert (server.task["status"], aborts(server)) == ("cancelled", [])
+
+
 async def test_an_abort_that_is_refused_is_shown_to_a_person(course: Course, server: FhirServer) -> None:
     async with pushing(course, server.base, cancels="abort") as push:
         abort = await aborted(push, server)
