@@ -16,7 +16,7 @@ from app.services.interactions import Planned
 from app.services.situation import Situation
 from app.services.writing import Resource, decoded
 from app.store.queries import IndexIn, Query
-from fhir_mappings.checklist import is_checklist
+from fhir_mappings.outreach import is_beside
 from schemas.discharge import Address, DischargeEvent
 from schemas.stub import ReferralLink
 
@@ -96,7 +96,7 @@ async def followed(hub: Hub, planned: Planned) -> Planned:
     reader = hub.store.reader(_SYSTEM)
     naming = Query("Task", (IndexIn("output", (f"Appointment/{planned.id}",)),), limit=100)
     children = [task for row in await reader.search(naming) if "partOf" in (task := decoded(row))]
-    sources = sorted({_part_of(task) for task in children if not is_checklist(task)})
+    sources = sorted({_part_of(task) for task in children if not is_beside(task)})
     requests = [decoded(row)["focus"]["reference"].rpartition("/")[2] for row in await reader.by_ids(sources)]
     now = hub.clock.now_us()
     jobs = tuple(follow_job(one, f"{planned.id}:{planned.version}:{one}", now) for one in requests)

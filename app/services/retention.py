@@ -31,7 +31,7 @@ from app.services.writing import Resource, decoded
 from app.store.database import Gone
 from app.store.queries import ColumnIn, ColumnIs, ColumnMissing, Query, Row, notices_of
 from app.store.retention import ShownList
-from fhir_mappings.checklist import is_checklist
+from fhir_mappings.outreach import is_beside
 from schemas.codes.local import BUSINESS_STATUS, NEED
 from schemas.partner import PartnerProfile
 
@@ -159,7 +159,7 @@ class Retention:
         return {
             one: row
             for one, (row, task) in found.items()
-            if one in told and not (is_checklist(task) or _is_marked(task)) and _asked_on(task, profile) >= since.date()
+            if one in told and not (is_beside(task) or _is_marked(task)) and _asked_on(task, profile) >= since.date()
         }
 
     async def _asked(

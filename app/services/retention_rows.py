@@ -10,7 +10,7 @@ from app.core.ids import uuid7
 from app.rules import retention
 from app.services.hub import Hub
 from app.store.changes import RetentionAnswer
-from fhir_mappings.checklist import is_checklist
+from fhir_mappings.outreach import is_beside
 from schemas.partner import PartnerProfile
 
 _SYSTEM: Final = Actor.system("retention")
@@ -26,7 +26,7 @@ async def told(hub: Hub, actor: Actor, before: Task, after: Task) -> tuple[Reten
     """What the outputs that a change adds to a partner's Task say, by whoever changes it, of today."""
     added = after.get("output", [])[len(before.get("output", ())) :]
     new = [found for one in added if (found := retention.said_in(one))]
-    if not new or "partOf" not in after or is_checklist(after):
+    if not new or "partOf" not in after or is_beside(after):
         return ()
     partner = after["owner"]["reference"].rpartition("/")[2]
     now = hub.clock.now()
