@@ -1,14 +1,16 @@
 """Whether the person came, as the partner that has accepted last said it. Pure: a FHIR Task in, a word out.
 
-It says so by a Task.output of the local code system ``outcome``, appended while it goes on, or by the reason for which
-it ended the Task. A place is not lost by it: the person may come later, and the last word counts.
+It says so by a Task.output of the local code system ``outcome``, appended while it goes on, by a business status of
+its own (BSeR 5.1.2, Scheduled Event Unattended, or the local ``no-show``), or by the reason for which it ended the
+Task. A place is not lost by it: the person may come later, and the last word counts.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from schemas.codes.local import OUTCOME, STATUS_REASON
+from app.rules.remote_status import BSER_BUSINESS_STATUS
+from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON
 
 Task = Mapping[str, Any]
 
@@ -20,15 +22,25 @@ _ENDED_BY: Final = frozenset({"no-show", "patient-unreachable"})
 
 def came(task: Task) -> bool | None:
     """Whether the person came, as was said last; None where nothing was said."""
-    words = [*_words(task)]
-    if not words and task.get("status") in {"failed", "cancelled"}:
-        return False if _ENDED_BY & _codes(task.get("statusReason"), STATUS_REASON) else None
-    return words[-1] in CAME if words else None
+    last = next(reversed([*_words(task)]), None)
+    if last is not None:
+        return last in CAME
+    return False if _is_marked(task) or _is_ended_by(task) else None
 
 
 def missed(task: Task) -> int:
     """How often it was said that the person did not come; 0 where the last word is another one."""
     return sum(word in MISSED for word in _words(task)) or 1 if came(task) is False else 0
+
+
+def _is_marked(task: Task) -> bool:
+    said = task.get("businessStatus")
+    return "5.1.2" in _codes(said, BSER_BUSINESS_STATUS) or "no-show" in _codes(said, BUSINESS_STATUS)
+
+
+def _is_ended_by(task: Task) -> bool:
+    ended = task.get("status") in {"failed", "cancelled"}
+    return ended and not _ENDED_BY.isdisjoint(_codes(task.get("statusReason"), STATUS_REASON))
 
 
 def _words(task: Task) -> Iterator[str]:

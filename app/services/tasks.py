@@ -122,7 +122,10 @@ def _followed(current: Resource, merged: Resource, family: _Referral, now: int) 
     """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at."""
     moved = current["status"] != merged["status"]
     said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
-    news = moved or said if "partOf" in current else any(answer_in(entry) or appointment_of(entry) for entry in said)
+    if "partOf" in current:
+        news = moved or bool(said) or current.get("businessStatus") != merged.get("businessStatus")
+    else:
+        news = any(answer_in(entry) or appointment_of(entry) for entry in said)
     if family.source is None or not news:
         return ()
     request = family.source["focus"]["reference"].rpartition("/")[2]

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.rules.remote_status import BSER_BUSINESS_STATUS
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, METHADONE, Course, course, on, partner
 
@@ -92,6 +93,18 @@ async def test_somebody_of_the_hospital_looks_for_the_person_and_the_place_is_ke
     assert task["partOf"] == [{"reference": f"Task/{source['id']}"}]
     assert (source["status"], said_of(source)) == ("accepted", "no-show")
     assert await place_until(course, HARBOR) == on("09", "11:00")
+    assert await course.told() == ["no-show"]
+
+
+async def test_a_partner_that_speaks_bser_says_it_by_its_business_status(course: Course) -> None:
+    await accepted(course)
+    there = await caller(course.world, course.web, course.partners[HARBOR], ALL)
+    unattended = {"coding": [{"system": BSER_BUSINESS_STATUS, "code": "5.1.2"}]}
+    task = await course.task_of(HARBOR, there)
+    change = {"op": "add", "path": "/businessStatus", "value": unattended}
+    assert (await there.patch(f"Task/{task['id']}", change)).status_code == 200
+    await course.settled()
+    assert (await outreach(course))["status"] == "requested"
     assert await course.told() == ["no-show"]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.rules import no_show
-from schemas.codes.local import OUTCOME, STATUS_REASON, concept
+from app.rules.remote_status import BSER_BUSINESS_STATUS
+from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON, concept
 from tests.unit.lifecycle_tasks import OUTPUT, task
 
 NOW = datetime(2026, 6, 6, 15, 0, tzinfo=UTC)
@@ -52,6 +53,21 @@ def test_the_reason_of_an_end_counts_where_nothing_was_put_out(
     assert (no_show.came(held), no_show.missed(held)) == (came, times)
     seen = task(status, statusReason=reason, output=said("first-dose-given"))
     assert (no_show.came(seen), no_show.missed(seen)) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "came"),
+    [
+        (BSER_BUSINESS_STATUS, "5.1.2", False),
+        (BSER_BUSINESS_STATUS, "5.1.1", None),
+        (BUSINESS_STATUS, "no-show", False),
+    ],
+)
+def test_a_business_status_counts_until_an_output_says_more(system: str, code: str, *, came: bool | None) -> None:
+    marked = {"businessStatus": {"coding": [{"system": system, "code": code}]}}
+    held = task("accepted", **marked)
+    assert (no_show.came(held), no_show.missed(held)) == (came, int(came is False))
+    assert no_show.came(task("accepted", **marked, output=said("arrived"))) is True
 
 
 @pytest.mark.parametrize("output", [[{}], [{"type": None}], [{"type": {"coding": "x"}}], [{"type": {"coding": [1]}}]])
