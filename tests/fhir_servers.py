@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.listeners import HOST, Listener, request_from
+
 Resource = dict[str, Any]
-HOST = "127.0.0.1"
 _ADDRESS = re.compile(r"^/fhir/([A-Za-z]+)/([\w-]+)$")
 
 
@@ -36,11 +37,10 @@ class Wrong:
 
 
 @dataclass
-class FhirServer:
+class FhirServer(Listener):
     """What is there, what came, and how it is answered."""
 
     transactions: bool = True
-    port: int = 0
     held: dict[str, Resource] = field(default_factory=dict)
     """By ``Task/1``."""
     asked: list[Asked] = field(default_factory=list)
@@ -51,8 +51,6 @@ class FhirServer:
     refuses: int | None = None
     """The status with which each transaction is refused that it says it takes."""
     _numbers: int = 0
-    _server: asyncio.Server | None = None
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def base(self) -> str:
@@ -74,38 +72,10 @@ class FhirServer:
     def wrote(self) -> list[Asked]:
         return [one for one in self.asked if one.method != "GET"]
 
-    # ---- its own life
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, HOST, self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
-            self._server = None
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._open.discard(task)
-            writer.close()
+    # ---- what it answers
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, path, _ = head[0].split(" ")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        content = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, path, headers, content = await request_from(reader)
         typed = "json" in headers.get("content-type", "")
         asked = Asked(method, path, headers, json.loads(content) if typed else content.decode())
         self.asked.append(asked)
@@ -215,7 +185,7 @@ def _said(resource: Resource, headers: tuple[tuple[str, str], ...] = ()) -> Wron
 @asynccontextmanager
 async def fhir_server(*, transactions: bool = True) -> AsyncIterator[FhirServer]:
     """One, as long as it runs."""
-    server = FhirServer(transactions)
+    server = FhirServer(transactions=transactions)
     await server.start()
     try:
         yield server

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.core.clock import monotonic
+from tests.listeners import HOST, Listener, request_from
 
 Resource = dict[str, Any]
-HOST = "127.0.0.1"
 _PATIENCE = 15.0
 
 
@@ -50,34 +50,18 @@ class Received:
 
 
 @dataclass
-class Receiver:
+class Receiver(Listener):
     """What came, and how it is answered."""
 
-    port: int = 0
     status: int = 200
     hangs: bool = False
     """Takes requests and never answers."""
     came: list[Received] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _server: asyncio.Server | None = None
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}/hook"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, HOST, self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """As if its machine was switched off: nobody listens, and connections are cut."""
-        if self._server is not None:
-            self._server.close()
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
-            self._server = None
 
     def note(self, received: Received) -> None:
         """For those who want to know at once."""
@@ -100,24 +84,9 @@ class Receiver:
         await self.until(lambda came: any(last in one.numbers for one in came))
         return [number for one in self.came if self.status < 300 for number in one.numbers]
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._open.discard(task)
-            writer.close()
-
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        content = await reader.readexactly(int(headers.get("content-length", "0")))
-        received = Received(monotonic(), headers, json.loads(content))
+        request = await request_from(reader)
+        received = Received(monotonic(), request.headers, json.loads(request.content))
         self.came.append(received)
         self.note(received)
         self._changed.set()
