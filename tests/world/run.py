@@ -70,6 +70,9 @@ class Figures:
     hours_to_place: list[float] = field(default_factory=list)
     open_samples: int = 0
     stat_samples: int = 0
+    sought_samples: int = 0
+    """Of who did not come and is looked for; their cover has mostly ended."""
+    sought_stat_samples: int = 0
     most_open: int = 0
     stuck: int = 0
     jobs: int = 0
@@ -329,6 +332,9 @@ class World:
         self.figures.most_open = max(self.figures.most_open, len(waiting))
         self.figures.open_samples += len(waiting)
         self.figures.stat_samples += sum(task.get("priority") == "stat" for task in waiting)
+        sought = [task for task in waiting if _is_sought(task)]
+        self.figures.sought_samples += len(sought)
+        self.figures.sought_stat_samples += sum(task.get("priority") == "stat" for task in sought)
         database = self.course.hub.store.database
         due = {row[0] for row in await database.fetch("select subject from job")}
         open_rows = "select visit, reasons from review where closed_at is null"
@@ -343,6 +349,14 @@ class World:
             visit = visits[task["focus"]["reference"].rpartition("/")[2]]
             if visit not in due and visit not in told:
                 self.figures.stuck += 1
+
+
+def _is_sought(task: Json) -> bool:
+    return any(one.get("code") == "no-show" for one in task.get("businessStatus", {}).get("coding", ()))
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / max(1, whole), 1)
 
 
 async def ninety_days(days: int, seed: int, per_day: float, progress: Callable[[int], None]) -> Figures:
@@ -373,7 +387,10 @@ def shown(figures: Figures, days: int, seconds: float) -> Json:
         "a person was told": dict(figures.told.most_common()),
         "fallbacks chosen": figures.fallbacks,
         "most open at once": figures.most_open,
-        "open at stat, percent of open hours": round(100 * figures.stat_samples / max(1, figures.open_samples), 1),
+        "open at stat, percent of open hours": _percent(figures.stat_samples, figures.open_samples),
+        "the same without those who are looked for": _percent(
+            figures.stat_samples - figures.sought_stat_samples, figures.open_samples - figures.sought_samples
+        ),
         "stuck": figures.stuck,
         "due jobs done": figures.jobs,
         "seconds": round(seconds, 1),
