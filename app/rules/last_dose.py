@@ -92,7 +92,7 @@ def last_dose(
     readings, doubts = [_reading(own)], list[Doubt]()
     if (rival := _rival(own, half, zone)) is not None:
         doubts.append("conflicting-last-dose")
-        readings.append(_reading([one for one in own if one.at <= rival.at]))
+        readings.append(_reading([one for one in own if one.at <= rival.at or not _contradict(rival, one, zone)]))
     if left_at is not None and own[-1].at > left_at + _AFTER_LEAVING:
         doubts.append("dose-after-discharge")
         kept = [one for one in own if one.at <= left_at + _AFTER_LEAVING]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.rules.coverage import LEVELS, Coverage, CoverageInput, OpenBetween, compute
@@ -136,8 +136,15 @@ charted = st.builds(
 )
 
 
+def _at(minute: int, source: str | None) -> Charted:
+    at = START + minute * MINUTE
+    return Charted(at=at, product_class="bup-daily", stated_at=START, source=source)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(charted, max_size=5), moments, charted)
+# A third source contradicts the first: what nobody contradicts, the dose between them, counts as before.
+@example([_at(0, "json:a"), _at(1, None)], START, _at(2, "hl7v2:a"))
 def test_one_more_later_dose_never_shortens_the_cover_however_facts_contradict(
     doses: list[Charted], left: datetime, more: Charted
 ) -> None:
