@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
-from fhir_mappings import coverage_view
+from fhir_mappings import answer_view, coverage_view
+from fhir_mappings.answer_view import AnswerView
 from fhir_mappings.build_elements import (
     SNOMED,
     US_CORE,
@@ -108,7 +109,6 @@ _CHILD_REQUEST: Final = (
     "supportingInfo",
 )
 _CHILD_TASK: Final = ("intent", "priority", "code", "for", "encounter", "requester", "input")
-ANSWER: Final = f"{local.BASE}/StructureDefinition/answer"
 """Extension of a partner's Task: until when its answer is asked for."""
 _PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _AUTHOR: Final[Resource] = {"coding": [{"system": _PARTICIPANT, "code": "author"}]}
@@ -152,21 +152,6 @@ class Tied:
     def restriction(self) -> Resource:
         """Task.restriction."""
         return {"period": {"end": self.by.isoformat()}}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerView:
-    """What a partner is told of the answer that is asked of it.
-
-    ``answer_by`` counts in its own intake hours where those are known; ``together``: others are asked at the same
-    time, since the cover may end before one after another could be. ``place_until``: the person did not come, and until
-    then the place is to be kept.
-    """
-
-    answer_by: datetime
-    reminded_at: datetime | None = None
-    together: bool = False
-    place_until: datetime | None = None
 
 
 def source(
@@ -310,25 +295,6 @@ def more_urgent(*priorities: str | None) -> str | None:
     return max((one for one in priorities if one), key=_URGENCY.index, default=None)
 
 
-def _answer_extension(answer: AnswerView) -> Resource:
-    parts: list[Resource] = [{"url": "answerBy", "valueDateTime": answer.answer_by.isoformat()}]
-    if answer.reminded_at:
-        parts.append({"url": "remindedAt", "valueDateTime": answer.reminded_at.isoformat()})
-    if answer.together:
-        parts.append({"url": "severalAsked", "valueBoolean": True})
-    if answer.place_until:
-        parts.append({"url": "placeUntil", "valueDateTime": answer.place_until.isoformat()})
-    return {"url": ANSWER, "extension": parts}
-
-
-def answer_by(task: Resource) -> datetime | None:
-    """Until when the answer of a partner's Task is asked for; None where its Task doesn't say."""
-    told = (one for one in task.get("extension", ()) if one["url"] == ANSWER)
-    parts = (part for one in told for part in one["extension"] if part["url"] == "answerBy")
-    found = next(parts, None)
-    return datetime.fromisoformat(found["valueDateTime"]) if found else None
-
-
 def _placer(number: Identifier) -> Resource:
     return identifier(number.model_copy(update={"type": "PLAC"}))
 
@@ -368,7 +334,7 @@ def child(
         "performer": [asked],
     }
     told = [one for one in source_task.get("extension", ()) if one["url"] == coverage_view.URL]
-    told += [_answer_extension(answer)] if answer else []
+    told += [answer_view.extension(answer)] if answer else []
     deadline = source_task.get("restriction", {}).get("period")
     task = {
         "resourceType": "Task",

@@ -34,7 +34,7 @@ def _rows(packet: Opened, partner: Resource | None, code: str) -> Iterator[tuple
     until = packet.task.get("restriction", {}).get("period", {}).get("end")
     if until:
         yield "Be there before", moment(until)
-    yield "Show there", f"code {code}"
+    yield "Show there", code
     yield "Bring", "; ".join(("this card and your letter", *_bring(packet)))
     role = packet.first("PractitionerRole")
     yield "Call us", f"{text(packet.task.get('requester'))}: {phone_of(role) or 'no phone number stated'}"

@@ -19,8 +19,9 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from fhir_mappings import checklist
+from fhir_mappings.answer_view import ANSWER
 from fhir_mappings.build_elements import EXTENSION, organization_reference, present, reference
-from fhir_mappings.build_orders import ANSWER, FULFILL, need_code
+from fhir_mappings.build_orders import FULFILL, need_code
 from fhir_mappings.labels import Ids, Labels, Parties, Resource, security
 from fhir_mappings.subsets import SUBSETTED
 from schemas.codes import local

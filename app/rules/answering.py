@@ -42,8 +42,8 @@ def partner_of(source: Task, children: Sequence[Task]) -> Task | None:
         if found is not None:
             return found
     # It ended after an acceptance, by either side: the source has the reason of the child.
-    reason = source.get("statusReason")
-    ended = [child for child in children if child["status"] == "cancelled" and source["status"] == "cancelled"]
+    reason, over = source.get("statusReason"), source["status"] in {"cancelled", "on-hold"}
+    ended = [child for child in children if child["status"] == "cancelled" and over]
     return next((child for child in ended if child.get("statusReason") == reason), None)
 
 

@@ -12,7 +12,7 @@ from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
 from app.store.queries import Row
 from fhir_mappings import cover_sheet
-from fhir_mappings.build_orders import answer_by
+from fhir_mappings.answer_view import answer_by
 from fhir_mappings.outreach import is_beside
 from schemas.codes.local import NEED
 from schemas.packs.base import notice

@@ -155,7 +155,7 @@ class Narrator:
             ("mercy", "methadone", {"consents": both[:1], "unit": "ACS"}),
             ("north", "methadone", {"needs": [moud, peers], "consents": both}),
             ("mercy", "film", {"needs": [moud, {"kind": "recovery-housing"}]}),
-            ("north", "film", {"needs": [moud, {"kind": "transport"}]}),
+            ("north", "film", {"needs": [moud, {"kind": "identification"}]}),
         )
         for number, (sender, drug, more) in enumerate(told):
             who, at = demo_world.person(301 + number), self._now - timedelta(hours=3 + number)

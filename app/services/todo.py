@@ -19,7 +19,7 @@ from app.store.accounts import Directory
 from app.store.jobs import Jobs
 from app.store.queries import ColumnIn, ColumnMissing, IndexIn, Order, Query
 from fhir_mappings import build_spoken
-from fhir_mappings.build_orders import answer_by
+from fhir_mappings.answer_view import answer_by
 
 _SYSTEM: Final = Actor.system("todo")
 _MANY: Final = 2000

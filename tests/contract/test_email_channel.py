@@ -52,4 +52,4 @@ def test_without_a_mail_server_there_is_no_e_mail() -> None:
 
 
 def test_channels_are_found_by_listing_their_folder() -> None:
-    assert set(channels.ALL) == {"rest-hook", "email", "sms", "fax", "hl7v2-out"}
+    assert set(channels.ALL) == {"rest-hook", "email", "sms", "fax", "fhir-push", "hl7v2-out"}
