@@ -6,9 +6,11 @@ bits and a limit on tries: it can't be guessed, and it permits nothing by itself
 
 import base64
 import hashlib
+from contextlib import suppress
 from typing import Final
 
 from app.core.actor import Actor
+from app.core.errors import Conflict
 from app.services.hub import Hub
 from app.store.changes import Changes, Claim
 
@@ -30,7 +32,9 @@ async def printed(hub: Hub, task: str) -> str:
     code = code_of(hub, task)
     key = _key(hub, code)
     if await hub.store.authorship(_SYSTEM).claimed(key) is None:
-        await hub.store.commit(Changes(scope=frozenset({task}), claims=(Claim(key, task),)))
+        # Who prints it at the same moment notes the same.
+        with suppress(Conflict):
+            await hub.store.commit(Changes(scope=frozenset({task}), claims=(Claim(key, task),)))
     return code
 
 

@@ -1,5 +1,6 @@
 """A person stands at a partner's door: by the card or by name, with a consent that is signed there."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -189,3 +190,11 @@ async def test_only_partners_say_so(course: Course) -> None:
     assert (await here.post("Task/$patient-is-here", parameters(*NAMED, BY, *SIGNED))).status_code == 403
     reader = await caller(course.world, course.web, course.partners[DAWN], "system/*.rs")
     assert (await reader.post("Task/$patient-is-here", parameters(*NAMED, BY, *SIGNED))).status_code == 403
+
+
+async def test_a_card_that_is_printed_twice_at_once_has_one_code(course: Course) -> None:
+    await part2(course, DAWN)
+    task = (await course.source())["id"]
+    codes = await asyncio.gather(*(card_codes.printed(course.hub, task) for _ in range(8)))
+    assert len(set(codes)) == 1
+    assert await card_codes.found(course.hub, codes[0]) == task
