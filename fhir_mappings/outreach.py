@@ -1,10 +1,11 @@
 """The Task by which the hospital looks for a person who did not come to where a place waits. It alone sees it."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from fhir_mappings.build_elements import organization_reference, reference
 from fhir_mappings.labels import Resource
-from schemas.codes.local import OUTCOME, TASK_CODE, coding, concept
+from schemas.codes.local import OUTCOME, SPOKEN, TASK_CODE, coding, concept
 
 CODE = "outreach"
 _ASKED = (
@@ -23,6 +24,14 @@ def is_outreach(task: Resource) -> bool:
     return any(
         one.get("system") == TASK_CODE and one.get("code") == CODE for one in task.get("code", {}).get("coding", ())
     )
+
+
+def attempts_in(task: Resource) -> Iterator[str]:
+    """What came of each attempt to reach the person, oldest first: codes of the local code system ``spoken``."""
+    for output in task.get("output", ()):
+        if any(one.get("system") == SPOKEN and one.get("code") == "call" for one in output["type"].get("coding", ())):
+            said = output.get("valueCodeableConcept", {}).get("coding", ())
+            yield next((str(one.get("code", "")) for one in said if one.get("system") == SPOKEN), "")
 
 
 def outreach_task(

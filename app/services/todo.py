@@ -20,9 +20,11 @@ from app.store.jobs import Jobs
 from app.store.queries import ColumnIn, ColumnMissing, IndexIn, Order, Query
 from fhir_mappings import build_spoken
 from fhir_mappings.answer_view import answer_by
+from fhir_mappings.outreach import attempts_in, is_outreach
 
 _SYSTEM: Final = Actor.system("todo")
 _MANY: Final = 2000
+_SOUGHT: Final = ("requested", "accepted", "in-progress", "on-hold")
 _BY_HAND: Final = frozenset({"manual", "sms", "fax", "push"})
 """Ways that are a person's work, or become it when a machine fails."""
 
@@ -42,7 +44,8 @@ class Todo:
     need: str
     priority: str
     why: list[str]
-    """``manual``, ``sms-failed``, ``fax-failed``, ``push-failed``, ``answer-disputed``."""
+    """``manual``, ``sms-failed``, ``fax-failed``, ``push-failed``, ``answer-disputed``; ``no-show``: the person is to
+    be reached by the contact plan, and the partner is where a place waits."""
     calls: int
     last_call: str
     """What came of the last one."""
@@ -86,8 +89,49 @@ async def listed(hub: Hub, actor: Actor, organization: str | None = None) -> lis
         why = [] if source is None else [*_why(child, source, known)]
         if source is not None and why and wanted in {None, _id_of(source["requester"])}:
             lines.append(_line(child, source, why, known, await covers.need_of(hub, child)))
+    lines += await _sought(hub, directory, wanted)
     await note(hub.store, actor, "todo", [line.source for line in lines])
     return sorted(lines, key=lambda line: (line.due_by, line.source, line.task))
+
+
+async def _sought(hub: Hub, directory: Directory, wanted: str | None) -> list[Todo]:
+    """One line for each person who did not come where a place waits, while somebody of the hospital looks for them."""
+    hospitals = {sender.organization for sender in directory.senders.values()}
+    owners = tuple(f"Organization/{one}" for one in sorted(hospitals) if wanted in {None, one})
+    conditions = (ColumnIn("owner", owners), ColumnIn("status", _SOUGHT), ColumnMissing("part_of", missing=False))
+    reader = hub.store.reader(_SYSTEM)
+    rows = await reader.search(Query("Task", conditions, limit=_MANY)) if owners else []
+    searches = [task for row in rows if is_outreach(task := decoded(row))]
+    places = {row.id: decoded(row) for row in await reader.by_ids(sorted({_place_id(one) for one in searches}))}
+    now = hub.clock.now()
+    return [
+        _search_line(one, places[_place_id(one)], directory.names, now, await covers.need_of(hub, one))
+        for one in searches
+    ]
+
+
+def _place_id(outreach: Resource) -> str:
+    """The Task of the partner where the person did not come."""
+    return str(outreach["basedOn"][0]["reference"]).rpartition("/")[2]
+
+
+def _search_line(outreach: Resource, place: Resource, names: Mapping[str, str], now: datetime, need: str) -> Todo:
+    due = datetime.fromisoformat(outreach["restriction"]["period"]["end"])
+    tries = [*attempts_in(outreach)]
+    return Todo(
+        due_by=due.astimezone(UTC).isoformat(timespec="seconds"),
+        overdue=due < now and not tries,
+        hospital=names.get(_id_of(outreach["owner"]), ""),
+        partner=names.get(_id_of(place["owner"]), ""),
+        phone="",
+        need=need,
+        priority=outreach.get("priority", ""),
+        why=["no-show"],
+        calls=len(tries),
+        last_call=tries[-1] if tries else "",
+        source=_source_id(outreach),
+        task=outreach["id"],
+    )
 
 
 async def _children(hub: Hub, directory: Directory) -> list[Resource]:

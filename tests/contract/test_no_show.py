@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from app.rules.remote_status import BSER_BUSINESS_STATUS
+from app.services import todo
 from tests.contract.fhir_callers import Resource, caller
-from tests.contract.passing_time import ALL, ALL_DAYS, METHADONE, Course, course, on, partner
+from tests.contract.passing_time import ALL, ALL_DAYS, HUB, METHADONE, Course, course, on, partner
 
 __all__ = ["course"]
 
@@ -176,6 +177,20 @@ async def test_an_attempt_is_kept_and_counts(course: Course) -> None:
     assert (await there.patch(f"Task/{(await outreach(course))['id']}", attempt)).status_code == 200
     await course.until(on("06", "15:30"))
     assert await course.told() == ["no-show"]
+
+
+async def test_the_search_is_in_the_to_do_list_until_it_is_over(course: Course) -> None:
+    await accepted(course)
+    await course.until(on("06", "11:00"))
+    await says(course, HARBOR, "no-show")
+    task = await outreach(course)
+    (line,) = await todo.listed(course.hub, HUB, "HTEST Mercy")
+    assert (line.why, line.task, line.partner, line.calls) == (["no-show"], task["id"], HARBOR, 0)
+    assert (line.due_by, line.overdue) == ("2026-06-06T19:00:00+00:00", False)
+    await course.until(on("06", "15:30"))
+    assert (await todo.listed(course.hub, HUB))[0].overdue
+    await says(course, HARBOR, "arrived")
+    assert await todo.listed(course.hub, HUB) == []
 
 
 async def test_a_place_is_kept_for_the_time_that_the_partner_says(course: Course) -> None:
