@@ -86,12 +86,18 @@ class Outreach:
     # ---- until they do, or nobody looks any more
 
     def _watch(self, need: NeedLink, child: Child, missed: Missed) -> None:
-        if no_show.came(self._work.task(child.task)) is True:
+        if self._came(need, child):
             self._found(need, child, missed)
         elif not self._goes_on(need):
             self._end(missed)
         else:
             self._tell(missed)
+
+    def _came(self, need: NeedLink, child: Child) -> bool:
+        """Whether the person has come here after all, or to another partner that has them now."""
+        tasks = [self._work.task(one.task) for one in need.children if one is not child]
+        there = [one for one in tasks if one["status"] in lifecycle.ENGAGED | {"completed"}]
+        return any(no_show.came(one) for one in (self._work.task(child.task), *there))
 
     def _found(self, need: NeedLink, child: Child, missed: Missed) -> None:
         if self._looks(missed):

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services import card_codes
+from app.services import card_codes, todo
+from schemas.codes.local import OUTCOME, concept
 from tests.contract.fhir_callers import Resource, caller
-from tests.contract.passing_time import ALL, ALL_DAYS, METHADONE, Course, course, partner
+from tests.contract.passing_time import ALL, ALL_DAYS, HUB, METHADONE, Course, course, partner
 
 __all__ = ["course"]
 
@@ -143,6 +144,21 @@ async def test_whoever_had_a_place_is_told_that_it_is_no_longer_needed(course: C
     gone = await course.task_of(HARBOR)
     assert gone["statusReason"]["coding"][0]["code"] == "not-selected"
     assert (await course.source())["status"] == "accepted"
+
+
+async def test_who_did_not_come_here_and_has_come_there_is_looked_for_no_more(course: Course) -> None:
+    await course.register(
+        partner(HARBOR, days=ALL_DAYS), partner(DAWN, days=ALL_DAYS), routes={"moud-continuation": HARBOR}
+    )
+    await course.discharged(medications=SUPPLY)
+    await course.answers(HARBOR, "accepted")
+    missed = {"type": concept(OUTCOME, "outcome"), "valueCodeableConcept": concept(OUTCOME, "no-show")}
+    assert (await course.answers(HARBOR, "accepted", output=[missed])).status_code == 200
+    await course.settled()
+    assert [line.why for line in await todo.listed(course.hub, HUB)] == [["no-show"]]
+    assert (await says(course, DAWN, await code(course), BY)).status_code == 200
+    assert await todo.listed(course.hub, HUB) == []
+    assert await course.told() == []
 
 
 async def test_whom_another_partner_has_seen_is_for_people_to_settle(course: Course) -> None:
