@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fhir_mappings.build_elements import organization_reference, reference
 from fhir_mappings.labels import Resource
+from fhir_mappings.readable import moment
 from schemas.codes.local import OUTCOME, SPOKEN, TASK_CODE, coding, concept
 
 CODE = "outreach"
@@ -53,10 +54,11 @@ def outreach_task(
         hub: Organization id and name of the hub, which asks.
         now: when it is asked.
         due: by when somebody has tried.
-        place_until: until when the partner is asked to keep the place; None where it has ended.
+        place_until: until when the partner is asked to keep the place, in the zone of who reads it; None where it has
+            ended.
     """
     partner = child["owner"].get("display", "the partner")
-    kept = f"{partner} is asked to keep the place until {place_until.isoformat()}" if place_until else ""
+    kept = f"{partner} is asked to keep the place until {moment(place_until.isoformat())}" if place_until else ""
     return {
         "resourceType": "Task",
         "id": outreach,

@@ -64,7 +64,8 @@ class Outreach:
             due=to_the_minute(no_show.due(now, gap, timedelta(minutes=work.now.sender.outreach_minutes))),
             place_until=to_the_minute(now + kept) if kept else None,
         )
-        hub = work.now.directory.hub
+        hub, place_until = work.now.directory.hub, child.missed.place_until
+        zone = work.now.sender.zone(work.record.facility)
         work.put(
             outreach_task(
                 work.task(need.task),
@@ -73,7 +74,7 @@ class Outreach:
                 hub=(hub, work.now.directory.names[hub]),
                 now=now,
                 due=child.missed.due,
-                place_until=child.missed.place_until,
+                place_until=place_until.astimezone(zone) if place_until else None,
             )
         )
         work.put(steps.on_missed(work.task(need.task)))

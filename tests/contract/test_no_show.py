@@ -93,6 +93,7 @@ async def test_somebody_of_the_hospital_looks_for_the_person_and_the_place_is_ke
     assert (task["status"], due_of(task)) == ("requested", on("06", "15:00"))
     assert task["partOf"] == [{"reference": f"Task/{source['id']}"}]
     assert (source["status"], said_of(source)) == ("accepted", "no-show")
+    assert task["description"].endswith(f"{HARBOR} is asked to keep the place until Tue 9 Jun 2026, 11:00 (UTC-04:00)")
     assert await place_until(course, HARBOR) == on("09", "11:00")
     assert await course.told() == ["no-show"]
 
