@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fhir_mappings.build_elements import organization_reference, reference
 from fhir_mappings.labels import Resource
+from fhir_mappings.opened import codes_of
 from fhir_mappings.readable import moment
 from schemas.codes.local import OUTCOME, SPOKEN, TASK_CODE, coding, concept
 
@@ -17,22 +18,19 @@ _ASKED = (
 
 def is_beside(task: Resource) -> bool:
     """Whether a Task is the hospital's own work beside a referral (checklist, outreach), not a request to a partner."""
-    return any(one.get("system") == TASK_CODE for one in task.get("code", {}).get("coding", ()))
+    return any(codes_of([task.get("code", {})], TASK_CODE))
 
 
 def is_outreach(task: Resource) -> bool:
     """Whether a Task is the hospital's search for a person."""
-    return any(
-        one.get("system") == TASK_CODE and one.get("code") == CODE for one in task.get("code", {}).get("coding", ())
-    )
+    return CODE in codes_of([task.get("code", {})], TASK_CODE)
 
 
 def attempts_in(task: Resource) -> Iterator[str]:
     """What came of each attempt to reach the person, oldest first: codes of the local code system ``spoken``."""
     for output in task.get("output", ()):
-        if any(one.get("system") == SPOKEN and one.get("code") == "call" for one in output["type"].get("coding", ())):
-            said = output.get("valueCodeableConcept", {}).get("coding", ())
-            yield next((str(one.get("code", "")) for one in said if one.get("system") == SPOKEN), "")
+        if "call" in codes_of([output["type"]], SPOKEN):
+            yield next(iter(codes_of([output.get("valueCodeableConcept", {})], SPOKEN)), "")
 
 
 def outreach_task(

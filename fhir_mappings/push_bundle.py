@@ -13,11 +13,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from schemas.codes.local import BUSINESS_STATUS
-from schemas.partner_server import PartnerServer
+from schemas.partner_server import BSER_BUSINESS_STATUS, PartnerServer
 from schemas.references import local, references
 
 Resource = dict[str, Any]
-_BSER: Final = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
 _TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
 _PLACER: Final[Resource] = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "PLAC"}]}
 _NOT_GIVEN: Final = frozenset({"Provenance"})
@@ -141,7 +140,7 @@ class Given:
     def _new_task(self, task: Resource) -> Resource:
         made = {**task, "note": [*task.get("note", ()), self._note]} if self._note else task
         if self._server.vocabulary == "bser":
-            created = {"coding": [{"system": _BSER, "code": "2.0", "display": "Created"}]}
+            created = {"coding": [{"system": BSER_BUSINESS_STATUS, "code": "2.0", "display": "Created"}]}
             return {**made, "status": "received", "businessStatus": _own_mark(task) or created}
         return made
 
@@ -177,7 +176,7 @@ def taken_back(task: Resource, there: Resource, server: PartnerServer) -> Resour
     reason = {"statusReason": task["statusReason"]} if "statusReason" in task else {}
     if server.vocabulary == "bser":
         # The initiator asks (BSeR 5.2), the recipient confirms.
-        asked = {"coding": [{"system": _BSER, "code": "5.2", "display": "Cancellation Requested"}]}
+        asked = {"coding": [{"system": BSER_BUSINESS_STATUS, "code": "5.2", "display": "Cancellation Requested"}]}
         return {**there, "status": "in-progress", "businessStatus": asked, **reason}
     status = "entered-in-error" if task["status"] == "entered-in-error" else "cancelled"
     return {**there, "status": status, **reason}

@@ -8,6 +8,8 @@ from schemas.base import Model
 
 Vocabulary = Literal["gravity", "bser"]
 """Whose status codes it speaks: Gravity SDOH Clinical Care 3.0.0, or BSeR 2.0.0-ballot."""
+BSER_BUSINESS_STATUS: Final = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
+"""The code system in which who speaks BSeR says how a Task goes."""
 CancelStyle = Literal["status", "abort"]
 """How it is told that a request is taken back: by the Task's own status, or by a Cancellation Request Task.
 

@@ -1,6 +1,7 @@
-"""A small HTTP server on a real socket, for those in tests who are asked: its life, and how a request is read."""
+"""A small server on a real socket, for those in tests who are asked: its life, and how an HTTP request is read."""
 
 import asyncio
+import ssl
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -30,11 +31,12 @@ class Listener:
     """Listens until it is stopped."""
 
     port: int = 0
+    tls: ssl.SSLContext | None = None
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, HOST, self.port)
+        self._server = await asyncio.start_server(self._connected, HOST, self.port, ssl=self.tls)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -46,6 +48,9 @@ class Listener:
             await asyncio.gather(*self._open, return_exceptions=True)
             self._server = None
 
+    def opened(self) -> None:
+        """A connection more."""
+
     @abstractmethod
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether another may follow on this connection."""
@@ -54,6 +59,7 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        self.opened()
         try:
             while await self._one(reader, writer):
                 pass

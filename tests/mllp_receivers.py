@@ -1,13 +1,13 @@
 """A hospital's engine that takes answers over MLLP, on a real socket, and behaves as it is told."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-HOST = "127.0.0.1"
+from tests.listeners import HOST, Listener
+
 _PATIENCE = 15.0
 Manner = Literal["answers", "hangs", "closes", "says-garbage", "speaks-garbage", "of-another", "endless"]
 
@@ -37,15 +37,13 @@ class Came:
 
 
 @dataclass
-class MllpReceiver:
+class MllpReceiver(Listener):
     """What came, and how it is acknowledged."""
 
-    port: int = 0
     code: str = "AA"
     manner: Manner = "answers"
     seconds: float = 0
     """How long it takes to acknowledge."""
-    tls: ssl.SSLContext | None = None
     heard: Callable[[Came], None] = lambda _: None
     """Done with each message before it is acknowledged."""
     answered: Callable[[Came], None] = lambda _: None
@@ -57,26 +55,12 @@ class MllpReceiver:
     """Connections so far."""
     at_once: int = 0
     """Most connections at a time."""
+    _line_of: dict[asyncio.Task[None] | None, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _server: asyncio.Server | None = None
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def to(self) -> str:
         return f"{'mllps' if self.tls else 'mllp'}://{HOST}:{self.port}"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._connected, HOST, self.port, ssl=self.tls)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        """As if its machine was switched off."""
-        if self._server is not None:
-            self._server.close()
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
-            self._server = None
 
     async def until(self, holds: Callable[[list[Came]], object]) -> list[Came]:
         """What came, as soon as ``holds`` says yes to it."""
@@ -90,26 +74,15 @@ class MllpReceiver:
         """The first ``count`` that came."""
         return (await self.until(lambda came: len(came) >= count))[:count]
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
+    def opened(self) -> None:
         self.lines += 1
-        line = self.lines
+        self._line_of[asyncio.current_task()] = self.lines
         self.at_once = max(self.at_once, len(self._open))
-        try:
-            while await self._one(line, reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._open.discard(task)
-            writer.close()
 
-    async def _one(self, line: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         framed = await reader.readuntil(b"\x1c\r")
         assert framed.startswith(b"\x0b")
-        came = Came(line, framed[1:-2])
+        came = Came(self._line_of[asyncio.current_task()], framed[1:-2])
         self.came.append(came)
         self._changed.set()
         self.heard(came)

@@ -4,11 +4,12 @@ A source Task is told of as the hospital may read it: where no consent covers th
 (``returning``). What the hospital did itself it is not told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from app.rules import lifecycle, returning
+from app.rules.codings import codes_in
 from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON
 
 Task = dict[str, Any]
@@ -55,7 +56,7 @@ def progress_of(source: Task, partner: Task | None, *, covered: bool) -> Progres
         partner: ``partner_of`` it, as it stands now.
         covered: whether the hospital may be told now what that partner reports.
     """
-    said = codes_of(source.get("businessStatus"), BUSINESS_STATUS)
+    said = codes_in(source.get("businessStatus"), BUSINESS_STATUS)
     if "consent-withdrawn" in said:
         return Progress("consent-withdrawn", final=False, task=returning.veiled(source))
     status = source["status"]
@@ -79,7 +80,7 @@ def _ended_by_the_hospital(source: Task, partner: Task | None) -> bool:
     """A failure is the partner's; what was cancelled is the partner's only where its own Task says why."""
     if source["status"] != "cancelled":
         return False
-    known = not _BY_THE_HOSPITAL.isdisjoint(codes_of(source.get("statusReason"), STATUS_REASON))
+    known = not _BY_THE_HOSPITAL.isdisjoint(codes_in(source.get("statusReason"), STATUS_REASON))
     return known or partner is None or partner["status"] != "cancelled"
 
 
@@ -95,13 +96,8 @@ def outcomes_of(task: Task) -> frozenset[str]:
     """Codes of the local code system ``outcome`` in what was put out."""
     found: set[str] = set()
     for output in task.get("output", ()):
-        found |= codes_of(output.get("type"), OUTCOME) | codes_of(output.get("valueCodeableConcept"), OUTCOME)
+        found |= {*codes_in(output.get("type"), OUTCOME), *codes_in(output.get("valueCodeableConcept"), OUTCOME)}
     return frozenset(found - {"outcome"})
-
-
-def codes_of(concept: Mapping[str, Any] | None, system: str) -> set[str]:
-    """The codes of one system in a CodeableConcept."""
-    return {one.get("code", "") for one in (concept or {}).get("coding", ()) if one.get("system") == system}
 
 
 def is_news(progress: Progress, told: str | None, verbosity: Verbosity) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from app.rules.remote_status import BSER_BUSINESS_STATUS
+from app.rules.codings import codes_in
 from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON
+from schemas.partner_server import BSER_BUSINESS_STATUS
 
 Task = Mapping[str, Any]
 
@@ -35,23 +36,18 @@ def missed(task: Task) -> int:
 
 def _is_marked(task: Task) -> bool:
     said = task.get("businessStatus")
-    return "5.1.2" in _codes(said, BSER_BUSINESS_STATUS) or "no-show" in _codes(said, BUSINESS_STATUS)
+    return "5.1.2" in codes_in(said, BSER_BUSINESS_STATUS) or "no-show" in codes_in(said, BUSINESS_STATUS)
 
 
 def _is_ended_by(task: Task) -> bool:
     ended = task.get("status") in {"failed", "cancelled"}
-    return ended and not _ENDED_BY.isdisjoint(_codes(task.get("statusReason"), STATUS_REASON))
+    return ended and not _ENDED_BY.isdisjoint(codes_in(task.get("statusReason"), STATUS_REASON))
 
 
 def _words(task: Task) -> Iterator[str]:
     for output in task.get("output", ()):
-        said = _codes(output.get("type"), OUTCOME) | _codes(output.get("valueCodeableConcept"), OUTCOME)
+        said = {*codes_in(output.get("type"), OUTCOME), *codes_in(output.get("valueCodeableConcept"), OUTCOME)}
         yield from sorted(said & (CAME | MISSED))
-
-
-def _codes(concept: Any, system: str) -> set[str]:
-    codings = concept.get("coding", ()) if isinstance(concept, Mapping) else ()
-    return {str(one.get("code")) for one in codings if isinstance(one, Mapping) and one.get("system") == system}
 
 
 def due(now: datetime, covered_until: datetime | None, within: timedelta) -> datetime:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from app.rules import lifecycle
+from app.rules.codings import codes_in
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS
-from schemas.partner_server import Vocabulary
+from schemas.partner_server import BSER_BUSINESS_STATUS, Vocabulary
 
 Task = dict[str, Any]
-BSER_BUSINESS_STATUS: Final = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
 _GRAVITY: Final = "Gravity SDOH Clinical Care 3.0.0, referral state diagram"
 _R4: Final = "FHIR R4 task-status; Gravity leaves it out: the request is there, and nobody has answered"
 
@@ -111,8 +111,7 @@ def _way(start: str, end: str) -> tuple[str, ...]:
 
 def asked_back(vocabulary: Vocabulary, task: Task) -> bool:
     """Whether the Task there still says no more than that its cancellation was asked for (BSeR 5.2)."""
-    codings = task.get("businessStatus", {}).get("coding", ())
-    asked = any(one.get("system") == BSER_BUSINESS_STATUS and one.get("code") == "5.2" for one in codings)
+    asked = "5.2" in codes_in(task.get("businessStatus"), BSER_BUSINESS_STATUS)
     return vocabulary == "bser" and task.get("status") == "in-progress" and asked
 
 

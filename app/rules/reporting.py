@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from app.rules import retention
+from app.rules.codings import codes_in
 from app.rules.verdict import Reason
 from schemas.codes.local import CODES, INTAKE_ITEM, OUTCOME, REPORT, RETENTION, STATUS_REASON
 
@@ -101,8 +102,4 @@ def _unnamed(task: Task) -> Iterator[Reason]:
 
 def _code(concept: Any, system: str) -> str | None:
     """The first code of a system."""
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    if not isinstance(codings, list):
-        return None
-    found = (one for one in codings if isinstance(one, dict) and one.get("system") == system)
-    return next((one["code"] for one in found if isinstance(one.get("code"), str)), None)
+    return next(iter(codes_in(concept, system)), None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, Literal, get_args
 
+from app.rules.codings import codes_in
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import OUTCOME, RETENTION, STATUS_REASON, concept
 from schemas.hours import WEEKDAYS, Weekday
@@ -196,12 +197,12 @@ def said_in(output: Any) -> tuple[Point, str] | None:
     """What an output answers; None where it answers nothing of this."""
     if not isinstance(output, dict):
         return None
-    value = _codes(output.get("valueCodeableConcept"), OUTCOME) + _codes(output.get("type"), OUTCOME)
+    value = codes_in(output.get("valueCodeableConcept"), OUTCOME) + codes_in(output.get("type"), OUTCOME)
     outcome = next((one for one in value if one in _OUTCOMES), None)
     if outcome is not None:
         return _OUTCOMES[outcome], outcome
-    kinds = _codes(output.get("type"), RETENTION)
-    said = _codes(output.get("valueCodeableConcept"), RETENTION)
+    kinds = codes_in(output.get("type"), RETENTION)
+    said = codes_in(output.get("valueCodeableConcept"), RETENTION)
     point = next((one for one in POINTS if one in kinds), None)
     answer = next((one for one in said if point is not None and one in answers(point)), None)
     return None if point is None or answer is None else (point, answer)
@@ -209,7 +210,7 @@ def said_in(output: Any) -> tuple[Point, str] | None:
 
 def is_asked(output: Any) -> bool:
     """Whether an output is of a type that answers what is asked here, rightly or not."""
-    return isinstance(output, dict) and any(one in POINTS for one in _codes(output.get("type"), RETENTION))
+    return isinstance(output, dict) and any(one in POINTS for one in codes_in(output.get("type"), RETENTION))
 
 
 def answered(task: Task, point: Point, answer: str) -> Task:
@@ -233,8 +234,3 @@ _MOVES: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "declined-by-person": ("failed", frozenset({"accepted"})),
 }
 """Answer to the status that it brings about, and from which."""
-
-
-def _codes(concept_: Any, system: str) -> list[str]:
-    codings = concept_.get("coding", ()) if isinstance(concept_, dict) else ()
-    return [str(one.get("code")) for one in codings if isinstance(one, dict) and one.get("system") == system]

@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 
 from app.core.json_meaning import same
 from app.rules import reporting, returning
+from app.rules.codings import codes_in
 from app.rules.lifecycle import ASKED, ENGAGED, NEEDS_REASON, REQUEST_STATUS, TERMINAL, Task, effect_of
 from app.rules.verdict import Reason, Verdict
 from schemas.codes.local import BUSINESS_STATUS, FALLBACK, STATUS_REASON, concept
@@ -64,8 +65,7 @@ def _marked(task: Task, code: str) -> Task:
 
 
 def _unmarked(task: Task, code: str) -> Task:
-    codings = task.get("businessStatus", {}).get("coding", [])
-    if not any(held.get("system") == BUSINESS_STATUS and held.get("code") == code for held in codings):
+    if code not in codes_in(task.get("businessStatus"), BUSINESS_STATUS):
         return task
     return {name: value for name, value in task.items() if name != "businessStatus"}
 

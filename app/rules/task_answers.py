@@ -1,8 +1,9 @@
 """What an output of a referral Task answers of the coverage clock's questions. Pure: FHIR Task.output in, words out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from app.rules.codings import codes_in
 from schemas.codes.local import CLOCK
 
 Filled = Literal["yes", "no"]
@@ -16,7 +17,7 @@ def answer_in(output: Any) -> tuple[str, str] | None:
     """(``pick-up``, yes or no) or (``doses-meanwhile``, who) of one Task.output; None where it answers neither."""
     if not isinstance(output, dict):
         return None
-    kinds = set(_codes(output.get("type")))
+    kinds = set(codes_in(output.get("type"), CLOCK))
     if PICK_UP in kinds:
         value = _filled(output)
         return (PICK_UP, value) if value else None
@@ -27,7 +28,7 @@ def answer_in(output: Any) -> tuple[str, str] | None:
 def _filled(output: Mapping[str, Any]) -> Filled | None:
     if isinstance(said := output.get("valueBoolean"), bool):
         return "yes" if said else "no"
-    coded = [output.get("valueCode"), *_codes(output.get("valueCodeableConcept"))]
+    coded = [output.get("valueCode"), *codes_in(output.get("valueCodeableConcept"), CLOCK)]
     return next((_PICKED_UP[one] for one in coded if one is not None and one in _PICKED_UP), None)
 
 
@@ -35,8 +36,3 @@ def _who(output: Mapping[str, Any]) -> str | None:
     reference = output.get("valueReference", {})
     named = output.get("valueString") or reference.get("display") or reference.get("reference")
     return named.strip() or None if isinstance(named, str) else None
-
-
-def _codes(concept: Any) -> Sequence[str]:
-    codings = concept.get("coding", ()) if isinstance(concept, dict) else ()
-    return [one["code"] for one in codings if one.get("system") == CLOCK and "code" in one]

@@ -7,6 +7,7 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.rules import answering
+from app.rules.codings import need_in
 from app.services.hub import Hub
 from app.services.packets import permits_of
 from app.services.partner_hours import intake_calendar
@@ -19,7 +20,6 @@ from app.store.queries import ColumnIn, Query, Row
 from fhir_mappings import notices, outcome_identity, outcome_text, outcomes
 from fhir_mappings.hl7v2 import Field, Message, Raw, Unreadable, parse
 from fhir_mappings.outreach import is_beside
-from schemas.codes.local import NEED
 from schemas.packs import base as packs
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
@@ -49,8 +49,7 @@ class Referral:
     @property
     def need(self) -> str:
         """Code of what was asked for."""
-        found = (code for one in self.request.get("category", ()) for code in answering.codes_of(one, NEED))
-        return next(found, _MOUD)
+        return need_in(self.request) or _MOUD
 
 
 def hospital(organization: str) -> Actor:

@@ -14,6 +14,7 @@ from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Forbidden, Issue, Unprocessable
 from app.rules import lifecycle, no_show
+from app.rules.codings import need_in
 from app.rules.consent_elements import ELEMENTS, missing_elements
 from app.rules.consent_flaws import plain
 from app.services import card_codes, tasks
@@ -32,7 +33,7 @@ from app.services.spoken_requests import path_of, read, required
 from app.services.writing import Rendition, Resource, decoded
 from app.store.queries import ColumnIn, Query
 from fhir_mappings.outreach import is_beside
-from schemas.codes.local import NEED, OUTCOME, concept
+from schemas.codes.local import OUTCOME, concept
 from schemas.discharge import ConsentGiven
 from schemas.partner import PartnerProfile
 from schemas.stub import Chosen
@@ -136,12 +137,13 @@ class Arrivals:
 
     async def _source(self, told: Here, profile: PartnerProfile) -> Resource | None:
         """The one open source Task that is meant; None where it is none, or where more than one visit fits."""
-        found = [one for one in await self._open(told) if await self._need(one) in profile.needs or not profile.needs]
-        needs = {one["id"]: await self._need(one) for one in found}
-        groups = {one.get("groupIdentifier", {}).get("value", one["id"]) for one in found}
+        named = [(await self._need(one), one) for one in await self._open(told)]
+        found = [(need, one) for need, one in named if need in profile.needs or not profile.needs]
+        groups = {one.get("groupIdentifier", {}).get("value", one["id"]) for _, one in found}
         if len(groups) != 1:
             return None
-        return min(found, key=lambda one: (needs[one["id"]] != _MOUD, one["id"]))
+        _, chief = min(found, key=lambda of: (of[0] != _MOUD, of[1]["id"]))
+        return chief
 
     async def _open(self, told: Here) -> list[Resource]:
         if not told.code:
@@ -173,9 +175,8 @@ class Arrivals:
         return [one for one in held if "partOf" not in one and one["status"] not in lifecycle.TERMINAL]
 
     async def _need(self, source: Resource) -> str:
-        request = decoded(await current_row(self._hub, _SYSTEM, "ServiceRequest", _id(source["focus"])))
-        codings = (one for held in request.get("category", ()) for one in held.get("coding", ()))
-        return next((one["code"] for one in codings if one.get("system") == NEED), _MOUD)
+        row = await current_row(self._hub, _SYSTEM, "ServiceRequest", _id(source["focus"]))
+        return need_in(decoded(row)) or _MOUD
 
     # ---- the place
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from app.core.clock import micros, to_the_minute
 from app.core.ids import uuid7
 from app.rules import deadlines, lifecycle, no_show, steps
+from app.rules.codings import codes_in
 from app.rules.consent_flaws import plain
 from app.rules.deadlines import Answering, Asked, Next
 from app.rules.guests import GUEST, ORDER
@@ -352,8 +353,7 @@ class Asking:
 
 def _reason_of(task: Resource) -> str:
     """Code of the reason for a status, where it is one of ours."""
-    codings = task.get("statusReason", {}).get("coding", [])
-    return next((str(one.get("code", "")) for one in codings if one.get("system") == STATUS_REASON), "")
+    return next(iter(codes_in(task.get("statusReason"), STATUS_REASON)), "")
 
 
 def _has_fallback(need: NeedLink) -> bool:

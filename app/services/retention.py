@@ -15,7 +15,8 @@ from app.core import json
 from app.core.actor import Actor
 from app.core.clock import micros
 from app.core.errors import Conflict, Deleted, Forbidden, NotFound, PreconditionFailed, Unavailable, Unprocessable
-from app.rules import answering, retention
+from app.rules import retention
+from app.rules.codings import codes_in, need_in
 from app.rules.lifecycle import ENGAGED
 from app.services import tasks
 from app.services.disclosures import Disclosures, note
@@ -32,7 +33,7 @@ from app.store.database import Gone
 from app.store.queries import ColumnIn, ColumnIs, ColumnMissing, Query, Row, notices_of
 from app.store.retention import ShownList
 from fhir_mappings.outreach import is_beside
-from schemas.codes.local import BUSINESS_STATUS, NEED
+from schemas.codes.local import BUSINESS_STATUS
 from schemas.partner import PartnerProfile
 
 _SYSTEM: Final = Actor.system("retention")
@@ -185,11 +186,8 @@ class Retention:
     async def _needs(self, children: Sequence[Resource]) -> dict[str, str]:
         """Child Task to the code of what was asked for."""
         requests = {child["focus"]["reference"].rpartition("/")[2]: child["id"] for child in children}
-        found = {}
-        for row in await self._hub.store.reader(_SYSTEM).by_ids(sorted(requests)):
-            codes = [c for one in decoded(row).get("category", ()) for c in answering.codes_of(one, NEED)]
-            found[requests[row.id]] = codes[0] if codes else ""
-        return found
+        rows = await self._hub.store.reader(_SYSTEM).by_ids(sorted(requests))
+        return {requests[row.id]: need_in(decoded(row)) for row in rows}
 
     def _named(self, organization: str, week: date, found: Mapping[str, retention.Standing]) -> ShownList:
         entries = tuple(sorted((task, str(one.point)) for task, one in found.items()))
@@ -312,4 +310,4 @@ def _asked_on(task: Resource, profile: PartnerProfile) -> date:
 
 
 def _is_marked(task: Resource) -> bool:
-    return not _STILL_THERE.isdisjoint(answering.codes_of(task.get("businessStatus"), BUSINESS_STATUS))
+    return not _STILL_THERE.isdisjoint(codes_in(task.get("businessStatus"), BUSINESS_STATUS))

@@ -5,10 +5,12 @@ from functools import partial
 from typing import Final
 
 from app.rules import lifecycle, steps
+from app.rules.codings import codes_in
 from app.rules.rides import TRANSPORT
 from app.services.referral_work import Work
 from app.services.situation import Reason
 from app.services.writing import Resource
+from schemas.codes.local import STATUS_REASON
 from schemas.stub import NeedLink
 
 _NO_APPOINTMENT: Final[Reason] = (
@@ -35,8 +37,8 @@ def opens(work: Work, kind: str) -> bool:
 
 
 def _called_off(work: Work, need: NeedLink) -> bool:
-    codings = work.task(need.task).get("statusReason", {}).get("coding", ())
-    return need.need == TRANSPORT and any(one.get("code") == "appointment-cancelled" for one in codings)
+    codes = codes_in(work.task(need.task).get("statusReason"), STATUS_REASON)
+    return need.need == TRANSPORT and "appointment-cancelled" in codes
 
 
 def awaits(work: Work, need: NeedLink) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.rules.remote_status import BSER_BUSINESS_STATUS
 from app.services import todo
+from schemas.partner_server import BSER_BUSINESS_STATUS
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, HUB, METHADONE, Course, course, on, partner
 

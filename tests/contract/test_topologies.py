@@ -12,6 +12,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app.core import jws
 from app.services import pushes
+from schemas.partner_server import BSER_BUSINESS_STATUS
 from tests.contract.passing_time import Course, course
 from tests.contract.pushed import HARBOR, Pushing, pushing
 from tests.contract.test_pushing import FIRST_DOSE
@@ -19,7 +20,6 @@ from tests.fhir_servers import FhirServer, Resource, Wrong, fhir_server
 from tests.signing import ec_key, jwk, rsa_key
 
 __all__ = ["course"]
-BSER = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
 
 
 @pytest_asyncio.fixture
@@ -29,7 +29,7 @@ async def server() -> AsyncIterator[FhirServer]:
 
 
 def business(code: str) -> Resource:
-    return {"coding": [{"system": BSER, "code": code}]}
+    return {"coding": [{"system": BSER_BUSINESS_STATUS, "code": code}]}
 
 
 # ---- BSeR

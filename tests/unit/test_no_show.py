@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.rules import no_show
-from app.rules.remote_status import BSER_BUSINESS_STATUS
 from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON, concept
+from schemas.partner_server import BSER_BUSINESS_STATUS
 from tests.unit.lifecycle_tasks import OUTPUT, task
 
 NOW = datetime(2026, 6, 6, 15, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 from app.rules import lifecycle, remote_status
 from app.rules.remote_status import STATUSES, asked_back, own_business_status, reading
 from schemas.codes.local import BUSINESS_STATUS, concept
+from schemas.partner_server import BSER_BUSINESS_STATUS
 
 R4 = [*STATUSES["gravity"], "draft", "ready", "entered-in-error"]
-BSER = remote_status.BSER_BUSINESS_STATUS
 
 
 @pytest.mark.parametrize("vocabulary", ["gravity", "bser"])
@@ -77,7 +77,7 @@ def test_every_row_names_its_source() -> None:
     assert {row.ours for rows in STATUSES.values() for row in rows.values()} < set(lifecycle.STATUSES)
 
 
-def business(code: str, system: str = BSER) -> dict[str, object]:
+def business(code: str, system: str = BSER_BUSINESS_STATUS) -> dict[str, object]:
     return {"status": "in-progress", "businessStatus": {"coding": [{"system": system, "code": code}]}}
 
 
@@ -102,7 +102,7 @@ def test_what_the_hub_itself_said_is_no_news(said: dict[str, object]) -> None:
 
 def test_words_beside_the_hubs_code_are_kept() -> None:
     ours: dict[str, Any] = {**concept(BUSINESS_STATUS, "consent-needed")}
-    both = {**ours, "coding": [*ours["coding"], {"system": BSER, "code": "5.1.1"}]}
+    both = {**ours, "coding": [*ours["coding"], {"system": BSER_BUSINESS_STATUS, "code": "5.1.1"}]}
     found = own_business_status({"businessStatus": both})
     assert found is not None
     assert [one["code"] for one in found["coding"]] == ["5.1.1"]
