@@ -5,8 +5,8 @@ enough ends the measuring. What takes too long by its nature does so at every tr
 """
 
 import gc
-import time
 from collections.abc import Callable
+from time import thread_time
 from typing import Final
 
 _TRIES: Final = 5
@@ -21,9 +21,9 @@ def seconds(work: Callable[[], object]) -> float:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        start = time.thread_time()
+        start = thread_time()
         work()
-        return time.thread_time() - start
+        return thread_time() - start
     finally:
         if collecting:
             gc.enable()

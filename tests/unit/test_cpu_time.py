@@ -1,49 +1,68 @@
-"""The stop-watch of the tests: it lets a slow machine pass, and no work that grows with the square of its size."""
+"""The stop-watch of the tests: it lets a slow machine pass, and no work that grows with the square of its size.
 
-import functools
-import time
-from collections.abc import Callable
+The watch that it reads is moved by the work itself: how quick this machine is must not decide about the stop-watch.
+"""
+
+from collections.abc import Callable, Iterator
+from time import thread_time
 
 import pytest
 
 from tests.unit import cpu_time
 
 
-def in_the_square(size: int) -> None:
-    text = b"x" * size
-    while text:
-        text = text[1:]
+class Watch:
+    """A processor's time that only the work moves on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def work(self, *seconds: float) -> Callable[[], None]:
+        """Work that takes so long at its first try, its second, and so on; the last ever after."""
+        tries: Iterator[float] = iter(seconds)
+
+        def worked() -> None:
+            self.now += next(tries, seconds[-1])
+
+        return worked
 
 
-def in_proportion(size: int) -> None:
-    for byte in bytes(size):
-        assert byte == 0
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    found = Watch()
+    monkeypatch.setattr(cpu_time, "thread_time", lambda: found.now)
+    return found
 
 
-@pytest.mark.parametrize(("work", "size", "verdict"), [(in_proportion, 200_000, True), (in_the_square, 20_000, False)])
+@pytest.mark.parametrize(
+    ("once", "fourfold", "verdict"),
+    [
+        pytest.param([0.5], [2.0], True, id="in proportion"),
+        pytest.param([0.5], [8.0], False, id="in the square"),
+        pytest.param([0.5], [8.0, 2.1], True, id="in proportion, but the machine was busy at the first try"),
+        pytest.param([0.5], [8.0, 9.0, 8.0, 8.0, 8.0, 2.0], False, id="quick at a try too late"),
+        pytest.param([0.001], [0.09], True, id="too little to be compared"),
+        pytest.param([3.0], [12.0], False, id="in proportion, and longer than it may take at all"),
+    ],
+)
 def test_only_what_grows_with_its_square_is_found(
-    work: Callable[[int], None], size: int, *, verdict: bool, monkeypatch: pytest.MonkeyPatch
+    once: list[float], fourfold: list[float], *, verdict: bool, watch: Watch
 ) -> None:
-    monkeypatch.setattr(cpu_time, "_UNSEEN", 0.01)
-    once, fourfold = [functools.partial(work, number) for number in (size, size * 4)]
-    assert cpu_time.in_proportion(5, once, fourfold) is verdict
+    assert cpu_time.in_proportion(10, watch.work(*once), watch.work(*fourfold)) is verdict
 
 
-def test_a_try_that_something_else_made_slow_does_not_count() -> None:
-    slow = iter([True, True, False])
+def test_a_try_that_something_else_made_slow_does_not_count(watch: Watch) -> None:
+    assert cpu_time.within(0.1, watch.work(0.2, 0.2, 0.05))
 
-    def work() -> None:
-        until = time.thread_time() + (0.2 if next(slow) else 0)
-        while time.thread_time() < until:
+
+def test_work_that_is_slow_at_every_try_is_told(watch: Watch) -> None:
+    assert not cpu_time.within(0.01, watch.work(0.02))
+
+
+def test_it_is_the_time_of_this_thread_that_is_read() -> None:
+    def spun() -> None:
+        until = thread_time() + 0.01
+        while thread_time() < until:
             pass
 
-    assert cpu_time.within(0.1, work)
-
-
-def test_work_that_is_slow_at_every_try_is_told() -> None:
-    def work() -> None:
-        until = time.thread_time() + 0.02
-        while time.thread_time() < until:
-            pass
-
-    assert not cpu_time.within(0.01, work)
+    assert cpu_time.seconds(spun) >= 0.01
