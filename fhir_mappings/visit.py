@@ -6,12 +6,11 @@ the ``DischargeEvent`` from it; ``identity`` gives the keys by which a message f
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
-from re import compile as regex
 from typing import Any, Final
 
-from fhir_mappings import triage
+from fhir_mappings import triage, visit_doses
 from fhir_mappings.visit_consents import of_person
+from fhir_mappings.visit_doses import interval_hours
 from fhir_mappings.visit_identity import Identity, identity, key_of
 from fhir_mappings.visit_merge import ADMISSION, earliest, merge
 from fhir_mappings.visit_step import micros
@@ -50,17 +49,6 @@ _CONTINUATION: Final = Need(kind="moud-continuation")
 _DAY_HOURS: Final = 24
 _DOSES_MAX: Final = 1464
 """What ``Bridge.doses`` may be."""
-_DURATION: Final = regex(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
-
-
-@lru_cache(maxsize=256)
-def interval_hours(interval: str | None) -> float | None:
-    """The hours of an ISO 8601 duration as ``schemas.discharge.Interval`` allows; None when there is none."""
-    match = _DURATION.fullmatch(interval) if interval else None
-    if match is None:
-        return None
-    weeks, days, hours, minutes = (int(part or 0) for part in match.groups())
-    return weeks * 168 + days * 24 + hours + minutes / 60 or None
 
 
 def last_dose(source: VisitRecord | DischargeEvent) -> Dose | None:
@@ -80,7 +68,7 @@ def last_dose(source: VisitRecord | DischargeEvent) -> Dose | None:
 
 def moud_doses(record: VisitRecord) -> Iterator[GivenDose]:
     """Every dose that was really given of a product for opioid use disorder."""
-    return (dose for dose in record.doses.values() if triage.is_given(dose) and _is_moud(dose.product))
+    return (dose for dose in visit_doses.standing(record) if triage.is_given(dose) and _is_moud(dose.product))
 
 
 def _is_moud(product: Product) -> bool:
@@ -91,9 +79,9 @@ def _is_moud(product: Product) -> bool:
 def as_event(record: VisitRecord, *, event_id: str, occurred_at: datetime) -> DischargeEvent:
     """The record as one canonical event.
 
-    Medications are those of the drugs that triage knows, naloxone excepted, which becomes
-    ``naloxone_given`` when it was supplied; other drugs stay out (minimum necessary). What a diagnosis
-    code says about overdose, pregnancy or homelessness is filled in where nothing else says it.
+    Medications are those of the drugs that triage knows, with the doses that were held or refused, naloxone excepted,
+    which becomes ``naloxone_given`` when it was supplied; other drugs stay out (minimum necessary). What a
+    diagnosis code says about overdose, pregnancy or homelessness is filled in where nothing else says it.
     """
     roles = {row.role for row in map(_row, record.diagnoses.values()) if row is not None}
     stated = record.circumstances
@@ -195,8 +183,8 @@ def _medications(record: VisitRecord) -> list[Medication]:
     for order in record.orders.values():
         if _ours(order.product):
             groups.setdefault(product_key(order.product), _Group()).orders.append(order)
-    for dose in record.doses.values():
-        if triage.is_given(dose) and _ours(dose.product):
+    for dose in visit_doses.standing(record):
+        if _ours(dose.product):
             groups.setdefault(product_key(dose.product), _Group()).doses.append(dose)
     supplies = [supply for supply in record.supplies.values() if not supply.withdrawn]
     for supply in supplies:
@@ -208,19 +196,20 @@ def _medications(record: VisitRecord) -> list[Medication]:
 
 
 def _medication(group: _Group, filled: set[str], answer: PickUp | None) -> Medication | None:
-    """One medication; None where nothing stands but withdrawn orders."""
+    """One medication; None where nothing stands but withdrawn orders and doses that nobody got."""
     orders = sorted(
         group.orders, key=lambda order: (order.withdrawn, order.discharge, -order.at.timestamp(), order.key)
     )
     standing = [order for order in orders if not order.withdrawn]
     doses = sorted(group.doses, key=lambda dose: (triage.moment(dose, dose.charted_at), dose.key))
+    given = [dose for dose in doses if triage.is_given(dose)]
     supplies = sorted(group.supplies, key=lambda supply: (supply.at, supply.key))
-    if not (standing or doses or supplies):
+    if not (standing or given or supplies):
         return None
     # A withdrawn order still tells how often its doses were given: orders end with the stay.
     stated = [order.interval for order in orders]
     stated += [supply.interval for supply in reversed(supplies)]
-    stated += [dose.interval for dose in reversed(doses)]
+    stated += [dose.interval for dose in reversed(given)]
     interval = next((value for value in stated if value), None)
     prescriptions = [order for order in standing if _takes_home(order, filled)]
     told = [supply for supply in supplies if supply.kind == "prescribed"]
@@ -230,7 +219,7 @@ def _medication(group: _Group, filled: set[str], answer: PickUp | None) -> Medic
         prescriptions = []
     bridges = [_bridge(supply, supply.interval or interval, answer) for supply in supplies]
     bridges += [_prescribed(order, order.interval or interval, answer) for order in prescriptions]
-    products = [dose.product for dose in reversed(doses)]
+    products = [dose.product for dose in reversed(given)]
     products += [order.product for order in standing]
     products += [supply.product for supply in reversed(supplies)]
     return Medication(

@@ -94,6 +94,8 @@ class GivenDose(Dose):
     """RXA-20 CP, PA, RE, NA."""
     deleted: bool = False
     """RXA-21 D: charted in error."""
+    updates: bool = False
+    """RXA-21 U: says anew what was charted before."""
     interval: str | None = None
     order: str | None = None
     """Key of the order under which it was given, where the message says."""

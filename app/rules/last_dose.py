@@ -7,9 +7,8 @@ clock is read both ways: the cover ends by the reading that ends first (``rules.
 The rules:
 
 - Of one product the newest dose is the last one. A dose that was held or refused is none; who calls this leaves it out.
-- What a source says anew replaces what it said before: of its doses within half an interval of each other, only those
-  of its newest statement count. That is a correction and no contradiction. A charting system (``charts``) states each
-  dose by itself and takes back what was wrong, so its doses all count.
+- What a source says anew replaces what it said before (``fhir_mappings.visit_doses``): that is a correction and no
+  contradiction, and what was replaced is not told here either.
 - Two doses within half an interval of each other, each from another source and at another time, are one dose told
   twice: ``conflicting-last-dose``. A day without a time does not contradict a time on that day.
 - A dose more than an hour after the discharge: ``dose-after-discharge``.
@@ -41,8 +40,6 @@ class Charted(NamedTuple):
     source: str | None = None
     """Who told it; None: not known, and then it contradicts nobody."""
     verified: bool = True
-    charts: bool = True
-    """Its source charts every dose by itself, and takes back what was wrong."""
 
 
 class LastDose(NamedTuple):
@@ -85,7 +82,7 @@ def last_dose(
     """
     given = sorted(_placed(doses, zone), key=lambda one: (one.at, one.dose.stated_at))
     half = _half(product_class, interval)
-    own = _corrected([one for one in given if one.dose.product_class == product_class], half)
+    own = [one for one in given if one.dose.product_class == product_class]
     if not own:
         return None
     kept = own
@@ -115,18 +112,6 @@ def _placed(doses: Sequence[Charted], zone: ZoneInfo) -> Iterator[_Given]:
 def _half(product_class: str, interval: timedelta | None) -> timedelta:
     window = LONG_ACTING.get(product_class)
     return (window.due * DAY if window else interval or DAY) / 2
-
-
-def _corrected(given: list[_Given], half: timedelta) -> list[_Given]:
-    """Without what its own source has said otherwise since."""
-    if all(one.dose.charts for one in given):
-        return given
-    return [one for one in given if not any(_replaces(other, one, half) for other in given)]
-
-
-def _replaces(newer: _Given, older: _Given, half: timedelta) -> bool:
-    told = newer.dose.source is not None and newer.dose.source == older.dose.source and not newer.dose.charts
-    return told and newer.dose.stated_at > older.dose.stated_at and abs(newer.at - older.at) < half
 
 
 def _reading(given: Sequence[_Given]) -> LastDose:

@@ -199,7 +199,6 @@ def _charted(record: VisitRecord, wanted: str) -> Iterator[Charted]:
             stated_at=dose.charted_at,
             source=dose.source,
             verified=confirmed or dose.verified_by is not None or not _before_coming(record, dose),
-            charts=dose.source is None or dose.source.startswith("hl7v2:"),
         )
 
 

@@ -210,3 +210,51 @@ async def disclosed(world: World) -> set[str]:
     text = "select entries from disclosure where organization = $1"
     rows = await world.hub.store.database.fetch(text, world.harbor)
     return {entry[0] for row in rows for entry in json.loads(row[0])}
+
+
+# ---- what became of doses
+
+
+def _charted(*doses: Resource) -> list[Resource]:
+    return [{"product": METHADONE, "schedule": {"interval": "PT24H"}, "doses": list(doses)}]
+
+
+def _given(at: str, amount: int, **more: object) -> Resource:
+    return {"at": f"2026-06-{at}:00-04:00", "amount": amount, "unit": "mg", **more}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_dose_that_was_corrected_stands_in_no_letter(world: World, web: httpx.AsyncClient) -> None:
+    await discharge(world, web, 3, medications=_charted(_given("05T09:15", 81)))
+    then = {"kind": "update", "event_id": "HTEST-3-then", "occurred_at": "2026-06-05T15:00:00-04:00"}
+    await discharge(world, web, 3, medications=_charted(_given("05T08:00", 72)), **then)
+    partner = await caller(world, web, world.harbor)
+    (task,) = await partner.search("Task")
+    for text in await texts(partner, task):
+        assert "72 mg" in text
+        assert "81 mg" not in text
+        assert "09:15" not in text
+    doses = await partner.search("MedicationAdministration")
+    assert [one["effectiveDateTime"] for one in doses] == ["2026-06-05T08:00:00-04:00"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_dose_that_was_held_stands_in_the_letter_as_held(world: World, web: httpx.AsyncClient) -> None:
+    charted = _charted(_given("04T09:15", 81), _given("05T09:15", 81, held=True))
+    await discharge(world, web, 3, medications=charted)
+    partner = await caller(world, web, world.harbor)
+    (task,) = await partner.search("Task")
+    for text in await texts(partner, task):
+        assert "HELD OR REFUSED" in text
+        assert "none among the doses above" not in text.partition("Sedation")[0].partition("Doses held")[2]
+        missing = text.partition("No entry was sent for")[2].partition("Whether")[0]
+        assert "3 Jun" in missing
+        assert "5 Jun" not in missing
+    doses = await partner.search("MedicationAdministration")
+    assert sorted(one["status"] for one in doses) == ["completed", "not-done"]
+    (last,) = [
+        one["valueReference"]["reference"].rpartition("/")[2]
+        for one in task["input"]
+        if "MedicationAdministration" in one.get("valueReference", {}).get("reference", "")
+    ]
+    assert [one["status"] for one in doses if one["id"] == last] == ["completed"]

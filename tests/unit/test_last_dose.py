@@ -42,7 +42,7 @@ def test_without_a_dose_of_the_product_there_is_none() -> None:
 
 
 def test_two_sources_that_tell_the_last_dose_differently_are_read_both_ways() -> None:
-    chart, letter = dose("06-08 13:15", source="hl7v2:a"), dose("06-08 12:50", source="json:a", charts=False)
+    chart, letter = dose("06-08 13:15", source="hl7v2:a"), dose("06-08 12:50", source="json:a")
     readings, doubts = found(dose("06-07 13:00", source="hl7v2:a"), chart, letter)
     assert doubts == ("conflicting-last-dose",)
     assert [one.at for one in readings] == [chart.at, letter.at]
@@ -80,25 +80,6 @@ def test_of_a_monthly_product_two_weeks_apart_is_one_dose_told_twice() -> None:
     assert found(one, other, product_class=SUBLOCADE).doubts == ("conflicting-last-dose",)
     far = dose("05-10 13:00", SUBLOCADE, source="b")
     assert found(one, far, product_class=SUBLOCADE).doubts == ()
-
-
-# ---- corrections
-
-
-def test_what_a_source_says_anew_replaces_what_it_said_before() -> None:
-    first = dose("06-08 13:15", source="json:a", charts=False, stated_at=utc("06-08 14:00"))
-    then = dose("06-08 12:00", source="json:a", charts=False, stated_at=utc("06-08 15:00"))
-    ((plain,), doubts) = found(first, then)
-    assert (plain.at, doubts) == (then.at, ())
-
-
-def test_a_charting_system_gives_two_doses_a_day_where_it_says_so() -> None:
-    doses = [
-        dose("06-08 12:00", source="hl7v2:a", stated_at=utc("06-08 12:05")),
-        dose("06-08 14:00", source="hl7v2:a", stated_at=utc("06-08 14:05")),
-    ]
-    ((plain,), doubts) = found(*doses)
-    assert (plain.at, plain.earlier, doubts) == (doses[1].at, (doses[0].at,), ())
 
 
 # ---- after the discharge

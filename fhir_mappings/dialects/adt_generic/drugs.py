@@ -195,7 +195,7 @@ def _doses(source: Source, group: _Group, key: str | None, timing: _Timing) -> I
             source.note(rxa, 5 if product is None else 3, "a dose needs a product and a time")
             continue
         outcome = _outcome(source, rxa)
-        amount = source.number(rxa, 6)
+        amount, action = source.number(rxa, 6), rxa.text(21).strip().upper()
         yield GivenDose(
             key=f"{key or ''}|{product.code}|{rxa.text(3).strip()}",
             order=key,
@@ -207,7 +207,8 @@ def _doses(source: Source, group: _Group, key: str | None, timing: _Timing) -> I
             route=_route(source, group, rxa),
             outcome=outcome,
             held=outcome in ("refused", "not-given") or amount == 0,
-            deleted=rxa.text(21) == "D",
+            deleted=action == "D",
+            updates=action == "U",
             given_by=source.clinician_name(rxa, 10),
             interval=timing.interval,
         )

@@ -117,7 +117,7 @@ TARGETS: Final[dict[str, str]] = {
     "RXA-10": "MedicationAdministration.performer",
     "RXA-18": "(refused: not a dose)",
     "RXA-20": "MedicationAdministration.status (RE and NA: not a dose)",
-    "RXA-21": "(D: taken back)",
+    "RXA-21": "(D: taken back; U: replaces what was charted of this dose)",
     "RXD-1": "(identity of the supply, where RXD-7 is empty)",
     "RXD-2": "MedicationDispense.medicationCodeableConcept",
     "RXD-3": "MedicationDispense.dosageInstruction.timing (where TQ1-7 is empty)",
