@@ -271,7 +271,7 @@ def _filled(stated_at: datetime, answer: PickUp | None) -> Filled:
 def _counted(days: int | None, doses: int | None, interval: str | None) -> tuple[int | None, int | None]:
     """A supply in days, or in doses where several are taken a day, never both; a quantity of units is neither."""
     hours = interval_hours(interval)
-    if hours is None or hours >= _DAY_HOURS:
+    if hours is None or not 1 <= hours < _DAY_HOURS:
         return days, doses if days is None else None
     if doses is None and days is not None:
         counted = int(days * _DAY_HOURS / hours)

@@ -34,6 +34,7 @@ SAFETY: Final = "Scheduling support, never a dosing recommendation: whoever dose
 """Goes with whatever of the clock is shown to people."""
 
 _OLD: Final = timedelta(days=45)
+_IMPLAUSIBLE: Final = "implausible-last-dose"
 _REASSESS: Final = timedelta(hours=72)
 _THRESHOLDS: Final = (timedelta(hours=168), timedelta(hours=72), timedelta(hours=24))
 """Time to go, at most: urgent, asap, stat (R7)."""
@@ -109,6 +110,11 @@ class _Course(NamedTuple):
     late: bool = False
     label: str | None = None
 
+    @property
+    def later_told(self) -> bool:
+        """Whether a later dose is told that can't have been given yet."""
+        return "earlier-dose-used" in self.why
+
 
 def compute(
     inputs: CoverageInput, now: datetime, *, open_between: OpenBetween | None = None, floor: Priority | None = None
@@ -156,6 +162,7 @@ def _face(
     ends = Ends(min(one.sure for one in courses), course.covered, max(one.hoped for one in courses))
     closed = _closed(ends.covered, now, open_between)
     raised = any(_escalators(inputs))
+    doubted = course.later_told
     level = _level(ends.covered - now)
     return Coverage(
         reasons=reasons(
@@ -164,7 +171,7 @@ def _face(
             closed=closed,
             raised=raised,
             late=course.late,
-            more=(*course.why, *_owner(asked := asks(inputs, ends, now))),
+            more=(*course.why, *_told_wrong(doubted), *_owner(asked := asks(inputs, ends, now, doubted=doubted))),
         ),
         next_due=course.next_due,
         earliest=course.earliest,
@@ -179,12 +186,16 @@ def _face(
         gap=gap_at(ends, now),
         possible_gap_at=ends.sure if ends.sure < ends.hoped else None,
         confirmed_gap_at=ends.hoped,
-        hold_partner_until=hold_until(inputs, ends, now, raised=raised or closed),
+        hold_partner_until=hold_until(inputs, ends, now, raised=raised or closed or doubted),
         asks=asked,
         falls_due=course.falls_due,
         band=due_band(course.falls_due, now),
         label=course.label,
     )
+
+
+def _told_wrong(told: bool) -> tuple[str, ...]:  # noqa: FBT001 - whether it is said
+    return (_IMPLAUSIBLE,) if told else ()
 
 
 def _owner(asked: tuple[Ask, ...]) -> tuple[str, ...]:
@@ -195,10 +206,10 @@ def _unknown(inputs: CoverageInput, now: datetime, floor: Priority | None) -> Co
     """R6: without a usable last dose at least asap, stat for methadone; one that was told is implausible."""
     level = LEVELS.index("stat" if inputs.product_class == METHADONE else "asap")
     asked = asks(inputs, None, now)
-    flags = (*_escalators(inputs), *(["implausible-last-dose"] if inputs.last_dose else []), *_facts(inputs))
+    flags = (*_escalators(inputs), *(told := _told_wrong(inputs.last_dose is not None)), *_facts(inputs))
     raised = any(_escalators(inputs))
     return Coverage(
-        reasons=reasons(inputs, "no-last-dose", closed=False, raised=raised, late=False, more=_owner(asked)),
+        reasons=reasons(inputs, "no-last-dose", closed=False, raised=raised, late=False, more=(*told, *_owner(asked))),
         next_due=None,
         earliest=None,
         latest=None,
@@ -325,8 +336,8 @@ def _flags(inputs: CoverageInput, course: _Course, now: datetime, *, closed: boo
     if closed:
         yield "no-slot-before-gap"
     yield from _lapse(course.covered, now)
-    if (inputs.daily and now - course.last > _OLD) or "earlier-dose-used" in course.why:
-        yield "implausible-last-dose"
+    if (inputs.daily and now - course.last > _OLD) or course.later_told or _IMPLAUSIBLE in inputs.doubts:
+        yield _IMPLAUSIBLE
     yield from _facts(inputs)
 
 
@@ -340,7 +351,7 @@ def _lapse(covered: datetime, now: datetime) -> Iterator[str]:
 def _facts(inputs: CoverageInput) -> Iterator[str]:
     """Flags that raise nothing: what a human must see beside the clock."""
     yield from alarms(inputs)
-    yield from inputs.doubts
+    yield from (doubt for doubt in inputs.doubts if doubt != _IMPLAUSIBLE)
     if inputs.homeless:
         yield "homeless"
     ending = _DISPOSITION_FLAGS.get(inputs.disposition or "")

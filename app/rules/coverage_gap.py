@@ -60,16 +60,16 @@ def hold_until(inputs: CoverageInput, ends: Ends, now: datetime, *, raised: bool
     return at if only and alone and ends.hoped > ends.sure and gap_at(ends, now) != "confirmed" and at > now else None
 
 
-def asks(inputs: CoverageInput, ends: Ends | None, now: datetime) -> tuple[Ask, ...]:
-    """What the hospital is asked, in a fixed order."""
-    return tuple(_asks(inputs, ends, now))
+def asks(inputs: CoverageInput, ends: Ends | None, now: datetime, *, doubted: bool = False) -> tuple[Ask, ...]:
+    """What the hospital is asked, in a fixed order; ``doubted``: the last dose that is told is implausible."""
+    return tuple(_asks(inputs, ends, now, doubted=doubted))
 
 
-def _asks(inputs: CoverageInput, ends: Ends | None, now: datetime) -> Iterator[Ask]:
+def _asks(inputs: CoverageInput, ends: Ends | None, now: datetime, *, doubted: bool) -> Iterator[Ask]:
     pending = inputs.daily and any(awaits_pick_up(inputs, bridge) for bridge in inputs.in_hand)
     if pending and ends is not None and ends.hoped > ends.sure:
         yield "confirm-pick-up"
-    if ends is None or inputs.doubts:
+    if ends is None or inputs.doubts or doubted:
         yield "confirm-last-dose"
     if owner_unknown(inputs, ends, now):
         yield "name-who-doses"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from app.rules.coverage_inputs import METHADONE, CoverageInput
+from app.rules.coverage_inputs import METHADONE, CoverageInput, implausible_schedule
 from app.rules.verdict import Reason
 
 TIMED: Final = ("more-than-7-days", "within-7-days", "within-72-hours", "within-24-hours")
@@ -20,6 +20,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "date-only": "only the day of the last dose is known: counted from 00:00 local",
     "unverified-dose": "the last dose is told, not confirmed",
     "unfilled-prescription": "a prescription that is not known to be filled counts as no supply",
+    "schedule-implausible": "the stated time between doses can't be that of a daily medication: counted as once a day",
     "bridge-size-unknown": "a supply of unknown size counts as none",
     "supply-starts-late": "a supply that begins after a day without any counts as none",
     "methadone-not-prescribable": "methadone for opioid use disorder can't be prescribed (21 CFR 1306.07(a))",
@@ -27,6 +28,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "first-dose": "after a first injection no tolerance is added to the due date",
     "tolerance-not-relied-on": "which injection it was is not known: from the due date on a gap is possible",
     "earlier-dose-used": "the newest dose can't have been given yet: the one before it counts",
+    "implausible-last-dose": "a last dose is told that can't have been given yet, or too long before the person left",
     "conflicting-last-dose": "two sources tell different times of the last dose: the cover ends by the earlier one",
     "dose-after-discharge": "a dose after the discharge is charted: the cover ends by the dose before it",
     "interleaved-products": "two products are given in turn: the cover ends by the one that ends first",
@@ -75,6 +77,8 @@ def _circumstances(inputs: CoverageInput, *, raised: bool) -> Iterator[str]:
 def _supply(inputs: CoverageInput, *, late: bool) -> Iterator[str]:
     if not inputs.daily:
         return
+    if implausible_schedule(inputs):
+        yield "schedule-implausible"
     methadone = inputs.product_class == METHADONE
     if any(bridge.kind == "prescribed" and (methadone or bridge.filled != "yes") for bridge in inputs.in_hand):
         yield "methadone-not-prescribable" if methadone else "unfilled-prescription"

@@ -1,7 +1,7 @@
 """What the person has in hand, in doses of the schedule (R1 to R4): what counts, what may count, what does not."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.rules.coverage_inputs import DAY, METHADONE, CoverageInput, after, instant, schedule
@@ -98,7 +98,19 @@ def alarms(inputs: CoverageInput) -> Iterator[str]:
         return
     if any(bridge.kind == "prescribed" for bridge in inputs.in_hand):
         yield "methadone-rx-at-discharge"
-    interval = schedule(inputs)
-    dispensed = sum(size(bridge, interval) for bridge in inputs.in_hand if bridge.kind == "dispensed")
-    if dispensed > METHADONE_DAYS * DAY // interval:
+    if sum(_dispensed(inputs).values()) > METHADONE_DAYS * DAY // schedule(inputs):
         yield "methadone-over-three-days"
+
+
+def _dispensed(inputs: CoverageInput) -> Mapping[date | None, int]:
+    """Doses that were dispensed, by the day from which on; strengths of one day are taken side by side."""
+    found: dict[date | None, int] = {}
+    for supply in (inputs.bridges, *inputs.beside):
+        own: dict[date | None, int] = {}
+        for bridge in supply:
+            if bridge.kind == "dispensed":
+                day = _start(inputs, bridge).astimezone(inputs.zone).date() if bridge.start is not None else None
+                own[day] = own.get(day, 0) + size(bridge, schedule(inputs))
+        for day, doses in own.items():
+            found[day] = max(doses, found.get(day, 0))
+    return found

@@ -11,21 +11,28 @@ The rules:
   contradiction, and what was replaced is not told here either.
 - Two doses within half an interval of each other, each from another source and at another time, are one dose told
   twice: ``conflicting-last-dose``. A day without a time does not contradict a time on that day.
+- The last dose more than 45 days before the person left, of an injection more than a year: ``implausible-last-dose``.
 - A dose more than an hour after the discharge: ``dose-after-discharge``.
 - A dose of another product between two doses of this one, or after the last of them: ``interleaved-products``.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.rules.coverage_inputs import DAY, Doubt, instant
+from app.rules.coverage_inputs import DAY, Doubt, between_doses, instant
 from app.rules.coverage_windows import LONG_ACTING
 
 _AFTER_LEAVING: Final = timedelta(hours=1)
 """Charting runs late, and so do people who leave."""
+_OLD: Final = timedelta(days=45)
+_OLD_INJECTION: Final = timedelta(days=366)
+_BEFORE_ALL: Final = datetime(1, 1, 2, tzinfo=UTC)
+_AFTER_ALL: Final = datetime(9999, 12, 30, tzinfo=UTC)
+_MIDDLE: Final = 5000
+"""Years before it that no zone can be applied to are long past, those after it are to come."""
 _EARLIER: Final = 3
 """Doses before the last one that are told."""
 
@@ -87,6 +94,8 @@ def last_dose(
         return None
     kept = own
     readings, doubts = [_reading(own)], list[Doubt]()
+    if left_at is not None and left_at - own[-1].at > (_OLD_INJECTION if product_class in LONG_ACTING else _OLD):
+        doubts.append("implausible-last-dose")
     if (rival := _rival(own, half, zone)) is not None:
         doubts.append("conflicting-last-dose")
         readings.append(_reading([one for one in own if one.at <= rival.at or not _contradict(rival, one, zone)]))
@@ -103,15 +112,15 @@ def last_dose(
 
 
 def _placed(doses: Sequence[Charted], zone: ZoneInfo) -> Iterator[_Given]:
+    """The doses with their instants; one beyond the calendar is implausible, and said to be so: none is left out."""
     for dose in doses:
-        at = instant(dose.at, zone)
-        if at is not None:
-            yield _Given(at, dose)
+        beyond = _BEFORE_ALL if dose.at.year < _MIDDLE else _AFTER_ALL
+        yield _Given(instant(dose.at, zone) or beyond, dose)
 
 
 def _half(product_class: str, interval: timedelta | None) -> timedelta:
     window = LONG_ACTING.get(product_class)
-    return (window.due * DAY if window else interval or DAY) / 2
+    return (window.due * DAY if window else between_doses(interval)) / 2
 
 
 def _reading(given: Sequence[_Given]) -> LastDose:

@@ -38,6 +38,7 @@ _DOUBTS: Final[dict[str, str]] = {
     "conflicting-last-dose": "Two sources tell different times of the last dose: which one holds?",
     "dose-after-discharge": "A dose is charted after the person left: was it given, and to whom?",
     "interleaved-products": "Doses of two products are charted in turn: which one is continued?",
+    "implausible-last-dose": "The last dose is told of a time at which it can't have been given: when was it?",
     "supply-contradicted": "A supply was handed over and is said not to be in hand: does the person have it?",
 }
 _OWNER_UNKNOWN: Final = (
@@ -56,7 +57,8 @@ class Clock:
     why: tuple[str, ...]
     """Which inputs changed; empty where nothing did."""
     recompute_at: datetime | None
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[str, ...]
+    """What a person must say: facts that contradict each other, or can't be."""
     owner_unknown: bool
 
 
@@ -81,7 +83,8 @@ def read(situation: Situation, event: DischargeEvent, link: ReferralLink, task_o
     same = before is not None and before.inputs == plain and before.outputs == outputs
     why = () if same else coverage_changes.why(before.inputs if before else None, plain)
     view = replace(_view(shown, before if same else None, situation.now), **guests.returns(event))
-    return Clock(view, plain, outputs, why, shown.recompute_at, inputs.doubts, shown.dosing_owner_unknown)
+    doubts = tuple(code for code in shown.codes if code in _DOUBTS)
+    return Clock(view, plain, outputs, why, shown.recompute_at, doubts, shown.dosing_owner_unknown)
 
 
 def _held(need: NeedLink, task_of: TaskOf) -> bool:

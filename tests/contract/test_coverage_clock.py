@@ -262,6 +262,29 @@ async def test_a_dose_after_the_discharge_is_never_taken_silently(scene: Scene) 
     assert at(told["confirmedGapAt"]) > scene.now
 
 
+@pytest.mark.parametrize("hours", [24 * 50, 24 * 365 * 120, -0.5, -72])
+async def test_a_last_dose_that_can_not_be_is_asked_about_and_in_the_review_queue(scene: Scene, hours: float) -> None:
+    entry = await scene.tell(doses=[{"at": scene.before(hours), "observed": True}], bridges=[prescribed()])
+    assert "implausible-last-dose" in [one["code"] for one in entry["reasons"]]
+    told = parts(await scene.source())
+    assert "implausible-last-dose" in told["flag"]
+    assert told["flag"].count("implausible-last-dose") == 1
+    assert "confirm-last-dose" in told["ask"]
+    assert "holdPartnerUntil" not in told
+    await scene.tell(kind="update", hours_ago=1, doses=[{"at": scene.before(8), "observed": True}])
+    reviews = await scene.rows("select reasons from review where closed_at is null")
+    # What the same source says of that morning replaces what it said half an hour ahead, not three days ahead.
+    assert ("implausible-last-dose" in str(reviews)) is (hours == -72)
+
+
+@pytest.mark.parametrize("year", ["0001", "1899", "9999"])
+async def test_a_last_dose_beyond_the_calendar_is_not_dropped_silently(scene: Scene, year: str) -> None:
+    entry = await scene.tell(doses=[{"at": f"{year}-06-05T09:00:00-04:00"}])
+    assert "implausible-last-dose" in [one["code"] for one in entry["reasons"]]
+    told = parts(await scene.source())
+    assert (told["confidence"], told["ask"]) == ("unknown", ["confirm-last-dose"])
+
+
 async def test_a_supply_that_is_not_in_hand_counts_as_none(scene: Scene) -> None:
     await scene.tell(bridges=[{"kind": "dispensed", "days": 3, "filled": "no"}])
     told = parts(await scene.source())

@@ -35,7 +35,16 @@ def test_the_newest_dose_is_the_last_and_those_before_it_are_told() -> None:
 def test_without_a_dose_of_the_product_there_is_none() -> None:
     assert last_dose([], product_class=FILM, zone=NEW_YORK) is None
     assert last_dose([dose("06-08 13:00", METHADONE)], product_class=FILM, zone=NEW_YORK) is None
-    assert last_dose([Charted(date(1, 1, 1), FILM, utc("06-08 13:00"))], product_class=FILM, zone=NEW_YORK) is None
+
+
+@pytest.mark.parametrize("year", [1, 1899, 9001, 9999])
+def test_a_dose_beyond_the_calendar_is_not_left_out_silently(year: int) -> None:
+    odd = Charted(date(year, 1, 1), FILM, utc("06-08 13:00"))
+    ((alone,), _) = found(odd)
+    assert alone.at == odd.at
+    known = dose("06-08 13:00")
+    ((plain, *_), _) = found(known, odd)
+    assert [plain.at, *plain.earlier] == ([known.at, odd.at] if year < 2000 else [odd.at, known.at])
 
 
 # ---- two sources
@@ -80,6 +89,18 @@ def test_of_a_monthly_product_two_weeks_apart_is_one_dose_told_twice() -> None:
     assert found(one, other, product_class=SUBLOCADE).doubts == ("conflicting-last-dose",)
     far = dose("05-10 13:00", SUBLOCADE, source="b")
     assert found(one, far, product_class=SUBLOCADE).doubts == ()
+
+
+# ---- too old
+
+
+@pytest.mark.parametrize(("product", "days"), [(FILM, 45), (METHADONE, 45), (SUBLOCADE, 366)])
+def test_a_last_dose_too_long_before_the_person_left_is_implausible(product: str, days: int) -> None:
+    last = dose("01-02 13:00", product)
+    left = utc("01-02 13:00") + timedelta(days=days)
+    assert found(last, product_class=product, left_at=left).doubts == ()
+    assert found(last, product_class=product, left_at=left + timedelta(hours=1)).doubts == ("implausible-last-dose",)
+    assert found(last, product_class=product).doubts == ()
 
 
 # ---- after the discharge

@@ -102,9 +102,17 @@ def test_every_other_day_is_two_calendar_days() -> None:
     assert (shown.next_due, shown.covered_until) == (utc("2026-11-01 14:00"), utc("2026-11-03 14:00"))
 
 
-def test_an_interval_that_can_not_be_is_once_a_day() -> None:
-    inputs = replace(bup(local("2026-06-08 09:15")), interval=timedelta(0))
-    assert compute(inputs, NOW).next_due == utc("2026-06-09 13:15")
+@pytest.mark.parametrize("hours", [0, 0.5, 73, 168, 672])
+def test_an_interval_that_no_daily_medication_has_is_once_a_day(hours: float) -> None:
+    for inputs in (bup(local("2026-06-08 09:15")), methadone()):
+        shown = compute(replace(inputs, interval=timedelta(hours=hours)), NOW)
+        assert (shown.next_due, shown.covered_until) == (utc("2026-06-09 13:15"), utc("2026-06-09 13:15"))
+        assert (shown.priority, "schedule-implausible" in shown.codes) == ("stat", True)
+
+
+def test_thrice_a_week_is_a_schedule() -> None:
+    shown = compute(replace(bup(local("2026-06-08 09:15")), interval=timedelta(days=3)), NOW)
+    assert (shown.next_due, "schedule-implausible" in shown.codes) == (utc("2026-06-11 13:15"), False)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +257,14 @@ def test_dispensed_methadone_counts_three_days_at_most_and_more_is_flagged(bridg
     shown = compute(methadone(*bridges), NOW)
     assert shown.covered_until == utc("2026-06-12 13:15")
     assert shown.flags == ("methadone-over-three-days",)
+
+
+def test_two_strengths_of_methadone_for_the_same_three_days_are_three_days() -> None:
+    one, other = (Bridge(kind="dispensed", days=3, start=date(2026, 6, 8)) for _ in range(2))
+    shown = compute(replace(methadone(one), beside=((other,),)), NOW)
+    assert (shown.covered_until, shown.flags) == (utc("2026-06-12 13:15"), ())
+    later = replace(methadone(one), beside=((Bridge(kind="dispensed", days=3, start=date(2026, 6, 11)),),))
+    assert compute(later, NOW).flags == ("methadone-over-three-days",)
 
 
 def test_three_days_of_split_methadone_are_six_doses() -> None:

@@ -224,3 +224,8 @@ def test_a_test_message_makes_a_test_event() -> None:
 )
 def test_an_interval_is_so_many_hours(interval: str | None, hours: float | None) -> None:
     assert interval_hours(interval) == hours
+
+
+def test_a_supply_is_not_multiplied_by_a_schedule_that_can_not_be() -> None:
+    (medication,) = event_of(supply("06-08 13:35", FILM, days=7, interval="PT30M")).medications
+    assert [(bridge.days, bridge.doses) for bridge in medication.bridges] == [(7, None)]
