@@ -5,8 +5,9 @@ No I/O. Standard library and pydantic only.
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
-from typing import Annotated, TypeVar
-from zoneinfo import ZoneInfo
+from functools import cache
+from typing import Annotated, Final, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
 
@@ -20,6 +21,8 @@ class Model(BaseModel):
 M = TypeVar("M", bound=Model)
 _assign = object.__setattr__
 _MINUTE = timedelta(minutes=1)
+_NO_PLACES: Final = frozenset({"localtime", "posixrules", "Factory"})
+"""Names beside the zones: whatever this machine is set to, and what says that no zone was set."""
 
 
 def changed(model: M, change: Mapping[str, object]) -> M:
@@ -39,6 +42,12 @@ def zone_of(info: ValidationInfo) -> ZoneInfo | None:
     """The sender's time zone, passed as validation context ``{"zone": ZoneInfo}``."""
     zone = (info.context or {}).get("zone")
     return zone if isinstance(zone, ZoneInfo) else None
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The time zones that a place can be in; to find them is to read a folder."""
+    return frozenset(available_timezones() - _NO_PLACES)
 
 
 def _instant(value: object, info: ValidationInfo) -> datetime:

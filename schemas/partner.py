@@ -1,12 +1,11 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
 from datetime import datetime
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, field_validator
 
-from schemas.base import Day, Model
+from schemas.base import Day, Model, zone_names
 from schemas.checklist import IntakeChecklist
 from schemas.discharge import Address, NeedKind, Text, Token
 from schemas.facets import Capacity, Facet, Facets
@@ -67,7 +66,7 @@ class PartnerProfile(Receiving):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone not in _zones():
+        if zone is not None and zone not in zone_names():
             raise ValueError("an IANA time zone, such as America/New_York")
         return zone
 
@@ -97,9 +96,3 @@ def _is_newer(facet: Facet, other: Facet | None) -> bool:
     if other is None or facet.attested_at is None or other.attested_at is None:
         return other is None or (other.attested_at is None and facet.attested_at is not None)
     return facet.attested_at > other.attested_at
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """All that there are; to find them is to read a folder."""
-    return frozenset(available_timezones())

@@ -63,6 +63,8 @@ def test_a_file_that_fits_its_samples_is_ready(check: Any) -> None:
     ("fields", "said"),
     [
         ({"timezone": "Mars/Olympus"}, "timezone: not an IANA time zone name, e.g. America/New_York"),
+        ({"timezone": "localtime"}, "timezone: not an IANA time zone name, e.g. America/New_York"),
+        ({"timezone": "Factory"}, "timezone: not an IANA time zone name, e.g. America/New_York"),
         ({"dialect": "x12"}, "dialect: one of "),
         ({"match_msh": ["LAKE"]}, "match_msh: 'APPLICATION|FACILITY'"),
         ({"peers": ["10.0.0.1/8"]}, "peers: an address or a network"),
