@@ -4,6 +4,7 @@ It stands on a Task as inputs, one for each item and one that sums them up, in c
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from fhir_mappings.build_elements import organization_reference, reference
@@ -98,10 +99,16 @@ def there(resources: Iterable[Resource]) -> frozenset[str]:
             given.append(one)
     if given:
         found.add("last-dose")
-        newest = max(given, key=lambda one: str(one.get("effectiveDateTime", "")))
+        newest = max(given, key=_given_at)
         functions = {one.get("function", {}).get("text") for one in newest.get("performer", ())}
         found |= {"verified-last-dose"} if VERIFIED_BY in functions else set()
     return frozenset(found)
+
+
+def _given_at(administration: Resource) -> datetime:
+    """When; a day counts from its midnight. As texts, times of two offsets stand in another order."""
+    at = datetime.fromisoformat(administration["effectiveDateTime"])
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _told_by(resource: Resource) -> set[str]:

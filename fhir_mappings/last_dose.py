@@ -5,7 +5,7 @@ Copied, never computed: no amount is added, divided or changed here. What nobody
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -125,7 +125,7 @@ def last_dose(packet: Opened) -> LastDose | None:
         every=_every(plan),
         note="; ".join(text(one["text"]) for one in plan.get("note", ())) or None,
         next_ordered=next(iter(_timing(plan).get("event", ())), None),
-        supplies=tuple(_supplies(packet)),
+        supplies=_in_order(_supplies(packet), None if last is None or _split(repeat) else _day(last.at)),
         others=tuple(_others(packet, family)),
         covered_until=until,
         flags=flags,
@@ -297,6 +297,24 @@ def _supplies(packet: Opened) -> Iterator[Supply]:
         if one["code"].get("text") == "Own supply in hand":
             in_hand, filled = value_of(one), component(one, "Filled")
             yield Supply("Own supply", component(one, "Product") or "", in_hand, None, None, filled)
+
+
+def _in_order(supplies: Iterator[Supply], dosed_on: date | None) -> tuple[Supply, ...]:
+    """Supplies by their first day. One that was handed over before the last dose begins on the day after that dose.
+
+    The clock counts so: who was dosed on a day takes nothing home for it.
+    """
+    found = sorted((_after(one, dosed_on) for one in supplies), key=lambda one: (one.first is None, one.first or ""))
+    return tuple(found)
+
+
+def _after(supply: Supply, dosed_on: date | None) -> Supply:
+    begins = _day(supply.first) if supply.first else None
+    if begins is None or dosed_on is None or begins > dosed_on:
+        return supply
+    first = dosed_on + timedelta(days=1)
+    last = supply.last + (first - begins) if supply.last else None
+    return replace(supply, first=first.isoformat(), last=last)
 
 
 def _supply(

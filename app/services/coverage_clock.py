@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from app.core import json
 from app.core.clock import micros
@@ -33,6 +34,7 @@ from schemas.partner import PartnerProfile
 from schemas.stub import ClockState, NeedLink, ReferralLink
 
 TaskOf = Callable[[str], Resource]
+_MINUTE: Final = timedelta(minutes=1)
 _ELSEWHERE: Final = frozenset({"snf", "custody"})
 _DOUBTS: Final[dict[str, str]] = {
     "conflicting-last-dose": "Two sources tell different times of the last dose: which one holds?",
@@ -82,7 +84,8 @@ def read(situation: Situation, event: DischargeEvent, link: ReferralLink, task_o
     outputs = coverage_changes.outputs_of(shown)
     same = before is not None and before.inputs == plain and before.outputs == outputs
     why = () if same else coverage_changes.why(before.inputs if before else None, plain)
-    view = replace(_view(shown, before if same else None, situation.now), **guests.returns(event))
+    told = _on_the_wall(shown, inputs.zone)
+    view = replace(_view(told, before if same else None, situation.now), **guests.returns(event))
     doubts = tuple(code for code in shown.codes if code in _DOUBTS)
     return Clock(view, plain, outputs, why, shown.recompute_at, doubts, shown.dosing_owner_unknown)
 
@@ -94,6 +97,26 @@ def _held(need: NeedLink, task_of: TaskOf) -> bool:
 
 def _need(link: ReferralLink) -> NeedLink | None:
     return next((one for one in link.needs if one.need == MOUD), None)
+
+
+_INSTANTS: Final = (
+    "covered_until",
+    "next_due",
+    "falls_due",
+    "earliest",
+    "latest",
+    "possible_gap_at",
+    "confirmed_gap_at",
+    "hold_partner_until",
+)
+
+
+def _on_the_wall(shown: coverage.Coverage, zone: ZoneInfo) -> coverage.Coverage:
+    """The same instants with the offset of the place that dosed: letters and cards are read by people."""
+    told = {name: at for name in _INSTANTS if (at := getattr(shown, name)) is not None}
+    local = {name: at.astimezone(zone) for name, at in told.items()}
+    # Local mean time, long ago, has seconds in its offset, which no FHIR dateTime has.
+    return replace(shown, **{name: at for name, at in local.items() if not (at.utcoffset() or timedelta()) % _MINUTE})
 
 
 def _view(shown: coverage.Coverage, before: ClockState | None, now: datetime) -> build.CoverageView:

@@ -1,6 +1,7 @@
 """The coverage clock of a referral: kept when something changed, moved on by time alone, stopped when it is over."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -39,7 +40,9 @@ async def test_the_clock_is_told_on_the_task_and_kept_with_its_inputs_in_one_com
     assert source["restriction"]["period"]["end"] == told["coveredUntil"]
     (line,) = await scene.history()
     assert (line["why"], line["cause"].partition(":")[0]) == (["first"], "message")
-    assert line["outputs"]["covered_until"] == told["coveredUntil"]
+    assert at(line["outputs"]["covered_until"]) == at(told["coveredUntil"])
+    here = at(told["coveredUntil"]).replace(tzinfo=ZoneInfo("America/New_York"))
+    assert here.isoformat() == told["coveredUntil"], "in the words of the place that dosed"
     assert line["inputs"]["supply"] == [
         {"kind": "dispensed", "days": 3, "doses": None, "start": None, "filled": "unknown"}
     ]

@@ -66,6 +66,9 @@ def test_a_last_dose_is_verified_where_the_newest_is() -> None:
     product = {"code": "x", "display": "x"}
     assert "verified-last-dose" not in of(medications=[{"product": product, "doses": [old, new]}])
     assert "verified-last-dose" in of(medications=[{"product": product, "doses": [old]}])
+    # The clocks went back between the two: the later one has the earlier hour.
+    old, new = old | {"at": "2026-11-01T01:30:00-04:00"}, new | {"at": "2026-11-01T01:10:00-05:00"}
+    assert "verified-last-dose" not in of(medications=[{"product": product, "doses": [old, new]}])
 
 
 def test_what_is_there_goes_before_what_is_said_of_it() -> None:

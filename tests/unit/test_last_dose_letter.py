@@ -1,6 +1,6 @@
 """What the last-dose letter copies, what it calls not stated, and what it must never do: compute an amount."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -93,6 +93,34 @@ def test_a_dose_of_nothing_and_a_held_one_are_no_last_dose() -> None:
     assert found.last is not None
     assert (found.last.at, found.last.amount) == ("2026-06-07", "40 mg")
     assert [one.given for one in found.history] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("start", "first", "last"),
+    [
+        ("2026-06-08T17:00:00-04:00", "2026-06-10", "2026-06-12"),
+        ("2026-06-09T13:30:00-04:00", "2026-06-10", "2026-06-12"),
+        ("2026-06-10", "2026-06-10", "2026-06-12"),
+        ("2026-06-11", "2026-06-11", "2026-06-13"),
+    ],
+    ids=["the evening before", "after the dose", "the next day", "later"],
+)
+def test_a_supply_covers_the_days_after_the_last_dose_as_the_clock_counts(start: str, first: str, last: str) -> None:
+    bridge = {"kind": "dispensed", "days": 3, "start": start}
+    medication = {"product": METHADONE, "schedule": {"interval": "PT24H"}, "bridges": [bridge]}
+    given = [dose("2026-06-09T09:15:00-04:00", 40)]
+    (supply,) = record(document_of(told("unknown", medications=[{**medication, "doses": given}]))).supplies
+    assert (supply.first, supply.last) == (first, date.fromisoformat(last))
+    (unknown,) = record(document_of(told("unknown", medications=[medication]))).supplies
+    assert unknown.first == start
+
+
+def test_supplies_stand_in_the_order_of_their_days() -> None:
+    bridges = [{"kind": "take-home", "days": 1, "start": f"2026-06-{day}"} for day in (14, 12, 10, 13, 11)]
+    bridges.insert(2, {"kind": "dispensed", "days": 1})
+    medication = {"product": METHADONE, "doses": [dose("2026-06-09", 40)], "bridges": bridges}
+    found = record(document_of(told("unknown", medications=[medication]))).supplies
+    assert [one.first for one in found] == [*(f"2026-06-{day}" for day in range(10, 15)), None]
 
 
 def test_days_of_the_visit_without_an_entry_are_told_for_what_is_taken_daily() -> None:
