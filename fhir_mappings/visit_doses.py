@@ -2,8 +2,8 @@
 
 A dose is known by its time, so a source that corrects the time of a dose states a second one. Of the doses of one
 source and drug within half an interval of each other only those of its newest statement stand: in the clock, in the
-letter, and wherever else a dose is read. A charting system states each dose by itself; there a dose replaces another
-only where it says so (RXA-21 ``U``), and is gone where it was taken back (``D``).
+letter, and wherever else a dose is read. A charting system states each dose by itself: there a dose is gone where it was
+taken back (RXA-21 ``D``), and replaces another only where it says so (``U``) and was not charted at its own time before.
 """
 
 from bisect import bisect, insort
@@ -15,6 +15,8 @@ from re import compile as regex
 from typing import Final
 
 from fhir_mappings import triage
+from fhir_mappings.visit_step import OWN_DOSE
+from schemas.base import changed
 from schemas.facts import GivenDose, VisitRecord
 
 _DURATION: Final = regex(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
@@ -42,7 +44,11 @@ def interval_hours(interval: str | None) -> float | None:
 
 def standing(record: VisitRecord) -> list[GivenDose]:
     """Every charted dose that holds now, held and refused ones too."""
-    doses = [dose for dose in record.doses.values() if not dose.deleted]
+    doses = [
+        changed(dose, {"updates": False}) if dose.updates and f"{OWN_DOSE}{dose.key}" in record.stamps else dose
+        for dose in record.doses.values()
+        if not dose.deleted
+    ]
     if all(_charts(dose) for dose in doses):
         return doses
     void = {id(dose) for alike in _alike(doses) for dose in _replaced(alike)}

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from fhir_mappings import triage
 from fhir_mappings.visit_circumstances import merge_circumstances, without_the_other_person
 from fhir_mappings.visit_identity import key_of
-from fhir_mappings.visit_step import MICRO, RANK_BITS, Step, canonical, later, micros, newer
+from fhir_mappings.visit_step import MICRO, OWN_DOSE, RANK_BITS, Step, canonical, later, micros, newer
 from schemas.base import changed
 from schemas.discharge import Diagnosis, Identifier, VisitDetails
 from schemas.facts import NOTHING_KNOWN, FactKind, Facts, GivenDose, Order, Supply, VisitRecord
@@ -359,6 +359,7 @@ def _merge_items(step: Step, old: Mapping[str, T], items: Iterable[T], kind: Ite
         taken_back = bool(getattr(item, flag))
         step.reach(f"{'no-' if taken_back else ''}{what}:{item.key}", at)
         known = merged.get(item.key)
+        _mark_own(step, known, item)
         if known is not None and getattr(known, flag):
             known = changed(known, {flag: False})
         content = known
@@ -370,6 +371,12 @@ def _merge_items(step: Step, old: Mapping[str, T], items: Iterable[T], kind: Ite
         if content is not None:
             merged[item.key] = standing(content, kind, step.stamps)
     return merged
+
+
+def _mark_own(step: Step, known: Order | GivenDose | Supply | None, item: Order | GivenDose | Supply) -> None:
+    """A dose that is stated anew (RXA-21 U) at the time at which it was charted updates itself and no other."""
+    if isinstance(item, GivenDose) and isinstance(known, GivenDose) and item.updates is not known.updates:
+        step.reach(f"{OWN_DOSE}{item.key}", 0)
 
 
 def standing(item: T, kind: Items, stamps: Mapping[str, int]) -> T:

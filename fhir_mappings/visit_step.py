@@ -10,6 +10,8 @@ from schemas.facts import Facts, VisitRecord
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO: Final = timedelta(microseconds=1)
 RANK_BITS: Final = 4
+OWN_DOSE: Final = "own-dose:"
+"""How the mark of a dose begins that was charted at the time at which it was stated anew."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """What a source says anew replaces what it said before."""
 
 from datetime import date, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from app.rules.coverage_windows import LONG_ACTING as WINDOWS
 from fhir_mappings.visit_doses import LONG_ACTING, standing
 from schemas.discharge import Product
-from schemas.facts import GivenDose, VisitRecord
-from tests.unit.stories import FILM, SUBLOCADE, at
+from schemas.facts import Facts, GivenDose, VisitRecord
+from tests.unit.stories import FILM, SUBLOCADE, assembled, at, dose
 
 CHART, EVENTS = "hl7v2:a", "json:a"
 
@@ -64,6 +65,23 @@ def test_a_chart_states_each_dose_by_itself_and_replaces_one_where_it_says_so() 
     first = told("06-08 09:15", "06-08 10:00", source=CHART)
     assert len(stand(first, told("06-08 08:00", "06-08 11:00", source=CHART))) == 2
     assert stand(first, told("06-08 08:00", "06-08 11:00", source=CHART, updates=True)) == [at("06-08 08:00")]
+
+
+def test_a_dose_that_is_stated_anew_at_its_own_time_replaces_no_other() -> None:
+    own = dose("06-08 10:00", "06-08 09:15", FILM)
+    other = dose("06-08 11:00", "06-08 08:45", FILM)
+    anew = dose("06-08 12:00", "06-08 09:15", FILM)
+    (stated,) = anew.doses
+    anew = anew.model_copy(update={"doses": [stated.model_copy(update={"updates": True})]})
+    for messages in permutations([own, other, anew]):
+        assert len(standing(assembled(*(_charted(one) for one in messages)))) == 2
+    for messages in permutations([other, anew]):
+        (only,) = standing(assembled(*(_charted(one) for one in messages)))
+        assert only.at == at("06-08 09:15")
+
+
+def _charted(message: Facts) -> Facts:
+    return message.model_copy(update={"doses": [one.model_copy(update={"source": CHART}) for one in message.doses]})
 
 
 def test_what_was_taken_back_is_gone_and_what_was_held_stays() -> None:
