@@ -5,7 +5,7 @@ the ``DischargeEvent`` from it; ``identity`` gives the keys by which a message f
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from fhir_mappings import triage, visit_doses
@@ -35,6 +35,7 @@ __all__ = [
     "ADMISSION",
     "Identity",
     "as_event",
+    "ends_before_it_begins",
     "identity",
     "interval_hours",
     "key_of",
@@ -118,9 +119,32 @@ def _row(diagnosis: Diagnosis) -> tables.DiagnosisRow | None:
 
 
 def _visit(record: VisitRecord) -> VisitDetails:
-    """The stay; one that began in the emergency department began when the person came there."""
-    began = earliest(record.came_at, record.visit.admitted_at)
-    return record.visit if record.came_at is None else record.visit.model_copy(update={"admitted_at": began})
+    """The stay; one that began in the emergency department began when the person came there.
+
+    When one began that ends before it begins is not known.
+    """
+    if ends_before_it_begins(record):
+        return record.visit.model_copy(update={"admitted_at": None})
+    return record.visit if record.came_at is None else record.visit.model_copy(update={"admitted_at": _began(record)})
+
+
+def ends_before_it_begins(record: VisitRecord) -> bool:
+    """Whether the times of the stay contradict each other; of a day without a time the day counts."""
+    began, ended = _began(record), record.visit.discharged_at
+    if began is None or ended is None:
+        return False
+    if isinstance(began, datetime) and isinstance(ended, datetime):
+        return began > ended
+    return _day(began) > _day(ended)
+
+
+def _began(record: VisitRecord) -> date | None:
+    stated = record.visit.admitted_at
+    return stated if record.came_at is None else earliest(record.came_at, stated)
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
 
 
 def _patient(patient: Patient, *, homeless: bool) -> Patient:

@@ -2,8 +2,8 @@
 
 A dose is known by its time, so a source that corrects the time of a dose states a second one. Of the doses of one
 source and drug within half an interval of each other only those of its newest statement stand: in the clock, in the
-letter, and wherever else a dose is read. A charting system states each dose by itself: there a dose is gone where it was
-taken back (RXA-21 ``D``), and replaces another only where it says so (``U``) and was not charted at its own time before.
+letter, and wherever else a dose is read. A charting system states each dose by itself: there a dose is gone where it
+was taken back (RXA-21 ``D``), and replaces another only where it says so (``U``) and was not charted at its own time.
 """
 
 from bisect import bisect, insort

@@ -34,6 +34,7 @@ SAFETY: Final = "Scheduling support, never a dosing recommendation: whoever dose
 """Goes with whatever of the clock is shown to people."""
 
 _OLD: Final = timedelta(days=45)
+_YEAR: Final = timedelta(days=366)
 _IMPLAUSIBLE: Final = "implausible-last-dose"
 _REASSESS: Final = timedelta(hours=72)
 _THRESHOLDS: Final = (timedelta(hours=168), timedelta(hours=72), timedelta(hours=24))
@@ -285,12 +286,15 @@ def _injected(inputs: CoverageInput, last: datetime, confidence: Confidence) -> 
 
 
 def _ordered(inputs: CoverageInput, last: datetime) -> datetime | None:
-    """The next date that is ordered; one on the day of the last dose or before it is of that dose."""
+    """The next date that is ordered; one on the day of the last dose or before it is of that dose.
+
+    No product lasts a year: what is ordered for later is a slip of the pen, and the window of the label holds.
+    """
     ordered = instant(inputs.next_due_ordered, inputs.zone) if inputs.next_due_ordered is not None else None
     if ordered is None:
         return None
     day, given = (at.astimezone(inputs.zone).date() for at in (ordered, last))
-    return ordered if day > given else None
+    return ordered if timedelta() < day - given <= _YEAR else None
 
 
 # ---- urgency

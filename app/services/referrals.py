@@ -29,6 +29,7 @@ from schemas.stub import Child, Decided, NeedLink
 
 _UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
 _ASKED_OR_TAKEN: Final = lifecycle.ENGAGED | {"requested"}
+_BACKWARDS: Reason = ("discharge-before-admission", "The stay ends before it begins: which of the two times is wrong?")
 _TWICE: Reason = ("two-referrals", "Two visits turned out to be one, and a partner has accepted for each.")
 
 
@@ -75,6 +76,8 @@ class _Course:
             self._work.showing.decide(need, child)
         if self._work.doubted():
             self._work.result.review.append(_UNMERGE)
+        if visit.ends_before_it_begins(self._work.record) and self._work.record.answer is None:
+            self._work.result.review.append(_BACKWARDS)
         if self._work.record.cancelled:
             self._work.apply_to_all(steps.on_cancel_visit)
         elif _died(self._work.record):

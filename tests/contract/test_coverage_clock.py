@@ -304,3 +304,20 @@ async def test_what_is_only_told_does_not_lower_the_priority_and_a_verified_fact
     assert ((await scene.source())["priority"], parts(await scene.source())["gap"]) == ("stat", "none")
     await scene.tell(kind="update", hours_ago=1, bridges=[dispensed(9)])
     assert (await scene.source())["priority"] == "routine"
+
+
+# ---- times of the stay that contradict each other
+
+
+async def test_a_stay_that_ends_before_it_begins_opens_its_referral_and_asks_which_time_is_wrong(scene: Scene) -> None:
+    entry = await scene.tell(visit={"admitted_at": scene.before(1)})
+    assert "discharge-before-admission" in [one["code"] for one in entry["reasons"]]
+    assert (await scene.child())["status"] == "requested"
+    (stay,) = await scene.hospital.search("Encounter")
+    assert [*stay["period"]] == ["end"]
+    reviews = await scene.rows("select reasons from review where closed_at is null")
+    assert "discharge-before-admission" in reviews[0][0]
+    await scene.tell(kind="update", hours_ago=1, visit={"admitted_at": scene.before(96)})
+    assert await scene.rows("select visit from review where closed_at is null") == []
+    (stay,) = await scene.hospital.search("Encounter")
+    assert [*stay["period"]] == ["start", "end"]

@@ -215,8 +215,18 @@ def test_an_ordered_day_counts_from_its_first_moment() -> None:
     assert shown.next_due == local("2026-03-18 00:00")
 
 
-@pytest.mark.parametrize("ordered", [date(2026, 2, 20), local("2026-02-20 16:00"), date(2026, 1, 23), date(1, 1, 1)])
-def test_an_ordered_date_of_the_injection_that_was_given_is_spent(ordered: date) -> None:
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        date(2026, 2, 20),
+        local("2026-02-20 16:00"),
+        date(2026, 1, 23),
+        date(1, 1, 1),
+        date(2062, 3, 20),
+        date(9999, 1, 1),
+    ],
+)
+def test_an_ordered_date_of_the_injection_that_was_given_is_spent_and_one_years_away_is_none(ordered: date) -> None:
     assert compute(injected(3, next_due_ordered=ordered), NOW).covered_until == local("2026-04-03 14:00")
 
 

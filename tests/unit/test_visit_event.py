@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from fhir_mappings.triage import judge
-from fhir_mappings.visit import as_event, interval_hours, last_dose, product_key
+from fhir_mappings.visit import as_event, ends_before_it_begins, interval_hours, last_dose, product_key
 from schemas.codes.tables import RXNORM
 from schemas.discharge import (
     Circumstances,
@@ -15,8 +15,9 @@ from schemas.discharge import (
     Dose,
     Need,
     Product,
+    VisitDetails,
 )
-from schemas.facts import Facts, Order, Supply
+from schemas.facts import Facts, Order, Supply, VisitRecord
 from tests.unit.stories import (
     BELBUCA,
     FILM,
@@ -229,3 +230,24 @@ def test_an_interval_is_so_many_hours(interval: str | None, hours: float | None)
 def test_a_supply_is_not_multiplied_by_a_schedule_that_can_not_be() -> None:
     (medication,) = event_of(supply("06-08 13:35", FILM, days=7, interval="PT30M")).medications
     assert [(bridge.days, bridge.doses) for bridge in medication.bridges] == [(7, None)]
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "backwards"),
+    [
+        (at("06-08 14:00"), at("06-08 13:00"), True),
+        (at("06-08 13:00"), at("06-08 13:00"), False),
+        (date(2026, 6, 9), at("06-08 13:00"), True),
+        (date(2026, 6, 8), at("06-08 13:00"), False),
+        (at("06-08 14:00"), date(2026, 6, 8), False),
+        (None, at("06-08 13:00"), False),
+        (at("06-08 14:00"), None, False),
+    ],
+)
+def test_a_stay_that_ends_before_it_begins_has_no_known_beginning(
+    *, began: date | None, ended: date | None, backwards: bool
+) -> None:
+    record = VisitRecord(visit=VisitDetails(admitted_at=began, discharged_at=ended))
+    assert ends_before_it_begins(record) is backwards
+    event = as_event(record, event_id="HTEST-1", occurred_at=NOW)
+    assert event.visit.admitted_at == (None if backwards else began)
