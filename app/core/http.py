@@ -9,6 +9,8 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,7 +19,7 @@ import httpx
 from app.core.addresses import Network
 from app.core.resolving import Resolver, Unreachable
 
-__all__ = ["Answer", "Outbound", "Request", "Unreachable"]
+__all__ = ["Answer", "Outbound", "Request", "Unreachable", "retry_after"]
 
 _HOSTS: Final = 256
 """Hosts whose connections are kept."""
@@ -33,6 +35,31 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
     """By their names in lower case."""
     content: bytes = field(default=b"", repr=False)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> int | None:
+    """For how many seconds a server asks not to be asked again (RFC 9110, 10.2.3); None where it says nothing of it.
+
+    A date is counted from the server's own ``Date``, since its clock may be another; from ``now`` where it has none.
+    """
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdecimal():
+        # What has more digits is years, whatever they are.
+        return int(said.lstrip("0")[:9] or "0")
+    until = _http_date(said)
+    if until is None:
+        return None
+    since = _http_date(headers.get("date", "")) or now
+    return max(round((until - since).total_seconds()), 0)
+
+
+def _http_date(text: str) -> datetime | None:
+    """Any of the three forms of RFC 9110, 5.6.7; each is in UTC."""
+    try:
+        found = parsedate_to_datetime(text.strip())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 class Outbound:

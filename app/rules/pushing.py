@@ -16,6 +16,7 @@ _MINUTE: Final = 60 * notifying.SECOND
 ROUTINE_PAUSE: Final = 15 * _MINUTE
 URGENT_PAUSE: Final = _MINUTE
 _URGENT: Final = frozenset({"urgent", "asap", "stat"})
+_LONGEST_WAIT: Final = 3600
 _MAY_PASS: Final = {"status-401": 2, "status-403": 2, "status-404": 3, "status-409": 5, "status-412": 5}
 """Refusals that another attempt may cure (a token that has ended, a version that somebody else was quicker with), and
 after how many attempts nobody believes that any more."""
@@ -80,9 +81,7 @@ def part_by_part(reason: str) -> bool:
     return reason in _NO_TRANSACTION
 
 
-def wait(attempts: int, chance: float, retry_after: str | None) -> int:
-    """Until the next attempt: as ever, or as long as the server asks for (``Retry-After``), at most an hour."""
-    pause = notifying.pause(attempts, chance)
-    if retry_after is not None and retry_after.strip().isdecimal():
-        return max(pause, min(int(retry_after.strip()[:6]), 3600) * notifying.SECOND)
-    return pause
+def wait(attempts: int, chance: float, retry_after: int | None) -> int:
+    """Until the next attempt: as ever, or as many seconds as the server asks for, at most an hour."""
+    asked = min(retry_after or 0, _LONGEST_WAIT) * notifying.SECOND
+    return max(notifying.pause(attempts, chance), asked)

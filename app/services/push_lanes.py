@@ -17,6 +17,7 @@ from app.channels.base import Channel
 from app.core import log
 from app.core.actor import Actor
 from app.core.clock import iso
+from app.core.http import retry_after
 from app.core.ids import uuid7
 from app.rules import notifying, pushing
 from app.rules.lifecycle import TERMINAL
@@ -315,7 +316,8 @@ class PushDelivery:
             await self._parked(push, known, error.reason)
             return
         log.warning("push.not-done", organization=push.organization, reason=error.reason, count=count)
-        pause = pushing.wait(count, secrets.randbelow(1000) / 1000, error.retry_after)
+        asked = retry_after(error.headers, self._hub.clock.now())
+        pause = pushing.wait(count, secrets.randbelow(1000) / 1000, asked)
         await self._queue.failed(push, error.reason, now, now + pause)
 
     async def _parked(self, push: Push, known: Pushed, reason: str) -> None:

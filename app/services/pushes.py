@@ -62,6 +62,11 @@ def _shown(one: Push, name: str) -> Listed:
     )
 
 
+async def counts(hub: Hub) -> dict[str, int]:
+    """State -> how many Tasks are pushed that are not over."""
+    return await hub.store.pushes(_SYSTEM).counts()
+
+
 async def retry(hub: Hub, task: str) -> dict[str, Any]:
     """Go on with what is parked, and with what waits for its next attempt at once. Raises NotFound."""
     if not await hub.store.pushes(_SYSTEM).again(task):

@@ -25,11 +25,12 @@ Headers = tuple[tuple[str, str], ...]
 class NotDone(Exception):
     """It did not arrive, was not taken, or what was answered can't be read; ``reason`` is a code."""
 
-    def __init__(self, reason: str, *, refused: bool, retry_after: str | None = None) -> None:
+    def __init__(self, reason: str, *, refused: bool, receipt: Receipt | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.refused = refused
-        self.retry_after = retry_after
+        self.headers: Mapping[str, str] = receipt.answer.headers if receipt is not None and receipt.answer else {}
+        """Of what was answered, where anything was."""
 
 
 class SignIns:
@@ -77,7 +78,7 @@ class SignIns:
         answer = _content(receipt) if receipt.arrived else {}
         token, lasts = answer.get("access_token"), answer.get("expires_in", 5 * _MINUTE)
         if not isinstance(token, str) or not isinstance(lasts, int):
-            raise NotDone("no-token", refused=receipt.refused or receipt.arrived)
+            raise NotDone("no-token", refused=receipt.refused or receipt.arrived, receipt=receipt)
         return token, now + max(lasts - _MINUTE, 0) * _MICRO
 
 
@@ -180,8 +181,7 @@ class RemoteServer:
             return receipt
         if receipt.reason in {"status-401", "status-403"}:
             self._sign_ins.forget(self._organization)
-        answered: Mapping[str, str] = receipt.answer.headers if receipt.answer is not None else {}
-        raise NotDone(receipt.reason, refused=receipt.refused, retry_after=answered.get("retry-after"))
+        raise NotDone(receipt.reason, refused=receipt.refused, receipt=receipt)
 
 
 def _content(receipt: Receipt) -> dict[str, Any]:

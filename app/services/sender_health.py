@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from app.core import log
 from app.core.clock import from_micros, iso, micros, monotonic
 from app.core.errors import Unavailable
-from app.services import answers
+from app.services import answers, pushes
 from app.services.hub import Hub
 from app.services.sender_counts import HOUR, LATENCY, MESSAGE, MORE, REJECTED, SKEW, UNIT, UNMAPPED
 from app.store.database import Gone
@@ -310,11 +310,13 @@ def as_json(found: Sequence[Health]) -> list[dict[str, Any]]:
 
 
 class Gauge(NamedTuple):
-    """One figure of every sender that has it."""
+    """One figure of every sender that has it, or by another label that names nobody."""
 
     name: str
     text: str
     values: dict[str, float]
+    """By what the label says."""
+    label: str = "sender"
 
 
 class SenderGauges:
@@ -331,7 +333,8 @@ class SenderGauges:
             self._asked = monotonic()
             try:
                 told = answer_gauges(await answers.counts(self._hub))
-                self._gauges = [*gauges(await health(self._hub)), *told]
+                pushed = push_gauge(await pushes.counts(self._hub))
+                self._gauges = [*gauges(await health(self._hub)), *told, pushed]
             except Unavailable:
                 log.warning("sender-gauges.database-away")
         return self._gauges
@@ -348,6 +351,13 @@ def answer_gauges(counts: Mapping[str, Mapping[str, int]]) -> list[Gauge]:
         )
         for state, text in texts.items()
     ]
+
+
+def push_gauge(counts: Mapping[str, int]) -> Gauge:
+    """What partners' own FHIR servers have yet to be given; which partner's it is stays out of it."""
+    text = "Referrals that are pushed to partners' own FHIR servers; of those that are parked a person must look."
+    values = {state: float(counts.get(state, 0)) for state in ("waiting", "parked")}
+    return Gauge("throughline_pushes", text, values, "state")
 
 
 def _seconds(instant: int | None) -> float | None:

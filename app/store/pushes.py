@@ -137,6 +137,11 @@ class Pushes:
         rows = await self._database.fetch(f"select {_COLUMNS} from push where state = 'parked'")
         return {row[0]: Push(*row) for row in rows}
 
+    async def counts(self) -> dict[str, int]:
+        """State -> number, of those that are not over."""
+        rows = await self._database.fetch("select state, count(*) from push where state <> 'ended' group by state")
+        return {row[0]: row[1] for row in rows}
+
     async def again(self, task: str) -> int:
         """What is parked, or waits for its next attempt, is tried at once; how many."""
         return await self._database.execute(

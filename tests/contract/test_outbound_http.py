@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from app.core.addresses import may_be_reached
 from app.core.clock import monotonic
-from app.core.http import Outbound, Unreachable
+from app.core.http import Outbound, Unreachable, retry_after
 from tests.journeys.certificates import Authority
 from tests.receivers import receiving
 
@@ -142,3 +143,32 @@ async def test_a_certificate_must_be_of_an_authority_that_is_trusted(
         assert await status(outbound, url) == 200
         assert await status(outbound, url.replace("127.0.0.1", "localhost")) == "certificate"
         await outbound.close()
+
+
+NOW = datetime(2026, 6, 5, 18, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "120"}, 120),
+        ({"retry-after": " 0001800 "}, 1800),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "9" * 5000}, 999_999_999),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "\u0663"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Fri, 05 Jun 2026 18:30:00 GMT"}, 1800),
+        ({"retry-after": "Friday, 05-Jun-26 18:30:00 GMT"}, 1800),
+        ({"retry-after": "Fri Jun  5 18:30:00 2026"}, 1800),
+        ({"retry-after": "Fri, 05 Jun 2026 17:59:59 GMT"}, 0),
+        ({"retry-after": "Wed, 31 Feb 2026 18:30:00 GMT"}, None),
+        # A clock there that is an hour behind asks for half an hour all the same.
+        ({"retry-after": "Fri, 05 Jun 2026 17:30:00 GMT", "date": "Fri, 05 Jun 2026 17:00:00 GMT"}, 1800),
+        ({"retry-after": "Fri, 05 Jun 2026 18:30:00 GMT", "date": "today"}, 1800),
+    ],
+)
+def test_a_server_asks_for_time_in_seconds_or_by_a_date(headers: dict[str, str], seconds: int | None) -> None:
+    """RFC 9110, 10.2.3, with the three forms of a date of 5.6.7."""
+    assert retry_after(headers, NOW) == seconds

@@ -10,6 +10,7 @@ import pytest_asyncio
 from app.core.actor import Actor
 from app.services import pushes, todo
 from app.services.jobs import DueWork
+from app.services.sender_health import SenderGauges
 from tests.contract.passing_time import ALL_DAYS, METHADONE, Course, course, partner
 from tests.contract.pushed import HARBOR, Pushing, pushing
 from tests.fhir_servers import FhirServer, Wrong, fhir_server
@@ -87,8 +88,11 @@ async def test_a_server_that_takes_no_transaction_after_all_is_given_it_in_parts
     assert [one.path for one in server.wrote()].count("/fhir") == 1
 
 
-async def test_a_server_that_asks_for_time_gets_it(push: Pushing, server: FhirServer) -> None:
-    server.wrong = AGAIN["away"][0]
+@pytest.mark.parametrize("until", ["1800", "Sat, 06 Jun 2026 18:30:00 GMT"])
+async def test_a_server_that_asks_for_time_gets_it(push: Pushing, server: FhirServer, until: str) -> None:
+    """In seconds, or until a moment by its own clock, which need not be the hub's (RFC 9110, 10.2.3)."""
+    its_clock = ("date", "Sat, 06 Jun 2026 18:00:00 GMT")
+    server.wrong = Wrong(503, headers=(("retry-after", until), its_clock))
     await push.course.discharged()
     await push.later(0)
     asked = len(server.asked)
@@ -152,6 +156,20 @@ async def test_an_operator_has_it_go_on_once_the_cause_is_set_right(push: Pushin
     assert "push-not-reached" not in await push.course.told()
     await push.later()
     assert server.task["status"] == "requested"
+
+
+async def test_what_is_parked_is_counted_for_whoever_watches(push: Pushing, server: FhirServer) -> None:
+    """Of no partner by name: how much each is sent is nobody else's."""
+    lines = [one for one in (await push.course.web.get("/metrics")).text.splitlines() if "pushes{" in one]
+    assert lines == ['throughline_pushes{state="waiting"} 0', 'throughline_pushes{state="parked"} 0']
+    server.wrong, _ = REFUSED["bad"]
+    await push.course.discharged()
+    assert await pushes.counts(push.hub) == {"waiting": 1}
+    await push.turn()
+    gauge = next(one for one in await SenderGauges(push.hub).current() if one.name == "throughline_pushes")
+    assert (gauge.label, gauge.values) == ("state", {"waiting": 0, "parked": 1})
+    await pushes.drop(push.hub, (await push.one()).task)
+    assert await pushes.counts(push.hub) == {}
 
 
 async def test_a_status_that_can_not_be_is_shown_and_nothing_is_guessed(push: Pushing, server: FhirServer) -> None:

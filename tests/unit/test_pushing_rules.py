@@ -84,11 +84,9 @@ def test_nobody_tries_for_ever() -> None:
     assert after_failure("timeout", 99, 0, notifying.PATIENCE - 1, refused=False) == "again"
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "seconds"), [(None, 1), ("0", 1), ("120", 120), ("99999999", 3600), ("soon", 1), ("-5", 1)]
-)
-def test_a_server_may_ask_for_time_but_not_for_ever(retry_after: str | None, seconds: int) -> None:
-    assert wait(1, 0, retry_after) == seconds * notifying.SECOND
+@pytest.mark.parametrize(("asked", "seconds"), [(None, 1), (0, 1), (120, 120), (3601, 3600), (99999999, 3600)])
+def test_a_server_may_ask_for_time_but_not_for_ever(asked: int | None, seconds: int) -> None:
+    assert wait(1, 0, asked) == seconds * notifying.SECOND
 
 
 def test_nobody_is_asked_more_often_than_gravity_has_it_unless_it_is_urgent() -> None:

@@ -18,7 +18,7 @@ Gauges = Mapping[str, tuple[str, Callable[[], float]]]
 
 
 async def figures(request: Request) -> Response:
-    """Counters of this process, gauges of senders; a label holds route templates, states and sender ids only."""
+    """Counters of this process, gauges of senders and pushes; a label holds route templates, states and sender ids."""
     _admit(request)
     gauges: Gauges = request.app.state.gauges
     lines = list(metrics.rendered(os.getpid()))
@@ -48,11 +48,11 @@ def _senders(request: Request) -> SenderGauges:
 
 
 def _lines(gauge: Gauge) -> Iterator[str]:
-    """A sender id needs no escaping (``schemas.sender.Sender.id``)."""
+    """A sender id needs no escaping (``schemas.sender.Sender.id``), nor does a state."""
     yield f"# HELP {gauge.name} {gauge.text}"
     yield f"# TYPE {gauge.name} gauge"
-    for sender, value in gauge.values.items():
-        yield f'{gauge.name}{{sender="{sender}"}} {value:.15g}'
+    for named, value in gauge.values.items():
+        yield f'{gauge.name}{{{gauge.label}="{named}"}} {value:.15g}'
 
 
 routes: list[BaseRoute] = [Route("/metrics", figures)]
