@@ -36,15 +36,21 @@ def beyond(longer: Sequence[Any], shorter: Sequence[Any]) -> list[Any] | None:
 
     Entries are counted: two equal entries beside one leave one.
     """
-    left = dict(_counted(shorter))
+    more = added(longer, shorter)
+    return more if len(longer) - len(more) == len(shorter) else None
+
+
+def added(entries: Sequence[Any], held: Sequence[Any]) -> list[Any]:
+    """Those of ``entries`` that ``held`` has not, in their order, counted as in ``beyond``."""
+    left = dict(_counted(held))
     more = []
-    for entry in longer:
+    for entry in entries:
         key = meaning(entry)
         if left.get(key):
             left[key] -= 1
         else:
             more.append(entry)
-    return None if any(left.values()) else more
+    return more
 
 
 def _counted(values: Sequence[Any]) -> frozenset[tuple[Hashable, int]]:

@@ -5,15 +5,16 @@ its own (BSeR 5.1.2, Scheduled Event Unattended, or the local ``no-show``), or b
 Task. A place is not lost by it: the person may come later, and the last word counts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from app.core.json_meaning import added, same
 from app.rules.codings import codes_in
 from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON
 from schemas.partner_server import BSER_BUSINESS_STATUS
 
-Task = Mapping[str, Any]
+Task = dict[str, Any]
 
 CAME: Final = frozenset({"first-dose-given", "arrived", "service-given"})
 MISSED: Final = frozenset({"no-show", "not-reached"})
@@ -34,6 +35,19 @@ def missed(task: Task) -> int:
     return sum(word in MISSED for word in _words(task)) or 1 if came(task) is False else 0
 
 
+def said_once(before: Task, after: Task) -> Task:
+    """``after`` without what it says once more, in the same words, of who is missed already; itself where it does not.
+
+    Another word counts as another: it says more than the first one did.
+    """
+    held, wanted = before.get("output", []), after.get("output")
+    new = added(wanted, held) if isinstance(wanted, list) else []
+    fresh = [one for one in new if not (_words_in(one) & MISSED and any(same(one, known) for known in held))]
+    if len(fresh) == len(new) or came(before) is not False:
+        return after
+    return {**after, "output": [*held, *fresh]}
+
+
 def _is_marked(task: Task) -> bool:
     said = task.get("businessStatus")
     return "5.1.2" in codes_in(said, BSER_BUSINESS_STATUS) or "no-show" in codes_in(said, BUSINESS_STATUS)
@@ -46,8 +60,14 @@ def _is_ended_by(task: Task) -> bool:
 
 def _words(task: Task) -> Iterator[str]:
     for output in task.get("output", ()):
-        said = {*codes_in(output.get("type"), OUTCOME), *codes_in(output.get("valueCodeableConcept"), OUTCOME)}
-        yield from sorted(said & (CAME | MISSED))
+        yield from sorted(_words_in(output))
+
+
+def _words_in(output: Any) -> set[str]:
+    if not isinstance(output, dict):
+        return set()
+    said = {*codes_in(output.get("type"), OUTCOME), *codes_in(output.get("valueCodeableConcept"), OUTCOME)}
+    return said & (CAME | MISSED)
 
 
 def due(now: datetime, covered_until: datetime | None, within: timedelta) -> datetime:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from app.core.json_meaning import same
+from app.core.json_meaning import added
 from app.rules import reporting, returning
 from app.rules.codings import codes_in
 from app.rules.lifecycle import ASKED, ENGAGED, NEEDS_REASON, REQUEST_STATUS, TERMINAL, Task, effect_of
@@ -140,7 +140,7 @@ def _followed(source: Task, child: Task) -> Task:
 def _told(source: Task, told: Sequence[Task]) -> Task:
     """The source with what of a child's outputs is told."""
     held = source.get("output", [])
-    new = [entry for entry in told if not any(same(entry, known) for known in held)]
+    new = added(told, held)
     return {**source, "output": [*held, *new]} if new else source
 
 

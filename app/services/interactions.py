@@ -40,6 +40,8 @@ class Wanted:
     """meta.versionId of a PUT body."""
     mark: str | None = None
     """Of a Task: how the answer came that is recorded for its owner (see ``app.rules.spoken``)."""
+    relative: bool = False
+    """The edit says what to do with what is there, so that to send it twice would do it twice (a JSON Patch)."""
 
     @property
     def version(self) -> int | None:

@@ -4,7 +4,7 @@ What a partner says of it reaches the hospital only where a consent covers the w
 that could be looked after here, and the clock of the cover goes on telling a person.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.core.clock import micros, to_the_minute
@@ -37,10 +37,13 @@ class Outreach:
     def follow(self) -> None:
         """Do what is due now for every partner that was ever asked, and note when to look again."""
         for need, child in self._work.showing.children():
-            times = no_show.missed(self._work.task(child.task)) if self._may_be_told(child) else 0
-            if times > (child.missed.times if child.missed else 0) and self._goes_on(need):
+            before = child.missed.times if child.missed else 0
+            times = no_show.missed(self._work.task(child.task)) if self._may_be_told(child) else before
+            if times > before and self._goes_on(need):
                 self._open(need, child, times)
             if child.missed is not None:
+                # A business status says how it stands, not how often it came to that: what is over counts anew.
+                child.missed.times = min(child.missed.times, times)
                 self._watch(need, child, child.missed)
 
     def _may_be_told(self, child: Child) -> bool:
@@ -53,33 +56,41 @@ class Outreach:
 
     def _open(self, need: NeedLink, child: Child, times: int) -> None:
         work, now = self._work, self._work.now.now
-        gap = work.coverage.covered_until if work.coverage and need.need == MOUD else None
         engaged = work.task(child.task)["status"] in lifecycle.ENGAGED
         profile = work.now.directory.partners.get(child.partner)
         kept = timedelta(hours=profile.place_hours) if profile and engaged else None
-        before = child.missed
+        before = child.missed if child.missed and self._looks(child.missed) else None
         child.missed = Missed(
             times=times,
-            outreach=before.outreach if before and self._looks(before) else uuid7(),
-            due=to_the_minute(no_show.due(now, gap, timedelta(minutes=work.now.sender.outreach_minutes))),
+            outreach=before.outreach if before else uuid7(),
+            due=before.due if before else self._due(need),
             place_until=to_the_minute(now + kept) if kept else None,
         )
-        hub, place_until = work.now.directory.hub, child.missed.place_until
-        zone = work.now.sender.zone(work.record.facility)
-        work.put(
-            outreach_task(
-                work.task(need.task),
-                work.task(child.task),
-                outreach=child.missed.outreach,
-                hub=(hub, work.now.directory.names[hub]),
-                now=now,
-                due=child.missed.due,
-                place_until=place_until.astimezone(zone) if place_until else None,
-            )
-        )
+        self._ask(need, child, child.missed, goes_on=before is not None)
         work.put(steps.on_missed(work.task(need.task)))
         if engaged:
             work.put_child(need, child)
+
+    def _due(self, need: NeedLink) -> datetime:
+        work = self._work
+        gap = work.coverage.covered_until if work.coverage and need.need == MOUD else None
+        return to_the_minute(no_show.due(work.now.now, gap, timedelta(minutes=work.now.sender.outreach_minutes)))
+
+    def _ask(self, need: NeedLink, child: Child, missed: Missed, *, goes_on: bool) -> None:
+        """The Task of the search; of one that goes on nothing that was tried, and no time, is taken away."""
+        work, place_until = self._work, missed.place_until
+        hub, zone = work.now.directory.hub, work.now.sender.zone(work.record.facility)
+        asked = outreach_task(
+            work.task(need.task),
+            work.task(child.task),
+            outreach=missed.outreach,
+            hub=(hub, work.now.directory.names[hub]),
+            now=work.now.now,
+            due=missed.due,
+            place_until=place_until.astimezone(zone) if place_until else None,
+        )
+        held = work.task(missed.outreach) if goes_on else {}
+        work.put({**asked, **held, "description": asked["description"]})
 
     def _looks(self, missed: Missed) -> bool:
         return self._work.task(missed.outreach)["status"] not in lifecycle.TERMINAL

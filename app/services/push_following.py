@@ -12,7 +12,7 @@ from app.core.actor import Actor
 from app.core.clock import iso
 from app.core.errors import HubError
 from app.core.ids import uuid7
-from app.core.json_meaning import same
+from app.core.json_meaning import added, same
 from app.rules import labelling, lifecycle, remote_status
 from app.services import resource_plans
 from app.services.disclosures import Disclosures
@@ -138,14 +138,13 @@ class Following:
 
     async def _outputs(self, child: Resource, there: There) -> _Outputs:
         known = {place: name for name, place in there.members.items()} | await self._copied(child, there)
-        found = _Outputs()
+        found, told = _Outputs(), list[Resource]()
         for entry in there.task.get("output", ()):
             for link in references(entry):
                 place = link.removeprefix(f"{there.remote.server.root}/")
                 known[link] = known.get(place) or await self._copy(place, known, there.remote, found)
-            told: Resource = replaced(entry, {link: known[link] for link in references(entry)})
-            if not any(same(told, held) for held in child.get("output", ())):
-                found.entries.append(told)
+            told.append(replaced(entry, {link: known[link] for link in references(entry)}))
+        found.entries += added(told, child.get("output", ()))
         return found
 
     async def _copied(self, child: Resource, there: There) -> dict[str, str]:

@@ -115,7 +115,7 @@ class ResourceWrites:
             row = await single(self._hub, actor, criteria, "http.query")
             if row is None:
                 raise NotFound("Nothing matches.")
-            return [await self.plan_update(actor, Wanted(row.type, row.id, edit, if_match))]
+            return [await self.plan_update(actor, Wanted(row.type, row.id, edit, if_match, relative=True))]
 
         return await self._carry_out(actor, plan, criteria.type)
 

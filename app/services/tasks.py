@@ -10,7 +10,8 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, Forbidden, HubError, Issue, Unprocessable
-from app.rules import labelling, lifecycle, spoken, steps
+from app.core.json_meaning import added
+from app.rules import labelling, lifecycle, no_show, spoken, steps
 from app.rules.reporting import appointment_of
 from app.rules.task_answers import answer_in
 from app.services import checklists, retention_rows
@@ -37,7 +38,7 @@ from app.store.reader import Reader
 from fhir_mappings.checklist import is_checklist
 from fhir_mappings.labels import Labels, security
 from fhir_mappings.offer import carried
-from fhir_mappings.outreach import is_beside
+from fhir_mappings.outreach import is_beside, is_outreach
 from schemas.references import references
 
 _SYSTEM: Final = Actor.system("task-update")
@@ -77,7 +78,7 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
     current = decoded(row)
     role = _role(actor, current)
     seen = await _seen(hub.store.reader(actor), wanted, row, current)
-    after = with_local_references(hub, wanted.edit(seen))
+    after = await _said_once(hub, wanted, current, with_local_references(hub, wanted.edit(seen)))
     effect = lifecycle.effect_of(seen, after)
     mark = spoken.next_mark(current, effect, role=role, wanted=wanted.mark)
     achieved = lifecycle.already_achieved(current, effect, seen)
@@ -121,7 +122,7 @@ async def plan(hub: Hub, actor: Actor, wanted: Wanted, new: Mapping[str, str] | 
 def _followed(current: Resource, merged: Resource, family: _Referral, now: int) -> tuple[Job, ...]:
     """Whoever was asked has answered: what that means for who is asked next, and for the clock, is looked at."""
     moved = current["status"] != merged["status"]
-    said = [entry for entry in merged.get("output", ()) if entry not in current.get("output", ())]
+    said = added(merged.get("output", ()), current.get("output", ()))
     if "partOf" in current:
         news = moved or bool(said) or current.get("businessStatus") != merged.get("businessStatus")
     else:
@@ -132,13 +133,29 @@ def _followed(current: Resource, merged: Resource, family: _Referral, now: int) 
     return (follow_job(request, f"{current['id']}:{family.rows[current['id']].version}", now),)
 
 
+async def _said_once(hub: Hub, wanted: Wanted, current: Resource, after: Resource) -> Resource:
+    """``after`` without a second no-show that is a retry of the first.
+
+    It is one as long as the hospital still looks for the person, unless it is said of a version that has the first.
+    """
+    once = no_show.said_once(current, after)
+    if once is after or not wanted.relative or wanted.version is not None:
+        return after
+    beside = Query("Task", (ColumnIn("part_of", (_source_of(current),)),), limit=500)
+    tasks = map(decoded, await hub.store.reader(_SYSTEM).search(beside))
+    here = f"Task/{current['id']}"
+    searches = [task for task in tasks if is_outreach(task) and task["basedOn"][0]["reference"] == here]
+    over = searches and all(task["status"] in lifecycle.TERMINAL for task in searches)
+    return after if over else once
+
+
 async def _check_outputs(
     hub: Hub, actor: Actor, before: Resource, after: Resource, new: Mapping[str, str] | None
 ) -> None:
     """Unprocessable where an output that was not there before leads nowhere."""
-    added = [entry for entry in after.get("output", ()) if entry not in before.get("output", ())]
-    if added:
-        told = {"resourceType": "Task", "output": added}
+    fresh = added(after.get("output", ()), before.get("output", ()))
+    if fresh:
+        told = {"resourceType": "Task", "output": fresh}
         check_references(told, await known_to(hub, actor, references(told), new))
 
 

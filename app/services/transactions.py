@@ -96,7 +96,8 @@ class Transaction:
                 )
             case "PATCH", str(name):
                 edit = patching(operations_of(entry))
-                return await writes.plan_update(actor, Wanted(entry.type, name, edit, entry.if_match), known.new)
+                wanted = Wanted(entry.type, name, edit, entry.if_match, relative=True)
+                return await writes.plan_update(actor, wanted, known.new)
         raise BadRequest("This is no address of this interaction.", path=f"{entry.place}.request.url")
 
     async def _plan_post(self, entry: Entry, resource: Resource, known: Known) -> Planned:

@@ -271,3 +271,125 @@ async def test_without_a_way_back_the_hospital_is_told_neither(course: Course, s
     source = await course.source()
     assert (source["status"], said_of(source), source.get("output")) == ("accepted", None, None)
     assert await course.told() == []
+
+
+# ---- said again
+
+
+async def tells(course: Course, name: str, code: str, **headers: str) -> httpx.Response:
+    """A partner appends what it says, in words that it uses each time."""
+    there = await caller(course.world, course.web, course.partners[name], ALL)
+    task = await course.task_of(name, there)
+    place, value = ("/output/-", outcome(code)) if "output" in task else ("/output", [outcome(code)])
+    told = await there.patch(f"Task/{task['id']}", {"op": "add", "path": place, "value": value}, **headers)
+    assert told.status_code == 200, told.text
+    await course.settled()
+    return told
+
+
+def words(task: Resource) -> list[str]:
+    return [one["valueCodeableConcept"]["coding"][0]["code"] for one in task.get("output", ())]
+
+
+async def test_the_same_words_again_are_a_retry_while_somebody_still_looks(course: Course) -> None:
+    await accepted(course)
+    await course.until(on("06", "11:00"))
+    unaware = (await course.task_of(HARBOR))["meta"]["versionId"]
+    await tells(course, HARBOR, "no-show")
+    kept, search = await place_until(course, HARBOR), await outreach(course)
+    await course.until(on("06", "12:00"))
+    before = (await course.task_of(HARBOR))["meta"]["versionId"]
+    again = await tells(course, HARBOR, "no-show")
+    assert (again.headers["etag"], words(again.json())) == (f'W/"{before}"', ["no-show"])
+    there = await caller(course.world, course.web, course.partners[HARBOR], ALL)
+    change = {"op": "add", "path": "/output", "value": [outcome("no-show")]}
+    older = await there.patch(f"Task/{again.json()['id']}", change, if_match=f'W/"{unaware}"')
+    assert (older.status_code, older.headers["etag"]) == (200, again.headers["etag"]), "the very first request again"
+    assert await place_until(course, HARBOR) == kept
+    assert await outreach(course) == search
+
+
+async def test_who_has_seen_the_first_word_says_a_second_one(course: Course) -> None:
+    await accepted(course)
+    await course.until(on("06", "11:00"))
+    await tells(course, HARBOR, "no-show")
+    await course.until(on("07", "07:00"))
+    seen = (await course.task_of(HARBOR))["meta"]["versionId"]
+    assert words((await tells(course, HARBOR, "no-show", if_match=f'W/"{seen}"')).json()) == ["no-show", "no-show"]
+    assert await place_until(course, HARBOR) == on("10", "07:00")
+    assert words(await course.source()) == ["no-show", "no-show"]
+
+
+async def test_the_same_words_are_news_once_the_first_search_has_ended(course: Course) -> None:
+    await accepted(course)
+    await tells(course, HARBOR, "no-show")
+    first = await outreach(course)
+    await works(course, "accepted")
+    await works(course, "in-progress")
+    await works(course, "completed", output=[outcome("reached")])
+    await course.until(on("07", "11:00"))
+    assert words((await tells(course, HARBOR, "no-show")).json()) == ["no-show", "no-show"]
+    again = await outreach(course)
+    assert (again["id"] != first["id"], again["status"]) == (True, "requested")
+    assert await course.told() == ["no-show"]
+    unchanged = (await tells(course, HARBOR, "no-show")).json()
+    assert words(unchanged) == ["no-show", "no-show"], "and the second search goes on"
+
+
+async def test_who_came_and_did_not_come_again_in_the_same_words(course: Course) -> None:
+    await accepted(course)
+    for code in ("no-show", "arrived", "no-show"):
+        await tells(course, HARBOR, code)
+    assert words(await course.source()) == ["no-show", "arrived", "no-show"], "the last word is the hospital's as well"
+    assert (said_of(await course.source()), (await outreach(course))["status"]) == ("no-show", "requested")
+
+
+async def test_another_word_takes_no_search_back_to_its_start(course: Course) -> None:
+    """What was tried stays on record, and nobody has more time because somebody said it once more."""
+    await accepted(course)
+    await course.until(on("06", "11:00"))
+    await says(course, HARBOR, "no-show", "HTEST at eleven")
+    due = due_of(await outreach(course))
+    await works(course, "accepted")
+    await works(course, "in-progress", output=[outcome("not-reached")])
+    await course.until(on("06", "14:00"))
+    await says(course, HARBOR, "not-reached", "HTEST no answer at two")
+    task = await outreach(course)
+    assert (task["status"], words(task), due_of(task)) == ("in-progress", ["not-reached"], due)
+    assert await place_until(course, HARBOR) == on("09", "14:00")
+    assert task["description"].endswith("Tue 9 Jun 2026, 14:00 (UTC-04:00)")
+
+
+async def test_another_word_gives_nobody_who_has_not_begun_more_time(course: Course) -> None:
+    await accepted(course)
+    await course.until(on("06", "11:00"))
+    await says(course, HARBOR, "no-show", "HTEST at eleven")
+    await course.until(on("06", "14:00"))
+    await says(course, HARBOR, "not-reached", "HTEST no answer at two")
+    await course.until(on("06", "15:00"))
+    assert await course.told() == ["no-show", "outreach-overdue"]
+
+
+async def test_a_second_missed_appointment_of_bser_is_looked_after_like_the_first(course: Course) -> None:
+    """Unattended, scheduled anew, unattended: its business status says no more than how it stands."""
+    await accepted(course)
+
+    async def business(code: str) -> None:
+        there = await caller(course.world, course.web, course.partners[HARBOR], ALL)
+        task = await course.task_of(HARBOR, there)
+        value = {"coding": [{"system": BSER_BUSINESS_STATUS, "code": code}]}
+        change = {"op": "add", "path": "/businessStatus", "value": value}
+        assert (await there.patch(f"Task/{task['id']}", change)).status_code == 200
+        await course.settled()
+
+    await business("5.1.2")
+    first = await outreach(course)
+    await works(course, "accepted")
+    await works(course, "in-progress")
+    await works(course, "completed", output=[outcome("reached")])
+    await business("5.1.1")
+    assert await course.told() == []
+    await course.until(on("07", "11:00"))
+    await business("5.1.2")
+    assert (await outreach(course))["id"] != first["id"]
+    assert await course.told() == ["no-show"]

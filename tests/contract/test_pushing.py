@@ -101,6 +101,20 @@ async def test_what_is_put_out_there_can_be_read_by_the_hospital_once(push: Push
     assert server.task["output"] == [output]
 
 
+async def test_a_second_no_show_there_is_one_here_in_whatever_words(push: Pushing, server: FhirServer) -> None:
+    """Its list has both, so that the second is no retry; read again it is no third."""
+    missed = {**FIRST_DOSE, "valueCodeableConcept": {"coding": [{"system": _OUTCOME, "code": "no-show"}]}}
+    await push.course.discharged()
+    await push.turn()
+    server.says(status="accepted", output=[missed])
+    await push.later()
+    server.says(output=[missed, missed])
+    for _ in range(3):
+        await push.later()
+    assert (await push.child())["output"] == [missed, missed]
+    assert (await push.one()).state == "waiting"
+
+
 async def test_an_answer_at_the_hub_itself_holds_whatever_the_server_still_says(
     push: Pushing, server: FhirServer
 ) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.core.json_meaning import beyond, meaning, same
+from app.core.json_meaning import added, beyond, meaning, same
 
 EQUAL: list[tuple[Any, Any]] = [
     ("2026-06-08T14:00:00Z", "2026-06-08T10:00:00-04:00"),
@@ -57,6 +57,12 @@ def test_what_a_list_has_beyond_another_keeps_its_order_and_counts() -> None:
     assert beyond([{"a": 1.0}, 2], [{"a": 1}]) == [2]
     assert beyond([1], [1]) == []
     assert beyond([], []) == []
+
+
+def test_what_was_added_to_a_list_counts_whatever_else_is_gone() -> None:
+    assert added([1, 2, 2], [2, 3]) == [1, 2]
+    assert added([], [1]) == []
+    assert added([{"a": 1.0}], [{"a": 1}]) == []
 
 
 def test_a_list_that_lacks_an_entry_is_not_beyond() -> None:

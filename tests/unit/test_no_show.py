@@ -37,6 +37,33 @@ def test_the_last_word_counts(words: tuple[str, ...], *, came: bool | None, time
 
 
 @pytest.mark.parametrize(
+    ("held", "wanted", "left"),
+    [
+        (("no-show",), ("no-show", "no-show"), ("no-show",)),
+        (("no-show",), ("no-show", "no-show", "no-show", "arrived"), ("no-show", "arrived")),
+        (("no-show",), ("no-show", "not-reached"), ("no-show", "not-reached")),
+        (("no-show", "not-reached"), ("no-show", "not-reached", "no-show"), ("no-show", "not-reached")),
+        (("no-show", "arrived"), ("no-show", "arrived", "no-show"), ("no-show", "arrived", "no-show")),
+        (("no-show", "declined-by-person"), ("no-show", *("declined-by-person",) * 2), None),
+        ((), ("no-show", "no-show"), None),
+    ],
+)
+def test_the_same_word_again_of_who_is_missed_is_said_once(
+    held: tuple[str, ...], wanted: tuple[str, ...], left: tuple[str, ...] | None
+) -> None:
+    before, after = (task("accepted", output=said(*words)) for words in (held, wanted))
+    once = no_show.said_once(before, after)
+    assert once["output"] == said(*(wanted if left is None else left))
+    assert (once is after) == (left is None or left == wanted)
+
+
+@pytest.mark.parametrize("output", [None, "no-show", {}, [None, 7, "no-show"]])
+def test_what_is_no_list_of_outputs_is_left_to_who_judges_it(output: Any) -> None:
+    before = task("accepted", output=said("no-show"))
+    assert no_show.said_once(before, after := {**before, "output": output}) is after
+
+
+@pytest.mark.parametrize(
     ("status", "reason", "came", "times"),
     [
         ("failed", concept(STATUS_REASON, "no-show"), False, 1),

@@ -41,7 +41,7 @@ async def patch(request: Request) -> Response:
     kind, name = request.path_params["type"], request.path_params["id"]
     writes_of(request).admit(actor, kind, "patch")
     edit = patching(await body_of(request, JSON_PATCH))
-    done = await writes_of(request).update(actor, Wanted(kind, name, edit, if_match(request)), "patch")
+    done = await writes_of(request).update(actor, Wanted(kind, name, edit, if_match(request), relative=True), "patch")
     return answer(request, done, content_type)
 
 
