@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.core.actor import Actor
 from app.core.clock import iso
-from app.core.errors import HubError
+from app.core.errors import Conflict, HubError, PreconditionFailed
 from app.core.ids import uuid7
 from app.core.json_meaning import added, same
 from app.rules import labelling, lifecycle, remote_status
@@ -20,7 +20,7 @@ from app.services.feed import Feed
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.interactions import Planned, Wanted
-from app.services.remote_server import RemoteServer
+from app.services.remote_server import NotDone, RemoteServer
 from app.services.resource_plans import known_to
 from app.services.resource_requests import conforming
 from app.services.resource_writes import ResourceWrites
@@ -75,7 +75,8 @@ class Following:
     async def take(self, child: Resource, there: There) -> str | None:
         """Have the hub's Task say what the one there says; a code where that can't be, and a person must look.
 
-        Raises NotDone where something that was put out can't be read now.
+        Raises NotDone where something that was put out can't be read now, and where the hub's Task was changed by
+        somebody else while the one there was read.
         """
         server = there.remote.server
         vocabulary = server.vocabulary
@@ -88,20 +89,25 @@ class Following:
             return None
         outputs = await self._outputs(child, there)
         end = found.steps[-1] if found.steps else child["status"]
+        version = int(child["meta"]["versionId"])
         try:
             for status in found.steps[:-1]:
-                await self._changed(child["id"], {"status": status}, there)
+                version = await self._changed(child["id"], version, {"status": status}, there)
             effect = _effect(child, there.task, end, outputs)
             if any(value is not None and not same(value, child.get(name)) for name, value in effect.items()):
-                await self._changed(child["id"], effect, there, outputs)
+                await self._changed(child["id"], version, effect, there, outputs)
             if server.coordinates:
                 await self._told_of_whom(child, there)
+        except (PreconditionFailed, Conflict):
+            raise NotDone("changed-meanwhile", refused=False) from None
         except HubError as error:
             return f"not-taken-{error.status}"
         return None
 
-    async def _changed(self, task: str, effect: Resource, there: There, outputs: _Outputs | None = None) -> None:
-        """One step, with what is put out by it and where it was read, in one commit."""
+    async def _changed(
+        self, task: str, version: int, effect: Resource, there: There, outputs: _Outputs | None = None
+    ) -> int:
+        """One step from ``version``, with what is put out by it and where it was read, in one commit; the next one."""
         actor, copies = there.actor, outputs.copies if outputs else {}
 
         def edit(seen: Resource) -> Resource:
@@ -112,10 +118,10 @@ class Following:
             links = [link for copy in copies.values() for link in references(copy)]
             known = await known_to(self._hub, actor, links, new)
             made = [await self._writes.plan_create(actor, copy, one, known) for one, copy in copies.items()]
-            moved = await self._writes.plan_update(actor, Wanted("Task", task, edit, None), new)
-            return [*made, moved, *await self._origin(moved, there)]
+            moved = await self._writes.plan_update(actor, Wanted("Task", task, edit, version), new)
+            return [moved, *made, *await self._origin(moved, there)]
 
-        await self._writes.carry_out(actor, plan, "this Task")
+        return (await self._writes.carry_out(actor, plan, "this Task"))[0].version
 
     async def _origin(self, moved: Planned, there: There) -> list[Planned]:
         """Where a new version comes from, for whoever asks later."""

@@ -1,11 +1,13 @@
 """Referrals are pushed to a partner's own FHIR server and followed there: both databases, over real sockets."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.contract.fhir_callers import caller
+from app.services.push_following import Following, There
+from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, Course, course
 from tests.contract.pushed import HARBOR, Pushing, pushing
 from tests.fhir_servers import FhirServer, fhir_server
@@ -16,6 +18,8 @@ FIRST_DOSE = {
     "type": {"coding": [{"system": _OUTCOME, "code": "outcome"}]},
     "valueCodeableConcept": {"coding": [{"system": _OUTCOME, "code": "first-dose-given"}]},
 }
+
+ARRIVED = {**FIRST_DOSE, "valueCodeableConcept": {"coding": [{"system": _OUTCOME, "code": "arrived"}]}}
 
 
 @pytest_asyncio.fixture(params=[True, False], ids=["transaction", "one-by-one"])
@@ -113,6 +117,34 @@ async def test_a_second_no_show_there_is_one_here_in_whatever_words(push: Pushin
         await push.later()
     assert (await push.child())["output"] == [missed, missed]
     assert (await push.one()).state == "waiting"
+
+
+async def test_what_is_said_at_the_hub_while_the_server_is_read_is_kept_beside_it(
+    push: Pushing, server: FhirServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push.course.discharged()
+    await push.turn()
+    server.says(status="accepted")
+    await push.later()
+    read, note = Following._outputs, {"text": "HTEST said at the hub"}
+
+    async def meanwhile(following: Following, child: Resource, there: There) -> Any:
+        found = await read(following, child, there)
+        if "note" not in child:
+            partner = await caller(push.course.world, push.course.web, push.course.partners[HARBOR], ALL)
+            told = {"op": "add", "path": "/output", "value": [ARRIVED]}
+            noted = {"op": "add", "path": "/note", "value": [note]}
+            assert (await partner.patch(f"Task/{child['id']}", told, noted)).status_code == 200
+        return found
+
+    monkeypatch.setattr(Following, "_outputs", meanwhile)
+    server.says(output=[FIRST_DOSE], note=[{"text": "HTEST said there"}])
+    await push.later()
+    assert (await push.one()).reason == "changed-meanwhile"
+    await push.later(1)
+    child = await push.child()
+    assert ((await push.one()).reason, child["output"]) == (None, [ARRIVED, FIRST_DOSE])
+    assert [one["text"] for one in child["note"]] == [note["text"], "HTEST said there"]
 
 
 async def test_an_answer_at_the_hub_itself_holds_whatever_the_server_still_says(
