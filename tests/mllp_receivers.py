@@ -48,6 +48,8 @@ class MllpReceiver(Listener):
     """Done with each message before it is acknowledged."""
     answered: Callable[[Came], None] = lambda _: None
     """Done with each message as soon as its acknowledgement is on its way."""
+    afterwards: tuple[str, ...] = ()
+    """Codes by which each message is acknowledged once more, in pieces, when the next has come on its connection."""
     codes: dict[str, str] = field(default_factory=dict)
     """Text that stands in a message, to how that one is acknowledged."""
     came: list[Came] = field(default_factory=list)
@@ -91,6 +93,9 @@ class MllpReceiver(Listener):
         if self.manner == "closes":
             return False
         await asyncio.sleep(self.seconds)
+        for before in (one for one in self.came[:-1] if one.line == came.line):
+            for code in self.afterwards:
+                await _in_pieces(writer, self._acknowledged(before, code))
         writer.write(self._answer(came))
         await writer.drain()
         self.answered(came)
@@ -103,10 +108,21 @@ class MllpReceiver(Listener):
             return b"\x0bwhat is this?\x1c\r"
         if self.manner == "endless":
             return b"\x0b" + b"x" * 200_000
-        code = next((code for text, code in self.codes.items() if text in came.text), self.code)
+        return self._acknowledged(
+            came, next((code for text, code in self.codes.items() if text in came.text), self.code)
+        )
+
+    def _acknowledged(self, came: Came, code: str) -> bytes:
         number = "HTEST-OTHER" if self.manner == "of-another" else came.control_id
         header = rf"MSH|^~\&|HTEST|ENGINE|THROUGHLINE|HUB|20260608150000||ACK|{came.control_id}A|P|2.5.1"
         return f"\x0b{header}\rMSA|{code}|{number}\r\x1c\r".encode()
+
+
+async def _in_pieces(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for place in range(0, len(data), 40):
+        writer.write(data[place : place + 40])
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

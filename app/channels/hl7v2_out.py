@@ -2,7 +2,9 @@
 
 It arrived when the receiver says AA (or CA) and MSA-2 is the MSH-10 that was sent. AE, AR, CE, CR, an acknowledgement
 of something else and what is none at all are a refusal: the same message would fare no better, so a person must look.
-Silence, a refused connection and one that breaks are worth another attempt, with the very same bytes. Carries what it
+Silence, a refused connection and one that breaks are worth another attempt, with the very same bytes. What the receiver
+says once more of an earlier message (enhanced mode: CA, then AA) is no answer to this one; a refusal among it is
+logged, since its message has left the queue. Carries what it
 is handed, up to whole records, so only over TLS, but for this machine and the networks that whoever runs the hub named.
 Limits: one attempt lasts as long as the parcel says, from connecting to the acknowledgement; 64 KiB of that are read;
 per receiver four connections stay open between messages, one message at a time on each.
@@ -10,12 +12,13 @@ per receiver four connections stay open between messages, one message at a time 
 
 import asyncio
 import ssl
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from app.channels.base import Certificates, Channel, ChannelKind, Outside, Parcel, Receipt
+from app.core import log
 from app.core.mllp import Framer, TooLong, frame
 from app.core.resolving import Resolver, Unreachable
 from fhir_mappings.hl7v2 import Unreadable, parse
@@ -25,6 +28,7 @@ _ACKNOWLEDGEMENT: Final = 64 * 1024
 _KEPT: Final = 4
 _RECEIVERS: Final = 256
 _ACCEPTED: Final = frozenset({"AA", "CA"})
+_SETTLED: Final = 16
 _CHUNK: Final = 16 * 1024
 
 
@@ -38,23 +42,38 @@ class _Line:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    framer: Framer = field(default_factory=lambda: Framer(_ACKNOWLEDGEMENT))
+    settled: deque[str] = field(default_factory=lambda: deque(maxlen=_SETTLED))
+    """Control ids of the messages that were acknowledged on it last."""
     used: bool = False
     """Whether it has carried a message before: then its receiver may have closed it meanwhile."""
 
     async def exchange(self, content: bytes) -> bytes:
         """The acknowledgement of one message. Raises _Broken, TooLong."""
-        framer = Framer(_ACKNOWLEDGEMENT)
+        number, self.framer.garbage = parse(content).control_id, 0
+        if number in self.settled:
+            # It was refused, and somebody sends it again.
+            self.settled.remove(number)
         try:
             self.writer.write(frame(content))
             await self.writer.drain()
             while data := await self.reader.read(_CHUNK):
-                for acknowledgement in framer.feed(data):
-                    return acknowledgement
+                for acknowledgement in self.framer.feed(data):
+                    if not self._is_late(acknowledgement):
+                        return acknowledgement
         except OSError:
             raise _Broken from None
-        if framer.garbage:
+        if self.framer.garbage:
             raise TooLong
         raise _Broken
+
+    def _is_late(self, acknowledgement: bytes) -> bool:
+        """Whether it speaks of a message that was acknowledged already."""
+        code, number = _said(acknowledgement)
+        late = number in self.settled
+        if late and code in _CODES - _ACCEPTED:
+            log.warning("answer.refused-afterwards", reason=code.lower())
+        return late
 
     def close(self) -> None:
         self.writer.transport.abort()
@@ -97,6 +116,8 @@ class Hl7v2Out:
             # After an acknowledgement of something else nobody knows whose is next.
             line.close()
         else:
+            line.settled.append(parse(parcel.content).control_id)
+            line.used = True
             self._keep(parcel.to, line)
         return receipt
 
@@ -140,7 +161,6 @@ class Hl7v2Out:
         if len(lines) >= _KEPT:
             line.close()
         else:
-            line.used = True
             lines.append(line)
         while len(self._idle) > _RECEIVERS:
             _, oldest = self._idle.popitem(last=False)
@@ -153,16 +173,21 @@ _OUT_OF_STEP: Final = frozenset({"acknowledgement-unreadable", "acknowledgement-
 
 def judged(sent: bytes, acknowledgement: bytes) -> Receipt:
     """What a receiver said of the message ``sent``."""
+    code, number = _said(acknowledgement)
+    if code not in _CODES:
+        return Receipt(arrived=False, reason="acknowledgement-unreadable", refused=True)
+    if number != parse(sent).control_id:
+        return Receipt(arrived=False, reason="acknowledgement-of-another", refused=True)
+    return Receipt(arrived=True) if code in _ACCEPTED else Receipt(arrived=False, reason=code.lower(), refused=True)
+
+
+def _said(acknowledgement: bytes) -> tuple[str, str]:
+    """MSA-1 and MSA-2; "" for each where it is no acknowledgement."""
     try:
         msa = parse(acknowledgement).first("MSA")
     except Unreadable:
         msa = None
-    code = "" if msa is None else msa.text(1).strip().upper()
-    if msa is None or code not in _CODES:
-        return Receipt(arrived=False, reason="acknowledgement-unreadable", refused=True)
-    if msa.text(2).strip() != parse(sent).control_id:
-        return Receipt(arrived=False, reason="acknowledgement-of-another", refused=True)
-    return Receipt(arrived=True) if code in _ACCEPTED else Receipt(arrived=False, reason=code.lower(), refused=True)
+    return ("", "") if msa is None else (msa.text(1).strip().upper(), msa.text(2).strip())
 
 
 _CODES: Final = frozenset({"AA", "AE", "AR", "CA", "CE", "CR"})

@@ -116,6 +116,31 @@ async def test_what_came_too_late_is_not_taken_for_the_answer_to_the_next() -> N
     assert [came.line for came in receiver.came] == [1, 2]
 
 
+@pytest.mark.parametrize("afterwards", [("AA",), ("CA", "AA"), ("AE",)], ids=["again", "twice", "refused afterwards"])
+async def test_a_second_acknowledgement_of_a_message_is_not_taken_for_the_one_of_the_next(
+    afterwards: tuple[str, ...],
+) -> None:
+    """Enhanced mode says CA and then AA (HL7 v2.5.1, 2.9.3), also to who asked for neither."""
+    receiver = MllpReceiver(code="CA", afterwards=afterwards)
+    async with taking_answers(receiver):
+        channel = opened()
+        for number in range(1, 5):
+            assert await channel.deliver(parcel(receiver.to, number)) == Receipt(arrived=True)
+        await channel.close()
+    assert ([came.control_id for came in receiver.came], receiver.lines) == ([f"HTEST{n}" for n in range(1, 5)], 1)
+
+
+async def test_what_was_refused_and_is_sent_again_is_acknowledged_like_any_other() -> None:
+    receiver = MllpReceiver(code="AE")
+    async with taking_answers(receiver):
+        channel = opened()
+        assert (await channel.deliver(parcel(receiver.to))).reason == "ae"
+        receiver.code = "AA"
+        assert (await channel.deliver(parcel(receiver.to))).arrived
+        await channel.close()
+    assert receiver.lines == 1
+
+
 async def test_messages_to_one_receiver_are_on_their_way_at_the_same_time() -> None:
     receiver = MllpReceiver(seconds=0.3)
     async with taking_answers(receiver):
