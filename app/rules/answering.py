@@ -6,8 +6,10 @@ A source Task is told of as the hospital may read it: where no consent covers th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
+from app.core.json_meaning import same
 from app.rules import lifecycle, returning
 from app.rules.codings import codes_in
 from schemas.codes.local import BUSINESS_STATUS, OUTCOME, STATUS_REASON
@@ -37,15 +39,49 @@ class Progress:
 
 
 def partner_of(source: Task, children: Sequence[Task]) -> Task | None:
-    """The child whose life the source shows: who accepted; None where nobody has."""
-    for statuses in (lifecycle.ENGAGED | {"completed"}, {"failed"}):
-        found = next((child for child in children if child["status"] in statuses), None)
+    """The child whose life the source shows: who accepted; None where nobody has.
+
+    Args:
+        source: a version of the source Task, which may be an earlier one.
+        children: as they stand now.
+    """
+    reason, over = source.get("statusReason"), source["status"] in {"cancelled", "on-hold"}
+    asked = [child for child in children if _is_asked(source, child)]
+    told_why = [child for child in asked if child.get("statusReason") == reason]
+    # A pause is told of whoever has paused, or lost the place, whoever has accepted since.
+    places = [(told_why, _PAUSED), (told_why, _LOST)] if source["status"] == "on-hold" else []
+    for among, statuses in (*places, (asked, _TAKEN), (asked, _FAILED)):
+        found = next((child for child in among if child["status"] in statuses), None)
         if found is not None:
             return found
     # It ended after an acceptance, by either side: the source has the reason of the child.
-    reason, over = source.get("statusReason"), source["status"] in {"cancelled", "on-hold"}
-    ended = [child for child in children if child["status"] == "cancelled" and over]
-    return next((child for child in ended if child.get("statusReason") == reason), None)
+    return next((child for child in told_why if child["status"] == "cancelled" and over), None)
+
+
+_PAUSED: Final = frozenset({"on-hold"})
+_LOST: Final = frozenset({"failed", "cancelled"})
+_TAKEN: Final = lifecycle.ENGAGED | {"completed"}
+_FAILED: Final = frozenset({"failed"})
+
+
+def _is_asked(source: Task, child: Task) -> bool:
+    """Whether the child was there when the source was as it is here."""
+    when, since = source.get("lastModified"), child.get("authoredOn")
+    return when is None or since is None or datetime.fromisoformat(since) <= datetime.fromisoformat(when)
+
+
+def as_it_stands(source: Task, partner: Task | None, children: Sequence[Task]) -> Task:
+    """The source without what an earlier partner reported, whose place was lost: it says nothing of ``partner``."""
+    earlier = [one for child in children if child is not partner for one in child.get("output", ())]
+    if partner is None or not earlier or "output" not in source:
+        return source
+    own = partner.get("output", ())
+    kept = [one for one in source["output"] if _is_among(one, own) or not _is_among(one, earlier)]
+    return {**source, "output": kept}
+
+
+def _is_among(output: Any, outputs: Sequence[Any]) -> bool:
+    return any(same(output, one) for one in outputs)
 
 
 def progress_of(source: Task, partner: Task | None, *, covered: bool) -> Progress | None:

@@ -39,6 +39,7 @@ class Referral:
     row: Row = field(repr=False)
     """The version of the source Task that is told of, as the hospital may read it."""
     task: Resource = field(repr=False)
+    """Without what an earlier partner reported."""
     request: Resource = field(repr=False)
     """The source ServiceRequest."""
     partner: Resource | None = field(repr=False)
@@ -70,7 +71,9 @@ async def referral(hub: Hub, answer: Answer) -> Referral | None:
         return None
     of_source = ColumnIn("part_of", (f"Task/{answer.task}",))
     parts = await hub.store.reader(_SYSTEM).search(Query("Task", (of_source,), limit=500))
-    partner = answering.partner_of(task, [child for part in parts if not is_beside(child := decoded(part))])
+    children = [child for part in parts if not is_beside(child := decoded(part))]
+    partner = answering.partner_of(task, children)
+    task = answering.as_it_stands(task, partner, children)
     covered = partner is None or await way_back(hub, partner) is not None
     return Referral(row, task, decoded(request), partner, covered)
 

@@ -160,6 +160,35 @@ async def test_a_decline_is_told_when_nobody_else_is_asked_any_more(
     assert len(receiver.came) == 1
 
 
+async def test_whoever_accepts_after_a_place_was_lost_is_told_of_without_what_was_said_there(
+    world: World, web: httpx.AsyncClient, receiver: MllpReceiver
+) -> None:
+    scene = await answered(world, web, receiver, sender={"routes": {"moud-continuation": PARTNER["name"]}})
+    second = PARTNER | {"name": "HTEST Second OTP"}
+    (_, other) = await registration.import_partners(scene.hub, json.dumps([PARTNER, second]).encode())
+    await scene.take_in(1)
+    first, then = [await caller(world, web, one, "system/*.cruds") for one in (world.harbor, other.organization)]
+    (child,) = await first.search("Task?status=requested")
+    await scene.move(child, "accepted")
+    assert (await first.patch(f"Task/{child['id']}", reported("no-show"))).status_code == 200
+    await scene.move(child, "failed", because("HTEST no-show"))
+    wanted = {"name": "partner", "valueReference": {"reference": f"Organization/{other.organization}"}}
+    body = {"resourceType": "Parameters", "parameter": [wanted, {"name": "by", "valueString": "HTEST 4W"}]}
+    assert (await scene.hospital.post(f"{child['partOf'][0]['reference']}/$ask", body)).status_code == 200
+    (again,) = await then.search("Task?status=requested")
+    assert (await then.set_status(again, "accepted")).status_code == 200
+    async with telling(scene.hub):
+        assert await scene.told(3) == ["Accepted", "Not seen", "In progress"]
+        await scene.settled()
+    assert [_partner(one.text) for one in receiver.came] == ["HTEST Harbor OTP"] * 2 + ["HTEST Second OTP"]
+    assert ["Reported: " in one.text for one in receiver.came] == [False, True, False]
+
+
+def _partner(text: str) -> str:
+    (line,) = [part for part in text.split("\r") if "|Partner: " in part]
+    return line.partition("|Partner: ")[2].partition("|")[0]
+
+
 async def test_the_checklist_of_the_hospital_is_nobody_who_took_the_person(scene: Answered) -> None:
     asked = PARTNER | {"intake_checklist": [{"code": "labs"}]}
     await registration.import_partners(scene.hub, json.dumps([asked]).encode())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.addresses import Network
-from app.rules.answering import is_news, outcomes_of, partner_of, progress_of
+from app.rules.answering import as_it_stands, is_news, outcomes_of, partner_of, progress_of
 from app.rules.receivers import receiver_reasons
 from schemas.codes.local import BUSINESS_STATUS, CODES, OUTCOME, PROGRESS, STATUS_REASON, concept
 from tests.unit.lifecycle_tasks import task as source
@@ -111,6 +111,37 @@ def test_whoever_accepted_is_found_among_those_who_were_asked() -> None:
     assert partner_of(source("in-progress"), [child("c1", "rejected"), failed, working]) == working
     assert partner_of(source("failed"), [child("c1", "rejected"), failed]) == failed
     assert partner_of(source("requested"), [child("c1", "requested")]) is None
+
+
+def test_a_place_that_was_lost_is_told_of_who_lost_it_also_after_the_next_has_accepted() -> None:
+    """An answer that waits for its receiver is written late, from a version that was before."""
+    reason = {"statusReason": {"text": "HTEST gave the bed away"}}
+    gone, working, paused = child("c1", "failed") | reason, child("c2", "in-progress"), child("c3", "on-hold")
+    lost = of_source("on-hold", **reason)
+    assert partner_of(lost, [working, gone]) == gone
+    assert told(lost, gone) == "not-seen"
+    assert partner_of(lost, [paused | {"statusReason": {"text": "HTEST flood"}}, gone]) == gone
+    assert partner_of(lost, [gone, paused | reason]) == paused | reason
+    assert partner_of(of_source("on-hold"), [working]) == working
+
+
+def test_who_was_asked_later_is_not_whom_an_earlier_version_tells_of() -> None:
+    gone, working = child("c1", "failed"), child("c2", "in-progress") | {"authoredOn": "2026-06-08T14:30:01+00:00"}
+    before = of_source("accepted", lastModified="2026-06-08T14:30:00.999Z")
+    assert partner_of(before, [working, gone]) == gone
+    assert partner_of(before | {"lastModified": "2026-06-08T10:30:01-04:00"}, [working, gone]) == working
+
+
+def test_what_an_earlier_partner_said_is_not_said_of_who_has_accepted_since() -> None:
+    gone = {**child("c1", "failed"), "output": output("no-show")}
+    working = child("c2", "in-progress")
+    task = of_source("in-progress", output=[*output("no-show"), {"type": {"text": "x"}, "valueString": "own"}])
+    assert as_it_stands(task, working, [gone, working])["output"] == task["output"][1:]
+    assert told(as_it_stands(task, working, [gone, working]), working) == "in-progress"
+    missed = {**working, "output": output("no-show")}
+    assert told(as_it_stands(task, missed, [gone, missed]), missed) == "not-seen", "in the same words"
+    for partner in (None, gone):
+        assert as_it_stands(task, partner, [gone]) == task
 
 
 def test_news_is_what_was_not_told_before() -> None:
