@@ -154,20 +154,30 @@ class Following:
         return found
 
     async def _copied(self, child: Resource, there: There) -> dict[str, str]:
-        """What was put out there before to the copy of it here."""
-        links = [local(link) for entry in child.get("output", ()) for link in references(entry)]
-        rows = await self._hub.store.reader(there.actor).by_ids(sorted(one[1] for one in links if one is not None))
-        sources = {f"{row.type}/{row.id}": str(decoded(row).get("meta", {}).get("source", "")) for row in rows}
+        """What was put out there before to the copy of it here, or to where it is where there is none."""
+        said = [link for entry in child.get("output", ()) for link in references(entry)]
+        ids = sorted(one[1] for one in map(local, said) if one is not None)
+        rows = await self._hub.store.reader(there.actor).by_ids(ids)
+        sources = {link: link for link in said}
+        sources |= {f"{row.type}/{row.id}": str(decoded(row).get("meta", {}).get("source", "")) for row in rows}
         root = f"{there.remote.server.root}/"
         return {source.removeprefix(root): name for name, source in sources.items() if source.startswith(root)}
 
     async def _copy(self, place: str, known: Mapping[str, str], remote: RemoteServer, found: _Outputs) -> str:
-        """A reference to what was put out: to the partner's own copy of it here, or to where it is."""
+        """A reference to what was put out: to the partner's own copy of it here, or to where it is.
+
+        What can't be had (gone, too large, no FHIR) holds up no answer. Raises NotDone where it may be had later.
+        """
         elsewhere = f"{remote.server.root}/{place}" if local(place) is not None else place
         kind = place.partition("/")[0]
         if kind not in _KEPT or local(place) is None:
             return elsewhere
-        resource, _ = await remote.read(place)
+        try:
+            resource, _ = await remote.read(place)
+        except NotDone as error:
+            if not error.refused or error.reason == "status-401":
+                raise
+            return elsewhere
         copy = _as_own(resource or {}, elsewhere, known, remote.server.root)
         try:
             conforming(kind, copy)
@@ -236,7 +246,9 @@ def _reason(there: Resource) -> Resource:
     said = there.get("statusReason")
     found: Resource = said if isinstance(said, dict) else {}
     display = next((one["display"] for one in found.get("coding", ()) if one.get("display")), None)
-    return {**found, "text": found.get("text") or display or _NO_REASON}
+    text = found.get("text")
+    said = text.strip() if isinstance(text, str) else text
+    return {**found, "text": said or display or _NO_REASON}
 
 
 def _note(said: Any) -> Resource | None:

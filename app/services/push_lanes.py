@@ -311,7 +311,9 @@ class PushDelivery:
 
     async def _failed(self, push: Push, known: Pushed, error: NotDone) -> None:
         now, count = self._hub.clock.now_us(), push.attempts + 1
-        outcome = pushing.after_failure(error.reason, count, push.failing_since, now, refused=error.refused)
+        # What failed before for another reason says nothing of whether this one will pass.
+        times = count if error.reason == push.reason else 1
+        outcome = pushing.after_failure(error.reason, times, push.failing_since, now, refused=error.refused)
         if outcome == "parked":
             await self._parked(push, known, error.reason)
             return

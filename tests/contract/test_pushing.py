@@ -147,6 +147,27 @@ async def test_what_is_said_at_the_hub_while_the_server_is_read_is_kept_beside_i
     assert [one["text"] for one in child["note"]] == [note["text"], "HTEST said there"]
 
 
+@pytest.mark.parametrize("place", ["Procedure/999", "DocumentReference/7"])
+async def test_an_acceptance_does_not_wait_for_what_can_not_be_read(
+    push: Pushing, server: FhirServer, place: str
+) -> None:
+    """Gone, or more than is read: the reference stays where it leads to, and the status counts."""
+    await push.course.discharged()
+    await push.turn()
+    if place == "DocumentReference/7":
+        large = {"resourceType": "DocumentReference", "status": "current", "description": "x" * 5_000_000}
+        server.put(place, large)
+    server.says(status="accepted", output=[{"type": {"text": "HTEST"}, "valueReference": {"reference": place}}])
+    await push.later()
+    child = await push.child()
+    assert child["status"] == "accepted"
+    assert child["output"][0]["valueReference"]["reference"] == f"{server.base}/{place}"
+    server.says(status="in-progress")
+    await push.later()
+    child = await push.child()
+    assert (child["status"], len(child["output"])) == ("in-progress", 1)
+
+
 async def test_an_answer_at_the_hub_itself_holds_whatever_the_server_still_says(
     push: Pushing, server: FhirServer
 ) -> None:
@@ -163,10 +184,11 @@ async def test_an_answer_at_the_hub_itself_holds_whatever_the_server_still_says(
     assert (await push.course.source())["status"] == "completed"
 
 
-async def test_a_decline_without_words_is_one(push: Pushing, server: FhirServer) -> None:
+@pytest.mark.parametrize("why", [{}, {"statusReason": {"text": "  "}}], ids=["none", "blank"])
+async def test_a_decline_without_words_is_one(push: Pushing, server: FhirServer, why: Resource) -> None:
     await push.course.discharged()
     await push.turn()
-    server.says(status="rejected")
+    server.says(status="rejected", **why)
     await push.later()
     child = await push.child()
     assert (child["status"], child["statusReason"]["text"]) == ("rejected", "The partner's system gives no reason.")

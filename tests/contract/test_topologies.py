@@ -260,3 +260,10 @@ async def test_a_client_secret(course: Course, server: FhirServer) -> None:
             await push.later()
             assert len(there.asked) == 2, "a token that was not taken is asked for anew"
             assert (await push.one()).state == "waiting"
+            for status in (503, 503, 401):
+                server.wrong = Wrong(status)
+                await push.later()
+            server.wrong = None
+            await push.later()
+            assert len(there.asked) == 3, "also where the server was away before"
+            assert ((await push.one()).state, (await push.one()).reason) == ("waiting", None)
