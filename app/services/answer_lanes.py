@@ -37,6 +37,8 @@ _PER_HOSPITAL: Final = 4
 _LOOKED_AT: Final = 64
 """Referrals of one hospital that are looked at together."""
 _SWEEP_SECONDS: Final = 3600.0
+_NOTED: Final = 90 * 86400 * notifying.SECOND
+"""For so long an answer that has ended can be listed; the hub's own number."""
 _MSH_10: Final = 20
 """Longest control id of versions before 2.7."""
 
@@ -75,7 +77,8 @@ class AnswerDelivery:
             await self._queue.failed(head.answer, "fault", now, now + notifying.pause(6, 0))
 
     async def sweep(self) -> None:
-        """Nothing: answers that have ended are kept as the note that they have."""
+        """Drop the notes of answers that ended long ago and were followed by others."""
+        await self._queue.sweep(self._hub.clock.now_us() - _NOTED)
 
     async def _take(self, head: Head) -> bool:
         """One answer; whether the next one of its referral may be looked at."""

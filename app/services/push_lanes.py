@@ -110,7 +110,7 @@ class PushDelivery:
             await self._queue.failed(push, "fault", now, now + notifying.pause(6, 0))
 
     async def sweep(self) -> None:
-        """Nothing: what has ended is kept as the note that it has."""
+        """Nothing: there is one row for each Task, which has the Task's place there if it ever goes on."""
 
     # ---- one turn
 

@@ -137,6 +137,17 @@ class AnswerQueue:
         if first is not None:
             await self._leases.release(task, first)
 
+    async def sweep(self, before: int) -> None:
+        """Drop the notes of what ended before ``before``, but of each referral what arrived last.
+
+        What is news is judged by that one. What was disclosed is on record elsewhere, for good.
+        """
+        await self._database.execute(
+            "delete from answer where ended_at < $1 and exists (select 1 from answer b where b.task = answer.task "
+            "and b.state = 'delivered' and b.version > answer.version)",
+            before,
+        )
+
     async def _first(self, task: str) -> int | None:
         rows = await self._database.fetch("select min(version) from answer where task = $1 and ended_at is null", task)
         return None if rows[0][0] is None else int(rows[0][0])

@@ -8,11 +8,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app import channels
+from app.channels.base import Outside
 from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.rules.notifying import SECOND
 from app.services import answers
-from app.services.answer_lanes import LEASE
+from app.services.answer_lanes import CHANNEL, LEASE, AnswerDelivery
+from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.store.answers import AnswerQueue
 from app.store.store import Store
@@ -201,6 +204,31 @@ async def test_what_arrived_leaves_no_message_behind(scene: Answered) -> None:
         await scene.receiver.several(3)
         await scene.settled()
     assert await scene.rows("select distinct content from answer") == [(None,)]
+
+
+async def test_what_ended_long_ago_is_forgotten_but_for_what_was_told_last(scene: Answered) -> None:
+    tasks = {await three_steps(scene, 1), await three_steps(scene, 2)}
+    async with telling(scene.hub):
+        await scene.receiver.several(6)
+        await scene.settled()
+    disclosed = await scene.rows("select count(*) from disclosure")
+    channel = channels.ALL[CHANNEL].open(Outside(loopback=True))
+    for days, left in ((89, 6), (91, 2)):
+        passed = later(scene.hub, days * 86400 * SECOND)
+        queue = AnswerQueue(passed.store.database, "HTEST")
+        await AnswerDelivery(passed, Disclosures(passed.store), queue, channel).sweep()
+        assert len(await scene.listed("delivered")) == left
+    assert {(one.task, one.progress) for one in await scene.listed("delivered")} == {
+        (task, "first-dose-given") for task in tasks
+    }
+    assert await scene.rows("select count(*) from disclosure") == disclosed
+    scene.receiver.came.clear()
+    async with telling(scene.hub):
+        child = await scene.child(1)
+        more = {**reported("service-given"), "path": "/output/-", "value": reported("service-given")["value"][0]}
+        assert (await scene.partner.patch(f"Task/{child['id']}", more)).status_code == 200
+        await scene.settled()
+    assert scene.receiver.came == [], "that the person was seen is no news"
 
 
 async def test_each_version_is_on_record_before_it_leaves_with_who_received_it(scene: Answered) -> None:
