@@ -1,9 +1,10 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
 from datetime import datetime
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from schemas.base import Day, Model, zone_names
 from schemas.checklist import IntakeChecklist
@@ -11,6 +12,16 @@ from schemas.discharge import Address, NeedKind, Text, Token
 from schemas.facets import Capacity, Facet, Facets
 from schemas.hours import OpenHours, Weekday
 from schemas.receiving import Receiving
+
+PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone", "naloxone"})
+"""What is known by the name that a list of products has for it."""
+
+
+def _product(name: str) -> str:
+    return name.strip().lower()
+
+
+Product = Annotated[str, AfterValidator(_product)]
 
 
 class ContactPerson(Model):
@@ -36,8 +47,8 @@ class PartnerProfile(Receiving):
     medical: bool = False
     """Has medical personnel, who may be told in a medical emergency (42 CFR 2.51)."""
     needs: list[NeedKind] = Field(default_factory=list)
-    products: list[str] = Field(default_factory=list)
-    """``methadone``, ``buprenorphine``, ``naltrexone``; empty = not said."""
+    products: list[Product] = Field(default_factory=list)
+    """``methadone``, ``buprenorphine``, ``naltrexone``; empty = not said. What else stands there excludes nobody."""
     time_zone: str | None = None
     """IANA zone of its hours: ``America/New_York``."""
     phone: str | None = None
@@ -69,6 +80,11 @@ class PartnerProfile(Receiving):
         if zone is not None and zone not in zone_names():
             raise ValueError("an IANA time zone, such as America/New_York")
         return zone
+
+    @property
+    def unread(self) -> list[str]:
+        """Names of fields and products that nothing here reads; a slip of the pen, more often than not."""
+        return [*sorted(self.model_extra or ()), *(f"products: {one}" for one in self.products if one not in PRODUCTS)]
 
     def said_at(self) -> list[datetime]:
         """When each of its words about itself was said."""

@@ -24,7 +24,11 @@ def partner_import(
     async def work(hub: Hub) -> list[registration.Partner]:
         return await registration.import_partners(hub, data)
 
-    base.show([{"name": one.name, "organization": one.organization} for one in base.with_hub(work)])
+    imported = base.with_hub(work)
+    base.show([{"name": one.name, "organization": one.organization} for one in imported])
+    for one in imported:
+        if one.unread:
+            base.say(f"{one.name}: nothing reads {', '.join(one.unread)}; /schemas/partner.json has the names")
 
 
 @commands.command("setup", epilog="Example: throughline partner setup --answers harbor.json")

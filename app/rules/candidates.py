@@ -11,7 +11,7 @@ from app.rules.hours import Calendar
 from app.rules.policies.base import Clause, Finding, Held, Person
 from app.rules.verdict import Reason
 from schemas.facets import Capacity, Facet
-from schemas.partner import PartnerProfile
+from schemas.partner import PRODUCTS, PartnerProfile
 
 Standing = Literal["eligible", "excluded"]
 Policies = Literal["conflict", "no-conflict", "conflict-unknown"]
@@ -218,14 +218,16 @@ def _judged(wanted: Wanted, held: Held, products: Collection[str]) -> list[Judge
 def _list_refusals(one: Candidate, wanted: Wanted, held: Held, *, routed: bool) -> list[Reason]:
     """What its lists of needs and products leave out, which the hospital's own route may know better.
 
-    A list of products is whole: what is not on it is not there, unless a clause attests it.
+    A list of products is whole: what is not on it is not there, unless a clause attests it, or the list holds a name
+    that nobody knows, which may be another one for it.
     """
     if routed:
         return []
     if wanted.need not in one.profile.needs:
         return list(_reasons("no:need"))
     drug: Drug | None = wanted.person.product if wanted.need == "moud-continuation" else None
-    if drug is None or not one.profile.products or drug in one.profile.products:
+    products = one.profile.products
+    if drug is None or drug in products or not products or not PRODUCTS.issuperset(products):
         return []
     clauses = (clause for clause in policies.ALL.values() if clause.drug == drug)
     attested = any(clause.judge(wanted.person, held).verdict == "fits" for clause in clauses)

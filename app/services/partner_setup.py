@@ -18,6 +18,7 @@ _DAYS: Final = "|".join(WEEKDAYS)
 _SPAN: Final = re.compile(rf"({_DAYS})(?:-({_DAYS}))?\s+(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
 _WAYS: Final = ("poll", "subscribe", "push", "portal", "manual", "sms", "fax", "email")
 """A text message or a fax is a person's work until somebody vouches for a number, see ``schemas.receiving``."""
+_OF_A_PHONE: Final = re.compile(r"[-0-9+().x/#]+|phone:?|tel:?|ext\.?", re.IGNORECASE)
 _TRI: Final = frozenset({"yes", "no", "unknown"})
 _DRUGS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 
@@ -85,10 +86,12 @@ def _tri(facet: str) -> Callable[[str], Fields]:
 def _reached(text: str) -> Fields:
     words = _words(text)
     ways = [word.lower() for word in words if word.lower() in _WAYS]
-    rest = " ".join(word for word in words if word.lower() not in _WAYS)
-    if not any(character.isdigit() for character in rest):
+    rest = [word for word in words if word.lower() not in _WAYS]
+    if not any(character.isdigit() for character in "".join(rest)) or not all(
+        _OF_A_PHONE.fullmatch(one) for one in rest
+    ):
         raise ValueError(f"ways of {', '.join(_WAYS)}, and a phone number")
-    return {"receives_by": ways, "phone": rest}
+    return {"receives_by": ways, "phone": " ".join(rest)}
 
 
 QUESTIONS: Final = (
@@ -153,8 +156,7 @@ def profile_of(answers: Mapping[str, str], now: datetime) -> Fields:
         raise BadRequest("; ".join(f"{one.path}: {one.text}" for one in issues), issues=tuple(issues))
     expires = (now + ATTESTATION_HOLDS).date().isoformat()
     attested = {"attested_by": answers["by"].strip(), "attested_at": now.isoformat(), "expires": expires}
-    stated = {name: {"value": value, **attested} for name, value in facets.items() if value != "unknown"}
-    return {**profile, "facets": stated}
+    return {**profile, "facets": {name: {"value": value, **attested} for name, value in facets.items()}}
 
 
 async def set_up(hub: Hub, answers: Mapping[str, str]) -> registration.Partner:

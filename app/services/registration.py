@@ -4,7 +4,7 @@ Each has one FHIR Organization, whose id is the organisation's id, and which all
 partners offer (``directory``). Registering the same again changes it; a name is one organisation, whatever it does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core import json
 from app.core.errors import BadRequest, Issue
-from app.rules import receivers
+from app.rules import profile_faults, receivers
 from app.services import directory, reviews, sender_files
 from app.services.hub import Hub
 from app.services.looking import follow_partner
@@ -43,6 +43,8 @@ class Partner:
     name: str
     organization: str
     """FHIR id."""
+    unread: Sequence[str] = ()
+    """Names in its profile that nothing reads."""
 
 
 async def found_hub(hub: Hub) -> str:
@@ -89,7 +91,7 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
         organization = await hub.store.accounts.organization(profile.name, "partner")
         kept = await hub.store.accounts.save_partner(organization, profile.kept_from)
         await directory.publish(hub, organization, kept)
-        added.append(Partner(profile.name, organization))
+        added.append(Partner(profile.name, organization, profile.unread))
     hub.registry.forget()
     await reviews.settle_waiting(hub)
     for profile, partner in zip(profiles, added, strict=True):
@@ -141,10 +143,19 @@ def _checked_partners(data: bytes, now: datetime) -> list[PartnerProfile]:
         raise BadRequest("name: each partner once")
     if any(name.strip() in {"", build.HUB_NAME} for name in names):
         raise BadRequest("name: the partner's name, which is not the hub's own")
+    issues = tuple(_profile_issues(profiles))
+    if issues:
+        raise BadRequest("; ".join(f"{one.path}: {one.text}" for one in issues[:3]), issues=issues)
     latest = max((one for profile in profiles for one in profile.said_at()), default=now)
     if latest > now + _SLACK:
         raise BadRequest("facets.attested_at, capacity.as_of: nobody can have said it yet")
     return profiles
+
+
+def _profile_issues(profiles: Sequence[PartnerProfile]) -> Iterator[Issue]:
+    for place, profile in enumerate(profiles):
+        for reason in profile_faults.faults(profile):
+            yield Issue("value", reason.text, f"{place}.{reason.path}")
 
 
 def not_valid(error: ValidationError) -> BadRequest:

@@ -124,11 +124,51 @@ async def test_what_a_partner_writes_for_itself_stays_its_own(world: World, web:
         ({"benzodiazepines": {"value": "no", **SAID, "from_age": 18}}, "from_age says nothing about this clause"),
         ({"benzodiazepines": {"value": "no", **SAID, "expires": "2025-01-01"}}, "a day after attested_at"),
         ({"benzodiazepines": {"value": "no", **SAID, "attested_at": "2098-01-01T09:00:00Z"}}, "nobody can have said"),
+        ({"benzodiazepines": {"value": "no", **SAID, "attested_by": " "}}, r"facets\.benzodiazepines\.attested_by"),
+        ({"every-age": {"value": "yes", **SAID, "from_age": 18}}, "from_age: contradicts 'yes'"),
+        ({"any-dose": {"value": "yes", **SAID, "at_most": {"value": 9, "unit": "mg"}}}, "at_most: contradicts 'yes'"),
+        ({"guest-dosing": {"value": "no", **SAID, "notice_hours": 24}}, "notice_hours: contradicts 'no'"),
+        ({"any-residency": {"value": "yes", **SAID, "listed": ["NY"]}}, "listed: contradicts 'yes'"),
+        ({"any-residency": {"value": "no", **SAID, "listed": ["New York"]}}, "listed: states as two letters"),
+        ({"languages": {"value": "yes", **SAID, "listed": ["Spanish"]}}, "listed: BCP 47 tags"),
     ],
 )
 async def test_a_word_that_can_not_be_is_refused_by_name(world: World, facets: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequest, match=said):
         await imported(world, {**PROFILE, "facets": facets})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"time_zone": None}, r"0\.time_zone: needed where there are intake_hours"),
+        ({"time_zone": "localtime"}, r"0\.time_zone"),
+        ({"intake_hours": [{"days": ["mon"], "opens": "22:00", "closes": "02:00"}]}, "past midnight are two entries"),
+        (
+            {
+                "capacity": {
+                    "left": "1",
+                    "as_of": "2026-01-02T09:00:00Z",
+                    "source": "x",
+                    "expires": "2026-01-02T09:00:00Z",
+                }
+            },
+            r"capacity\.expires: later than as_of",
+        ),
+    ],
+)
+async def test_a_profile_that_nobody_could_go_by_is_refused_by_path(
+    world: World, fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadRequest, match=said):
+        await imported(world, PROFILE | fields)
+
+
+async def test_names_that_nothing_reads_are_told_and_products_are_read_in_any_case(world: World) -> None:
+    slips = {"intakehours": [], "products": ["Methadone ", "Suboxone"]}
+    (told,) = await registration.import_partners(world.hub, json.dumps([PROFILE | slips]).encode())
+    assert told.unread == ["intakehours", "products: suboxone"]
+    assert (await profile_of(world, told.organization)).products == ["methadone", "suboxone"]
 
 
 async def test_what_was_attested_since_stays_when_an_older_file_is_imported(world: World) -> None:
@@ -204,13 +244,15 @@ async def test_eight_answers_make_a_partner_and_leave_the_rest_unknown(world: Wo
         "no-photo-id-required": "no",
         "benzodiazepines": "yes",
     }
-    await partner_setup.set_up(world.hub, {"name": "HTEST Cove", "by": "nurse", "pregnancy": "yes"})
+    later = {"pregnancy": "yes", "benzodiazepines": "unknown"}
+    await partner_setup.set_up(world.hub, {"name": "HTEST Cove", "by": "nurse", **later})
     again = await profile_of(world, made.organization)
     assert (again.facets["pregnancy"].attested_by, again.products, again.phone) == (
         "nurse",
         ["methadone", "buprenorphine"],
         "555-0100",
     )
+    assert again.facets["benzodiazepines"].value == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -223,6 +265,8 @@ async def test_eight_answers_make_a_partner_and_leave_the_rest_unknown(world: Wo
         ({"dosing": "fri-mon 06:00-11:00"}, "dosing: expected days in the order"),
         ({"pregnancy": "perhaps"}, "pregnancy: expected yes, no or unknown"),
         ({"reached": "portal"}, "reached: expected ways of"),
+        ({"reached": "protal 555-0100"}, "reached: expected ways of"),
+        ({"dosing": "mon 06:00-11:00"}, "time_zone: needed"),
         ({"by": ""}, "by: a partner has a name"),
     ],
 )

@@ -240,6 +240,12 @@ def test_a_choice_of_who_does_not_do_this_is_shown_and_not_asked() -> None:
     assert chosen(peers, harbor, wanted=wanted) == ("Harbor", ["only-candidate", "choice-excluded"])
 
 
+def test_a_list_with_a_product_that_nobody_knows_excludes_nobody() -> None:
+    misspelled, other = partner("Misspelled", products=["methadon"]), partner("Other", products=["buprenorphine"])
+    ranked = rank(WANTED, [misspelled, other], now=NOW).ranked
+    assert [one.deciding for one in ranked] == ["call:methadone", "no:product"]
+
+
 def test_who_was_asked_is_not_asked_again() -> None:
     one, two = partner("One", SATURDAY, facets=YES, asked=True), partner("Two", WEEKDAYS, facets=YES)
     assert chosen(one, two) == ("Two", ["only-candidate"])
