@@ -43,6 +43,8 @@ class Ranking(Verdict):
     """
 
     ranked: tuple[Ranked, ...]
+    passed_over: tuple[Reason, ...] = ()
+    """Whom the person or the hospital named and who can't be asked: somebody should call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ _TEXTS: Final = {
     "several-candidates": "more than one active partner lists this need and product",
     "all-excluded": "every partner that is left says that it can't take this person",
     "all-asked": "every partner that could be asked was",
-    "choice-excluded": "whom the person chose says that it can't: call it before another is asked",
+    "choice-excluded": "whom the person chose says that it can't: call it, and tell the person who is asked instead",
+    "choice-unknown": "whom the person chose takes no part here: call it, and tell the person who is asked instead",
     "route-excluded": "the partner of the sender's route says that it can't take this person",
 }
 
@@ -79,12 +82,14 @@ def rank(wanted: Wanted, candidates: Sequence[Candidate], *, now: datetime) -> R
     """
     route = wanted.routes.get(wanted.need)
     known = {plain(one.profile.name): one for one in candidates}
-    chosen = [one for name in wanted.choice if (one := known.get(plain(name))) and one.profile.active]
+    names = dict.fromkeys(plain(name) for name in wanted.choice)
+    chosen = [one for name in names if (one := known.get(name)) and one.profile.active]
     considered = [one for one in candidates if _considered(one, wanted, chosen)]
     found = [assess(one, wanted, now, chosen=one in chosen) for one in considered]
     in_time = any(one.standing == "eligible" and _gap(one) == 0 for one in found)
     order = sorted(found, key=lambda one: (*_first(one, chosen), in_time and _gap(one) == 2, *_order(one, wanted, now)))
-    return Ranking(_without_candidate(route, candidates, found), tuple(order))
+    passed_over = _passed_over(order, missing=len(chosen) < len(names))
+    return Ranking(_without_candidate(route, candidates, found), tuple(order), passed_over)
 
 
 def choose_next(ranking: Ranking, already_asked: Collection[str] = ()) -> Choice:
@@ -99,7 +104,7 @@ def choose_next(ranking: Ranking, already_asked: Collection[str] = ()) -> Choice
     """
     if ranking.reasons:
         return Choice(ranking.reasons, None)
-    passed = _passed_over(ranking)
+    passed = ranking.passed_over
     left = [one for one in ranking.ranked if _askable(one, already_asked)]
     if not left:
         return Choice((*_reasons("no-route", _none_left(ranking)), *passed), None)
@@ -183,11 +188,12 @@ def _none_left(ranking: Ranking) -> str:
     return "all-excluded" if all(one.standing == "excluded" for one in ranking.ranked) else "all-asked"
 
 
-def _passed_over(ranking: Ranking) -> tuple[Reason, ...]:
-    """Whom the person or the hospital named, and who says no: told, because somebody should call."""
-    out = [one for one in ranking.ranked if one.standing == "excluded"]
+def _passed_over(order: Sequence[Ranked], *, missing: bool) -> tuple[Reason, ...]:
+    """Told, because somebody should call: who was named and says no, and whether one who was chosen is not here."""
+    out = [one for one in order if one.standing == "excluded"]
     named = (("patient-choice", "choice-excluded"), ("route-configured", "route-excluded"))
-    return _reasons(*(told for code, told in named if any(code in one.codes for one in out)))
+    says_no = [told for code, told in named if any(code in one.codes for one in out)]
+    return _reasons(*says_no, *(["choice-unknown"] if missing else []))
 
 
 def _reasons(*codes: str) -> tuple[Reason, ...]:

@@ -52,6 +52,10 @@ class Candidates(NamedTuple):
     open: list[str]
     waits: steps.Waits
     reasons: list[Reason]
+    chosen: frozenset[str] = frozenset()
+    """Whom of the partners here the person chose."""
+    passed_over: tuple[Reason, ...] = ()
+    """Told where somebody else is asked: whom the person chose, and who can't be."""
 
 
 class Asking:
@@ -95,6 +99,7 @@ class Asking:
             self._hold(need, candidates.waits, candidates.reasons or told)
         elif told:
             self._tell(need, told, candidates)
+        self._tell_of_choice(need, candidates)
         if plan.look_at is not None:
             self._work.result.jobs.append(look_job(self._work.now.file.id, micros(plan.look_at)))
         self._own_time(need)
@@ -220,6 +225,13 @@ class Asking:
         if step is not None and stuck:
             self._work.apply(need, step)
 
+    def _tell_of_choice(self, need: NeedLink, candidates: Candidates) -> None:
+        """Whom the person chose can't be asked, and somebody else waits whom nobody chose."""
+        chosen = candidates.chosen | {one.partner for one in need.chosen}
+        statuses = {self._status(child) for child in need.children if child.partner not in chosen}
+        if "requested" in statuses:
+            self._work.result.attention += candidates.passed_over
+
     def _fallbacks(self) -> list[Reason]:
         """What the hospital has at hand itself, in its order; a person chooses."""
         return [("fallback", described(one)) for one in self._work.now.sender.fallbacks]
@@ -332,7 +344,9 @@ class Asking:
             found.append(choice.ranked.candidate.organization)
         if not found:
             return Candidates([], "route-needed", [(reason.code, reason.text) for reason in choice.reasons])
-        return self._permitted(need, found)
+        chosen = frozenset(one.candidate.organization for one in ranking.ranked if "patient-choice" in one.codes)
+        told = tuple((one.code, one.text) for one in ranking.passed_over if one.code.startswith("choice-"))
+        return self._permitted(need, found)._replace(chosen=chosen, passed_over=told)
 
     def _permitted(self, need: NeedLink, partners: Sequence[str]) -> Candidates:
         """Those whom consent lets be asked; where it is none of them, what is in the way."""

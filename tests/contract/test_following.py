@@ -11,6 +11,8 @@ __all__ = ["course"]
 HARBOR, DAWN, LATE = "HTEST Harbor OTP", "HTEST Dawn Clinic", "HTEST Late Clinic"
 ROUTE = {"routes": {"moud-continuation": HARBOR}}
 NO = {"statusReason": {"text": "No place is free."}}
+SAID = {"attested_by": "intake desk", "attested_at": "2026-01-01T09:00:00Z", "expires": "2099-01-01"}
+NO_STIMULANTS = {"stimulants": {"value": "no", **SAID}}
 
 
 async def test_the_friday_evening_discharge_finds_the_clinic_that_doses_on_saturday(course: Course) -> None:
@@ -149,6 +151,27 @@ async def test_whom_a_person_chooses_is_asked_beside_who_waits(course: Course) -
     assert len([task for task in await course.tasks() if "partOf" in task]) == 2
     assert (await course.answers(LATE, "accepted")).status_code == 200
     assert await course.asked() == {HARBOR: "cancelled", LATE: "accepted"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "dawn", "code"),
+    [
+        ("HTEST Nowhere", {"active": False}, "choice-unknown"),
+        (DAWN, {"active": False}, "choice-unknown"),
+        (DAWN, {"facets": NO_STIMULANTS}, "choice-excluded"),
+    ],
+)
+async def test_a_choice_that_can_not_be_asked_holds_nothing_up_and_is_told(
+    course: Course, choice: str, dawn: dict[str, object], code: str
+) -> None:
+    await course.register(partner(HARBOR, days=ALL_DAYS), partner(DAWN, days=ALL_DAYS, **dawn))
+    needs = [{"kind": "moud-continuation", "patient_choice": [choice]}]
+    await course.discharged(needs=needs, clinical={"stimulants": True})
+    assert await course.asked() == {HARBOR: "requested"}
+    assert await course.told() == [code]
+    assert (await course.answers(HARBOR, "accepted")).status_code == 200
+    await course.settled()
+    assert await course.told() == []
 
 
 async def test_a_fallback_is_recorded_with_who_chose_it(course: Course) -> None:

@@ -237,7 +237,16 @@ def test_a_choice_of_who_does_not_do_this_is_shown_and_not_asked() -> None:
     wanted = replace(WANTED, choice=["Peers", "Nobody"])
     peers, harbor = partner("Peers", needs=["peer-support"]), partner("Harbor")
     assert rank(wanted, [peers, harbor], now=NOW).ranked[0].deciding == "no:need"
-    assert chosen(peers, harbor, wanted=wanted) == ("Harbor", ["only-candidate", "choice-excluded"])
+    assert chosen(peers, harbor, wanted=wanted) == ("Harbor", ["only-candidate", "choice-excluded", "choice-unknown"])
+
+
+def test_a_choice_of_who_is_not_here_or_not_any_more_is_told_of() -> None:
+    asleep, harbor = partner("Asleep", active=False), partner("Harbor")
+    for choice in ("Nobody", "Asleep"):
+        wanted = replace(WANTED, choice=[choice])
+        assert chosen(asleep, harbor, wanted=wanted) == ("Harbor", ["only-candidate", "choice-unknown"])
+    twice = replace(WANTED, choice=["Harbor", " HARBOR "])
+    assert chosen(asleep, harbor, wanted=twice) == ("Harbor", ["patient-choice"])
 
 
 def test_a_list_with_a_product_that_nobody_knows_excludes_nobody() -> None:
