@@ -11,6 +11,7 @@ from app.rules.hours import Calendar
 from app.rules.policies.base import Clause, Finding, Held, Person
 from app.rules.verdict import Reason
 from schemas.facets import Capacity, Facet
+from schemas.hours import WEEKDAYS, OpenHours, Weekday
 from schemas.partner import PRODUCTS, PartnerProfile
 
 Standing = Literal["eligible", "excluded"]
@@ -20,7 +21,7 @@ BARRIER: Final = "possible-unlawful-barrier"
 """Tag for internal review, of a refusal of people for their medication alone. It is no accusation, and not shown."""
 HOURS: Final = "intake-hours"
 """What is asked where no hours of intake are stated; no facet, but a question like one."""
-_WEEKEND: Final = frozenset({"sat", "sun"})
+_WEEKEND: Final = frozenset[Weekday]({"sat", "sun"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def assess(one: Candidate, wanted: Wanted, now: datetime, *, chosen: bool) -> Ra
         now: an aware instant.
         chosen: whether the person chose it.
     """
-    held = _held(one, now)
+    held = _held(one, wanted.person.runs_out_on, now)
     judged = tuple(_judged(wanted, held, one.profile.products))
     routed = one.profile.name == wanted.routes.get(wanted.need)
     refusals = [*_list_refusals(one, wanted, held, routed=routed), *_refusals(judged)]
@@ -192,15 +193,21 @@ def _reasons(*codes: str) -> tuple[Reason, ...]:
 # ---- policies
 
 
-def _held(one: Candidate, now: datetime) -> Held:
+def _held(one: Candidate, runs_out_on: int | None, now: datetime) -> Held:
     """What counts today, by the organisation's own calendar; of what has lapsed nothing is known."""
     profile = one.profile
     today = now.astimezone(profile.zone or UTC).date()
     held = {name: facet for name, facet in profile.facets.items() if facet.stands(today)}
     if profile.dosing_hours is not None and "weekend-dosing" not in held:
-        open_then = any(not _WEEKEND.isdisjoint(hours.days) for hours in profile.dosing_hours)
-        held["weekend-dosing"] = Facet.model_construct(value="yes" if open_then else "no")
+        held["weekend-dosing"] = _weekend(profile.dosing_hours, runs_out_on)
     return held
+
+
+def _weekend(dosing: Sequence[OpenHours], runs_out_on: int | None) -> Facet:
+    """What its hours say of the day of the weekend on which it matters; of both where that is not known."""
+    days = {day for hours in dosing for day in hours.days}
+    wanted = {WEEKDAYS[runs_out_on]} & _WEEKEND if runs_out_on is not None else set()
+    return Facet.model_construct(value="yes" if days >= (wanted or _WEEKEND) else "no")
 
 
 def _judged(wanted: Wanted, held: Held, products: Collection[str]) -> list[Judged]:

@@ -249,6 +249,22 @@ def test_a_choice_of_who_is_not_here_or_not_any_more_is_told_of() -> None:
     assert chosen(asleep, harbor, wanted=twice) == ("Harbor", ["patient-choice"])
 
 
+def test_hours_of_dosing_speak_of_the_day_of_the_weekend_on_which_the_medication_runs_out() -> None:
+    both, saturday = [*WEEKDAYS.days, "sat", "sun"], [*WEEKDAYS.days, "sat"]
+    found = {}
+    for days in (both, saturday, WEEKDAYS.days):
+        hours = [{"days": days, "opens": "06:00", "closes": "11:00"}]
+        clinic = partner("Clinic", SATURDAY, facets=YES, dosing_hours=hours)
+        for day in (4, 5, 6):
+            wanted = replace(WANTED, person=replace(METHADONE, runs_out_on=day))
+            found[days[-1], day] = rank(wanted, [clinic], now=NOW).ranked[0].deciding
+    assert found == {
+        ("sun", 4): "yes", ("sun", 5): "yes", ("sun", 6): "yes",
+        ("sat", 4): "yes", ("sat", 5): "yes", ("sat", 6): "low:weekend",
+        ("fri", 4): "yes", ("fri", 5): "low:weekend", ("fri", 6): "low:weekend",
+    }
+
+
 def test_a_list_with_a_product_that_nobody_knows_excludes_nobody() -> None:
     misspelled, other = partner("Misspelled", products=["methadon"]), partner("Other", products=["buprenorphine"])
     ranked = rank(WANTED, [misspelled, other], now=NOW).ranked

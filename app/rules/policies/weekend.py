@@ -5,12 +5,13 @@ A no lowers and does not exclude: a program that is closed on the weekend may st
 
 from app.rules.policies.base import MOUD, Case, Clause, Finding, Held, Person, accepts, said
 
-_SATURDAY = 5
+_DAYS = {5: "Saturdays", 6: "Sundays"}
 
 
 def _judge(person: Person, held: Held) -> Finding:
-    weekend = None if person.runs_out_on is None else person.runs_out_on >= _SATURDAY
-    return accepts(held, "weekend-dosing", weekend, "dose on Saturdays and Sundays")
+    weekend = None if person.runs_out_on is None else person.runs_out_on in _DAYS
+    days = _DAYS.get(person.runs_out_on or 0, "Saturdays and Sundays")
+    return accepts(held, "weekend-dosing", weekend, f"dose on {days}")
 
 
 CLAUSE = Clause(
