@@ -121,7 +121,12 @@ EXTENSIONS: Final[Sequence[Extension]] = (
             Part("nextIntake", "dateTime", "When the person could be taken in; absent where hours are not known."),
             Part("slackHours", "decimal", "Hours from there to the end of the cover; below 0 it is too late."),
             Part("beforeGap", "boolean", "Whether that is before the medication runs out; absent where not known."),
-            Part("intakesLeft", "code", "0, 1, 2+ or unknown, on that day", 1),
+            Part(
+                "intakesLeft",
+                "code",
+                "0, 1, 2+ or unknown, on the next day with intake; where it is 0, nextIntake is later",
+                1,
+            ),
             Part("attestedAt", "dateTime", "The oldest attestation that counted."),
             Part("asked", "boolean", "It was asked for this already.", 1),
         ),

@@ -1,6 +1,6 @@
 """A community organisation that receives referrals, as its profile file describes it."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -90,6 +90,16 @@ class PartnerProfile(Receiving):
         """When each of its words about itself was said."""
         capacity = [self.capacity.as_of] if self.capacity else []
         return [*(facet.attested_at for facet in self.facets.values() if facet.attested_at), *capacity]
+
+    def full_until(self, now: datetime) -> datetime | None:
+        """The end of its day, where it has said today that no intake is left; None where it has not."""
+        capacity = self.capacity
+        if capacity is None or capacity.left != "0" or not capacity.stands(now):
+            return None
+        zone = self.zone or UTC
+        day = capacity.as_of.astimezone(zone).date()
+        ends = datetime.combine(day + timedelta(days=1), time(), zone)
+        return ends if ends > now else None
 
     def kept_from(self, before: "PartnerProfile | None") -> "PartnerProfile":
         """This profile with what of the one before is newer: each facet by itself, and the free places."""

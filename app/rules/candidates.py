@@ -98,7 +98,7 @@ class Ranked:
         next_intake: the first moment at which the person could be taken in, UTC; None where hours are not known.
         slack: from there to the end of the cover; negative where the intake comes too late.
         before_gap: whether the person can be taken in before the cover ends; None where that is not known.
-        left: intakes left on the day of that intake.
+        left: intakes left on the next day with intake; where none is, the next intake is on a later day.
         attested_at: the oldest attestation that a clause went by.
         policies: as an offer words it.
         tags: for internal review alone.
@@ -145,8 +145,8 @@ TEXTS: Final = {
     "no-intake-ahead": "it has no intake hours ahead",
     "pregnancy-first": "it gives pregnant people a place first",
     "no-agreement": "no agreement with it is in force",
-    "full-today": "no intake is left on that day",
-    "places-left": "intakes are left on that day",
+    "full-today": "no intake is left on the next day with intake",
+    "places-left": "intakes are left on the next day with intake",
     "no:need": "it does not list this need",
     "no:product": "its products do not list the one that is needed",
 }
@@ -165,7 +165,10 @@ def assess(one: Candidate, wanted: Wanted, now: datetime, *, chosen: bool) -> Ra
     judged = tuple(_judged(wanted, held, one.profile.products))
     routed = one.profile.name == wanted.routes.get(wanted.need)
     refusals = [*_list_refusals(one, wanted, held, routed=routed), *_refusals(judged)]
-    intake = _next_intake(one, wanted, held, now)
+    opens = _next_intake(one, wanted, held, now)
+    left = _left(one, opens, now)
+    full = one.profile.full_until(now)
+    intake = one.intake.next_open(max(opens, full)) if opens and full and one.intake else opens
     found = Ranked(
         candidate=one,
         standing="excluded" if refusals else "eligible",
@@ -175,7 +178,7 @@ def assess(one: Candidate, wanted: Wanted, now: datetime, *, chosen: bool) -> Ra
         next_intake=intake,
         slack=wanted.covered_until - intake if intake and wanted.covered_until else None,
         before_gap=_before_gap(one, wanted, intake, now),
-        left=_left(one, intake, now),
+        left=left,
         attested_at=_oldest(judged, held),
         policies=_policies(judged),
         tags=(BARRIER,) if any(_is_barrier(each) for each in judged) else (),

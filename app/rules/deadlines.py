@@ -41,10 +41,12 @@ class Answering:
     Attributes:
         within: time of its intake hours.
         intake: those hours, of dosing for who is enrolled there; None = not known, and then all time counts.
+        full_until: until when it has no intake left, as it says; it answers in that time all the same.
     """
 
     within: timedelta
     intake: Calendar | None = None
+    full_until: datetime | None = None
 
     def due(self, asked_at: datetime) -> datetime:
         """By when it has answered; around the clock for one that never opens."""
@@ -60,16 +62,19 @@ class Answering:
 
     def slot(self, start: datetime, end: datetime) -> bool | None:
         """Whether a person can come between; None where its hours are not known."""
-        return self.intake.open_between(start, end) if self.intake else None
+        return self.intake.open_between(self._free_from(start), end) if self.intake else None
 
     def last_slot(self, now: datetime, gap: datetime) -> datetime | None:
         """When its last intake hour before the gap is over; None without one, or where its hours are not known."""
         last = None
-        for opens, closes in self.intake.spans(now) if self.intake else ():
+        for opens, closes in self.intake.spans(self._free_from(now)) if self.intake else ():
             if opens >= gap:
                 break
             last = min(closes, gap)
         return last
+
+    def _free_from(self, start: datetime) -> datetime:
+        return max(start, self.full_until) if self.full_until else start
 
 
 @dataclass(frozen=True, slots=True)

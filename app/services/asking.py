@@ -5,6 +5,7 @@ far as consent permits. A person of the hospital may say who; that goes before e
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -262,11 +263,13 @@ class Asking:
     def _asked(self, need: NeedLink, child: Child) -> Asked:
         task = self._work.task(child.task)
         profile = self._work.now.directory.partners.get(child.partner)
+        answering = self._answering(need, child.partner, child.minutes)
+        has_place = task["status"] in lifecycle.ENGAGED
         return Asked(
             child.partner,
             task["status"],
             datetime.fromisoformat(task["authoredOn"]),
-            self._answering(need, child.partner, child.minutes),
+            replace(answering, full_until=None) if has_place else answering,
             answer_by=self._answer_by(child),
             reminded=child.reminded_at is not None,
             reason=_reason_of(task) if task["status"] in _REFUSED else "",
@@ -299,7 +302,9 @@ class Asking:
             return Answering(within)
         enrolled = self._returns(need) and partner == self._home()
         dosing = dosing_calendar(profile) if enrolled or self._is_guest(need) else None
-        return Answering(within, dosing or intake_calendar(profile))
+        if dosing is not None:
+            return Answering(within, dosing)
+        return Answering(within, intake_calendar(profile), profile.full_until(self._work.now.now))
 
     # ---- who comes next
 

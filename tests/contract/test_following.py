@@ -104,6 +104,17 @@ async def test_no_hour_before_the_gap_is_told_at_once_with_what_the_hospital_has
     assert "lapsed" in str((await course.source())["extension"])
 
 
+async def test_a_day_on_which_no_intake_is_left_is_none_for_who_has_no_place_yet(course: Course) -> None:
+    evening = [{"days": ["fri"], "opens": "06:00", "closes": "23:00"}]
+    full = {"left": "0", "as_of": "2026-06-05T17:00:00-04:00", "source": "intake desk"}
+    await course.register({**partner(HARBOR), "intake_hours": evening, "capacity": full})
+    await course.discharged()
+    assert (await course.asked(), await course.told()) == ({HARBOR: "requested"}, ["no-slot-before-gap"])
+    assert (await course.answers(HARBOR, "accepted")).status_code == 200
+    await course.settled()
+    assert await course.told() == []
+
+
 async def test_a_place_that_was_accepted_is_watched_until_the_person_is_seen(course: Course) -> None:
     await course.register(partner(HARBOR, days=ALL_DAYS), **ROUTE)
     await course.discharged()

@@ -95,6 +95,13 @@ def test_no_hour_before_the_gap_is_told_at_once() -> None:
     assert codes(unknown) == ()
 
 
+def test_a_day_without_a_place_has_no_hour_before_the_gap_and_its_hours_count_for_the_answer() -> None:
+    full = replace(OFFICE, full_until=at("21T00:00"))
+    assert codes(plan([], [Next("a", OFFICE)], gap=SATURDAY_GAP, now=at("20T15:30"))) == ()
+    found = plan([], [Next("a", full)], gap=SATURDAY_GAP, now=at("20T15:30"))
+    assert (found.ask, codes(found), found.look_at) == (("a",), ("no-slot-before-gap",), at("20T16:00"))
+
+
 @pytest.mark.parametrize(
     ("statuses", "code"),
     [((), "nobody-left"), (("rejected", "cancelled"), "nobody-left"), (("requested",), "no-answer")],

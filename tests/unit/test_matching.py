@@ -115,6 +115,18 @@ def test_no_place_today_lowers_and_does_not_exclude() -> None:
     assert {one.standing for one in found.ranked} == {"eligible"}
 
 
+def test_a_day_without_a_place_is_no_intake_before_the_gap() -> None:
+    none = Capacity(left="0", as_of=NOW, source="its own word")
+    late = OpenHours(days=["fri"], opens="06:00", closes="23:00")
+    full, unknown = partner("Full", late, capacity=none), partner("Unknown")
+    ranking = rank(WANTED, [full, unknown], now=NOW)
+    assert names(ranking) == ["Unknown", "Full"]
+    first = ranking.ranked[1]
+    assert (first.next_intake, first.before_gap, first.left) == (datetime(2026, 6, 12, 10, tzinfo=UTC), False, "0")
+    both = rank(WANTED, [partner("Saturday too", late, SATURDAY, capacity=none)], now=NOW).ranked[0]
+    assert (both.next_intake, both.before_gap) == (datetime(2026, 6, 6, 10, tzinfo=UTC), True)
+
+
 def test_a_word_about_places_of_another_day_or_an_old_one_is_unknown() -> None:
     today = Capacity(left="0", as_of=NOW, source="its own word")
     opens_tomorrow = partner("Tomorrow", SATURDAY, capacity=today)
@@ -259,9 +271,15 @@ def test_hours_of_dosing_speak_of_the_day_of_the_weekend_on_which_the_medication
             wanted = replace(WANTED, person=replace(METHADONE, runs_out_on=day))
             found[days[-1], day] = rank(wanted, [clinic], now=NOW).ranked[0].deciding
     assert found == {
-        ("sun", 4): "yes", ("sun", 5): "yes", ("sun", 6): "yes",
-        ("sat", 4): "yes", ("sat", 5): "yes", ("sat", 6): "low:weekend",
-        ("fri", 4): "yes", ("fri", 5): "low:weekend", ("fri", 6): "low:weekend",
+        ("sun", 4): "yes",
+        ("sun", 5): "yes",
+        ("sun", 6): "yes",
+        ("sat", 4): "yes",
+        ("sat", 5): "yes",
+        ("sat", 6): "low:weekend",
+        ("fri", 4): "yes",
+        ("fri", 5): "low:weekend",
+        ("fri", 6): "low:weekend",
     }
 
 
