@@ -11,9 +11,11 @@ from app.services.hub import Hub
 from app.services.writing import Resource, decoded
 from app.store.accounts import Directory
 from app.store.queries import Row
-from fhir_mappings import cover_sheet
 from fhir_mappings.answer_view import answer_by
+from fhir_mappings.cover_sheet import Cover, cover_paper
 from fhir_mappings.outreach import is_beside
+from fhir_mappings.paper import Paper
+from fhir_mappings.paper_html import html
 from schemas.codes.local import NEED
 from schemas.packs.base import notice
 
@@ -30,10 +32,10 @@ async def of_task(hub: Hub, child_id: str) -> str:
         raise Unprocessable("Name the Task of the partner: throughline todo shows it.")
     actor = Actor(child["owner"]["reference"].rpartition("/")[2], "hub")
     seen = await hub.store.reader(actor).read("Task", child_id)
-    return await page(hub, child, seen)
+    return html(await paper(hub, child, seen)).decode()
 
 
-async def page(hub: Hub, child: Resource, seen: Row | None) -> str:
+async def paper(hub: Hub, child: Resource, seen: Row | None) -> Paper:
     """The cover sheet of a partner's Task.
 
     Args:
@@ -50,8 +52,8 @@ async def page(hub: Hub, child: Resource, seen: Row | None) -> str:
     due = answer_by(child) or asked
     follows = seen is not None and seen.level == "full"
     number = profile.fax.number if profile and profile.fax else (profile.phone or "" if profile else "")
-    return cover_sheet.page(
-        cover_sheet.Cover(
+    return cover_paper(
+        Cover(
             partner=directory.names.get(partner, ""),
             number=number,
             hospital=directory.names.get(hospital, ""),
@@ -60,6 +62,7 @@ async def page(hub: Hub, child: Resource, seen: Row | None) -> str:
             due_by=_local(due, directory, hospital),
             reference=str(source["id"]),
             packet_follows=follows,
+            made=hub.clock.now().isoformat(),
             notices=[notice(seen.notice).text] if seen is not None and seen.notice and follows else [],
         )
     )

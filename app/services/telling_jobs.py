@@ -4,52 +4,40 @@ Both look at the moment when they send: nothing goes to who has answered, whose 
 whom no decision permits to see it. What can't be sent stands in the to-do list of a person.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from app import channels
 from app.channels.base import Parcel, Receipt
 from app.core import log
 from app.core.actor import Actor
-from app.core.clock import from_micros
-from app.core.ids import uuid7
 from app.rules.telling import wait_after
 from app.services import covers, notification_texts
 from app.services.disclosures import Disclosures, note
 from app.services.hub import Hub
-from app.services.packets import permits_of, reachable, with_author
+from app.services.packets import document, permits_of, printed, reachable, with_author, written
 from app.services.subscriptions import outside_of
 from app.services.telling import FAILED
 from app.services.writing import Resource, decoded
 from app.store.jobs import DueJob, Jobs
 from app.store.queries import Row, fresh_of, notices_of
-from fhir_mappings.packet import packet
-from fhir_mappings.printed import printed
 from schemas.partner import PartnerProfile
 
 _SYSTEM: Final = Actor.system("telling")
 _SECOND: Final = 1_000_000
 _SECONDS: Final = 30.0
+_PDF: Final = "application/pdf"
+"""What services that send faxes take."""
 Document = tuple[str, bytes]
 """Content type and content."""
-PacketOf = Callable[[Hub, str, Sequence[Row]], Awaitable[Document]]
-"""The packet of a partner's Task, made of what the partner may see."""
 
 
-async def packet_page(hub: Hub, task: str, rows: Sequence[Row]) -> Document:
-    """The packet as a page of HTML."""
+async def _packet(hub: Hub, task: str, rows: Sequence[Row]) -> Document:
+    """The packet of a partner's Task, made of what the partner may see."""
     permits = await permits_of(hub.store.decisions(_SYSTEM), rows)
-    made = packet(
-        [decoded(row) for row in rows],
-        base=hub.settings.fhir_base,
-        document=uuid7(),
-        task=task,
-        author=(await hub.registry.current()).hub,
-        now=from_micros(hub.clock.now_us()),
-        notices=notices_of(rows),
-        permits=permits,
-    )
-    return "text/html; charset=utf-8", printed(made).encode()
+    author = (await hub.registry.current()).hub
+    made = document(hub, author, task, rows, notices=notices_of(rows), permits=permits)
+    return _PDF, (await written(made, "pdf")).body
 
 
 async def send_sms(hub: Hub, jobs: Jobs, job: DueJob) -> None:
@@ -66,7 +54,7 @@ async def send_sms(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     await _settle(hub, jobs, job, await delivered(hub, "sms", parcel))
 
 
-async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = packet_page) -> None:
+async def send_fax(hub: Hub, jobs: Jobs, job: DueJob) -> None:
     """The job: fax the cover sheet, and the packet where consent permits it now; it goes on record first."""
     child, profile = await _asked(hub, job.subject)
     if child is None or child["status"] != "requested":
@@ -81,12 +69,12 @@ async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = p
     if seen is None or seen.deleted:
         await jobs.finish(job, f"{FAILED}not-permitted", hub.clock.now_us())
         return
-    documents = await _documents(hub, actor, seen, packet_of)
-    cover = (await covers.page(hub, child, seen)).encode()
+    documents = await _documents(hub, actor, seen)
+    cover = await printed(await covers.paper(hub, child, seen), "pdf")
     parcel = Parcel(
         f"tel:{profile.fax.number}",
         cover,
-        "text/html; charset=utf-8",
+        _PDF,
         (("idempotency-key", job.id),),
         more=documents,
         seconds=_SECONDS,
@@ -94,14 +82,14 @@ async def send_fax(hub: Hub, jobs: Jobs, job: DueJob, *, packet_of: PacketOf = p
     await _settle(hub, jobs, job, await delivered(hub, "fax", parcel))
 
 
-async def _documents(hub: Hub, actor: Actor, seen: Row, packet_of: PacketOf) -> tuple[Document, ...]:
+async def _documents(hub: Hub, actor: Actor, seen: Row) -> tuple[Document, ...]:
     """What goes with the cover sheet, on record before it goes. Raises Unavailable where it can't be recorded."""
     reader = hub.store.reader(actor)
     rows = [seen]
     documents: tuple[Document, ...] = ()
     if seen.level == "full":
         rows = await with_author(reader, (await hub.registry.current()).hub, await reachable(reader, seen))
-        documents = (await packet_of(hub, seen.id, rows),)
+        documents = (await _packet(hub, seen.id, rows),)
     if not await Disclosures(hub.store).record_first(actor, fresh_of(rows)):
         await note(hub.store, actor, "fax", [row.id for row in rows])
     return documents

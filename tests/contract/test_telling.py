@@ -19,6 +19,7 @@ from app.store.database import Gone
 from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, offered, scene
 from tests.hub_fixtures import PARTNER
 from tests.receivers import Receiver, receiving
+from tests.unit.letters import pdf_pages
 
 __all__ = ["scene"]
 
@@ -46,7 +47,9 @@ async def outcomes(scene: Scene) -> dict[str, str]:
 
 
 def documents(body: dict[str, Any]) -> list[str]:
-    return [base64.b64decode(one["content"]).decode() for one in body["documents"]]
+    """The text of each PDF."""
+    assert {one["content_type"] for one in body["documents"]} == {"application/pdf"}
+    return ["\n".join(pdf_pages(base64.b64decode(one["content"]))) for one in body["documents"]]
 
 
 async def test_a_text_message_says_that_there_is_something_and_not_what(scene: Scene) -> None:
