@@ -10,6 +10,8 @@ from app.commands import base
 commands = base.commands()
 answers = base.commands("answer", "Answers that partners gave by phone, by fax or in person.")
 commands.add_typer(answers)
+attempts = base.commands("call", "Calls to partners.")
+commands.add_typer(attempts)
 
 _Task = Annotated[str, typer.Argument(metavar="TASK", help="Id of the hospital's Task, or of the partner's.")]
 _Partner = Annotated[
@@ -63,6 +65,43 @@ def answer_confirm(
     base.show(_answered(base.privacy_officer("confirm-answer"), task, partner, "confirm", body))
 
 
+@attempts.command(
+    "record",
+    epilog="Example: throughline call record 0197a2c4-... --outcome no-answer --number '+1 555 0100' "
+    "--at 2026-06-05T16:10:00-04:00",
+)
+def call_record(
+    task: _Task,
+    *,
+    outcome: Annotated[str, typer.Option(metavar="CODE", help="talked, left-message, no-answer, busy, wrong-number.")],
+    number: Annotated[str, typer.Option(metavar="NUMBER", help="Which number was called.")],
+    at: Annotated[str, typer.Option(metavar="T", help="When, with its offset: 2026-06-05T16:10:00-04:00.")],
+    partner: _Partner = None,
+    talked_to: Annotated[str, typer.Option("--talked-to", metavar="NAME", help="Who answered at the partner.")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="For the hospital alone.")] = "",
+    by: Annotated[str, typer.Option("--recorded-by", metavar="NAME", help="Who records it; else the account.")] = "",
+) -> None:
+    """Keep a call to a partner, whatever came of it. Nobody else sees it; telling it twice is once."""
+    from app.services.calls import Calls
+    from app.services.disclosures import Disclosures
+    from app.services.feed import Feed
+    from app.services.hub import Hub
+    from app.services.spoken_answers import SpokenAnswers
+
+    actor = base.privacy_officer("record-call")
+    texts = {"number": number, "recorded-by": by or actor.user, "talked-to": talked_to, "note": note}
+
+    async def work(hub: Hub) -> dict[str, Any]:
+        disclosures, feed = Disclosures(hub.store), Feed(hub.store)
+        called = partner or (await SpokenAnswers(hub, disclosures, feed).asked(actor, task, None)).partner
+        body = _parameters({"outcome": outcome}, at, texts, called)
+        done = await Calls(hub, disclosures, feed).record(actor, task, body)
+        await disclosures.flush()
+        return {"communication": done.id, "partner": called}
+
+    base.show(_told(work, "call record"))
+
+
 def _parameters(codes: dict[str, str], at: str, texts: dict[str, str], partner: str | None) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"name": name, "valueCode": code} for name, code in codes.items()]
     parts += [{"name": name, "valueString": text} for name, text in texts.items() if text]
@@ -74,7 +113,6 @@ def _parameters(codes: dict[str, str], at: str, texts: dict[str, str], partner: 
 
 
 def _answered(actor: Any, task: str, partner: str | None, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-    from app.core.errors import BadRequest, Forbidden, NotFound, Unprocessable
     from app.services.disclosures import Disclosures
     from app.services.feed import Feed
     from app.services.hub import Hub
@@ -90,11 +128,19 @@ def _answered(actor: Any, task: str, partner: str | None, verb: str, body: dict[
         await disclosures.flush()
         return await service.standing(actor, task, partner)
 
+    return _told(work, f"answer {verb}")
+
+
+def _told(work: Any, name: str) -> dict[str, Any]:
+    """What ``work`` comes to; what is wrong in one line, with where it stands."""
+    from app.core.errors import BadRequest, Forbidden, NotFound, Unprocessable
+
     try:
-        return base.with_hub(work)
+        found: dict[str, Any] = base.with_hub(work)
     except (BadRequest, Forbidden, NotFound, Unprocessable) as error:
         texts = "; ".join(f"{one.path}: {one.text}" if one.path else one.text for one in error.issues)
-        raise base.Stop(texts or error.message, f"throughline answer {verb} --help") from None
+        raise base.Stop(texts or error.message, f"throughline {name} --help") from None
+    return found
 
 
 @commands.command("calls", epilog="Example: throughline calls 0197a2c4-... --format json")

@@ -134,6 +134,7 @@ COMMANDS_OUT: Final = {
     "incidents hold": NOBODY,
     "answer record": OWN,
     "answer confirm": OWN,
+    "call record": OWN,
     "calls": MACHINE,
     "todo": MACHINE,
     "cover-sheet": NOBODY,

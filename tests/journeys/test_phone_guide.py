@@ -71,7 +71,7 @@ def tasks(hub: RunningHub, stay: Stay) -> tuple[Caller, Caller, str, str]:
 
 def test_every_command_of_the_guide_is_one_with_these_options() -> None:
     lines = re.findall(r"^throughline (.+)$", GUIDE, re.MULTILINE)
-    assert len(lines) == 5
+    assert len(lines) == 6
     group = typer.main.get_command(commands)
     for line in lines:
         words = shlex.split(line)
@@ -115,6 +115,12 @@ def test_the_commands_of_the_guide_do_what_it_says(hub: RunningHub, tmp_path: Pa
     assert (line["source"], line["task"], line["why"], line["phone"]) == (source, child, ["manual"], "555-0100")
     command("cover-sheet", child, "--out", str(tmp_path / "cover.html"))
     assert "HTEST Mercy" in (tmp_path / "cover.html").read_text(encoding="utf-8")
+    tried = ("--outcome", "no-answer", "--number", "+1 555 0100", "--at", now())
+    kept = command("call", "record", child, *tried)
+    assert command("call", "record", source, *tried, "--partner", kept["partner"]) == kept
+    command("call", "record", child, "--outcome", "pigeon", *tried[2:], code=1)
+    (line,) = command("todo", "--format", "json")
+    assert (line["calls"], line["last_call"]) == (1, "no-answer")
     told = ("--said-by", "HTEST Diaz", "--number", "+1 555 0100", "--at", now())
     stands = command("answer", "record", source, "--answer", "accepted", *told)
     assert (stands["status"], stands["partner_status"], stands["mark"]) == (
