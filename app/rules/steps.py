@@ -130,6 +130,9 @@ def _followed(source: Task, child: Task) -> Task:
     """The source as the accepting child has it; a second place after a lost one takes up where the first ended."""
     again = child["status"] == "accepted" and source["status"] in {"in-progress", "on-hold"}
     after = _unmarked(source, "needs-a-person") | {"status": "in-progress" if again else child["status"]}
+    if child["status"] in {"in-progress", "completed"}:
+        # The person is where they were sent: what bridged the time until then is over, and its note stays.
+        after = _unmarked(after, "fallback-chosen")
     after.pop("statusReason", None)
     if child["status"] in NEEDS_REASON and "statusReason" in child:
         after["statusReason"] = child["statusReason"]

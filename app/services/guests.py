@@ -22,6 +22,10 @@ _MISSING: Final[Reason] = (
     "guest-order-missing",
     "The order of the person's own program is not there, and the clinic needs it now: call both.",
 )
+_NO_DATES: Final[Reason] = (
+    "guest-dates-missing",
+    "Nobody has told from which day to which the person is a guest: the notice and the order hang on it.",
+)
 _TOO_SHORT: Final[Reason] = (
     "guest-notice-too-short",
     "The clinic was asked later than its notice before the first day as a guest: call it, or choose another.",
@@ -142,8 +146,12 @@ def _settled(situation: Situation, child: Child) -> bool:
 
 
 def told(situation: Situation, need: str) -> list[Reason]:
-    """What a person must be told of a guest's order, or of a clinic that was asked too late."""
-    dates = dates_of(situation.file.content.record.circumstances)
+    """What a person must be told of a guest's days and order, or of a clinic that was asked too late."""
+    stated = situation.file.content.record.circumstances
+    dates = dates_of(stated)
+    if dates is None and stated.continuation == GUEST and need == MOUD:
+        over = any(_status(situation, child) == "completed" for child in _asked(situation))
+        return [] if over else [_NO_DATES]
     clinic = clinic_of(situation)
     by = latest(situation, clinic)
     if dates is None or by is None:

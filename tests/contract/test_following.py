@@ -200,6 +200,13 @@ async def test_a_fallback_is_recorded_with_who_chose_it(course: Course) -> None:
     assert again["meta"] == task["meta"], "what is told again is not done again"
     assert await course.told() == []
     assert await course.asked() == {HARBOR: "requested"}
+    assert (await course.answers(HARBOR, "accepted")).status_code == 200
+    assert (await course.source())["businessStatus"]["coding"][0]["code"] == "fallback-chosen"
+    assert (await course.answers(HARBOR, "in-progress")).status_code == 200
+    seen = await course.source()
+    assert ("businessStatus" in seen, len(seen["note"])) == (False, 1), (
+        "the person is there, and what was chosen is kept"
+    )
 
 
 async def test_a_fallback_is_not_covered_by_the_silence_for_which_it_was_chosen(course: Course) -> None:

@@ -189,6 +189,15 @@ async def test_a_home_program_that_takes_no_part_is_for_a_person_to_call(course:
     assert "current-otp-unknown" in await course.told()
 
 
+async def test_a_guest_whose_days_nobody_has_told_is_told_of(course: Course) -> None:
+    await begun(course, guest_dosing=None)
+    assert await course.asked() == {DAWN: "requested"}
+    assert "guest-dates-missing" in await course.told()
+    at = "2026-06-05T18:30:00-04:00"
+    await course.discharged(kind="update", event_id="HTEST-LATER", occurred_at=at, guest_dosing=STAY)
+    assert "guest-dates-missing" not in await course.told()
+
+
 @pytest.mark.parametrize("dates", [{"first_day": "2026-06-09"}, {**STAY, "last_day": "2026-06-08"}])
 async def test_dates_that_are_none_are_refused_by_path(course: Course, dates: Resource) -> None:
     headers = await course.world.bearer(course.world.mercy, "ingest")
