@@ -12,7 +12,7 @@ from app.core.actor import Actor
 from app.core.clock import from_micros, micros
 from app.core.errors import NotFound
 from app.rules import policies
-from app.services import directory
+from app.services import directory, reviews
 from app.services.hub import Hub
 from app.services.registration import not_valid
 from app.services.writing import decoded
@@ -113,6 +113,7 @@ async def _change(hub: Hub, name: str, changed: Callable[[PartnerProfile], Partn
     kept = await hub.store.accounts.save_partner(organization, lambda before: changed(before or profile))
     await directory.publish(hub, organization, kept)
     hub.registry.forget()
+    await reviews.settle_waiting(hub)
     return kept
 
 

@@ -41,9 +41,12 @@ _SECOND: Final = 1_000_000
 _REGISTRY: Final = 2 * _SECOND
 """Longer than a process takes to notice that a sender or partner was registered anew."""
 _REGISTERED: Final = frozenset(
-    {"no-route", "not-covered-entity", "no-agreement-discloser", "no-agreement-recipient", "agreement-narrows"}
+    {
+        *("no-route", "not-covered-entity", "no-agreement-discloser", "no-agreement-recipient", "agreement-narrows"),
+        *("current-otp-unknown", "choice-unknown", "choice-excluded", "no-slot-before-gap"),
+    }
 )
-"""Reasons that another registration of a sender or partner may settle; so may a unit."""
+"""Reasons that another registration of a sender or partner, or a partner's word, may settle; so may a unit."""
 _PERSON_DECIDED: Final = (("person-decided", triage.REASONS["person-decided"]),)
 
 
@@ -267,7 +270,8 @@ async def _decide_again(hub: Hub, file: VisitFile, item: StoredReview) -> None:
 async def settle_waiting(hub: Hub, sender: str | None = None) -> int:
     """Have visits looked at again that waited for what may now be registered: a unit, a route, a partner.
 
-    Called after a registration; the work is done by whichever process runs due jobs, within seconds.
+    Called after a registration and after a word of a partner about itself; the work is done by whichever process runs
+    due jobs, within seconds.
 
     Args:
         hub: the hub.

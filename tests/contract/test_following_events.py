@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.services import partners
 from tests.contract.passing_time import ALL_DAYS, FRIDAY, METHADONE, Course, course, on, partner
 
 __all__ = ["course"]
@@ -35,6 +36,45 @@ async def test_a_program_that_is_not_known_here_is_a_persons_to_call(course: Cou
     await course.discharged(medications=SUPPLY, **BACK)
     assert await course.asked() == {}
     assert await course.told() == ["current-otp-unknown"]
+
+
+async def test_a_program_that_is_registered_later_is_asked_then(course: Course) -> None:
+    await course.register(partner(DAWN, days=ALL_DAYS))
+    await course.discharged(**BACK)
+    assert (await course.asked(), await course.told()) == ({}, ["current-otp-unknown"])
+    await course.register(partner(HOME, days=ALL_DAYS))
+    await course.until(on("05", "18:01"))
+    assert (await course.asked(), await course.told()) == ({HOME: "requested"}, [])
+
+
+async def test_who_was_chosen_and_is_registered_later_is_known_then(course: Course) -> None:
+    await course.register(partner(DAWN, days=ALL_DAYS))
+    await course.discharged(needs=[{"kind": "moud-continuation", "patient_choice": [HARBOR]}])
+    assert await course.told() == ["choice-unknown"]
+    await course.register(partner(HARBOR, days=ALL_DAYS))
+    await course.until(on("05", "18:01"))
+    assert await course.told() == []
+
+
+async def test_a_word_of_a_partner_reaches_who_waited_for_it(course: Course) -> None:
+    said = {"attested_by": "intake desk", "attested_at": "2026-01-01T09:00:00Z", "expires": "2099-01-01"}
+    await course.register(partner(DAWN, days=ALL_DAYS, facets={"stimulants": {"value": "no", **said}}))
+    await course.discharged(clinical={"stimulants": True})
+    assert (await course.asked(), await course.told()) == ({}, ["no-route", "all-excluded"])
+    await partners.attest(course.hub, DAWN, "stimulants", {"value": "yes", "attested_by": "intake desk"})
+    await course.until(on("05", "18:01"))
+    assert (await course.asked(), await course.told()) == ({DAWN: "requested"}, [])
+
+
+async def test_a_place_that_is_free_again_is_one_before_the_gap(course: Course) -> None:
+    evening = [{"days": ["fri"], "opens": "06:00", "closes": "23:00"}]
+    await course.register({**partner(DAWN), "intake_hours": evening})
+    await partners.set_capacity(course.hub, DAWN, "0", source="intake desk")
+    await course.discharged()
+    assert await course.told() == ["no-slot-before-gap"]
+    await partners.set_capacity(course.hub, DAWN, "1", source="intake desk")
+    await course.until(on("05", "18:01"))
+    assert await course.told() == []
 
 
 async def test_a_program_that_doses_on_days_without_intake_is_not_closed_for_who_is_enrolled(course: Course) -> None:
