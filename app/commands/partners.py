@@ -89,7 +89,9 @@ def partner_ask(name: Name) -> None:
 
     found = base.with_hub(work)
     base.show(asdict(found) if found else None)
-    if found:
+    if found and found.facet == partners.HOURS:
+        base.say("answer: throughline partner setup, and of its questions the one about intake alone")
+    elif found:
         base.say(f"answer: throughline partner attest '{name}' {found.facet} yes|no|unknown --by WHO")
 
 
@@ -104,6 +106,9 @@ def partner_attest(
     *,
     expires: Annotated[str | None, typer.Option(metavar="DATE", help="First day on which it does not count.")] = None,
     condition: Annotated[str | None, typer.Option(metavar="TEXT", help="What it hangs on, in its own words.")] = None,
+    detail: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What it states more exactly: from_age=18.")
+    ] = None,
 ) -> None:
     """Record what a partner says of itself; it counts for a year where no end is given."""
     from app.services import partners
@@ -111,6 +116,7 @@ def partner_attest(
     from schemas.partner import PartnerProfile
 
     said = {"value": value, "attested_by": by, "expires": expires, "condition": condition}
+    said |= partners.details_of(detail or [])
 
     async def work(hub: Hub) -> PartnerProfile:
         return await partners.attest(hub, name, facet, said)

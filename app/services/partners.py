@@ -1,24 +1,24 @@
 """What partners say of themselves: attested word by word, asked for one at a time, changed by nobody else."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import ValidationError
 
 from app.core.actor import Actor
 from app.core.clock import from_micros, micros
-from app.core.errors import NotFound
+from app.core.errors import BadRequest, NotFound
 from app.rules import policies
 from app.services import directory, reviews
 from app.services.hub import Hub
-from app.services.registration import not_valid
+from app.services.registration import not_valid, refuse_faults
 from app.services.writing import decoded
 from app.store.queries import ColumnIn, ColumnIs, Query
 from schemas.codes.local import STATUS_REASON
-from schemas.facets import ATTESTATION_HOLDS, FACETS, Capacity, Facet
+from schemas.facets import ATTESTATION_HOLDS, FACETS, Capacity, Detail, Facet
 from schemas.partner import PartnerProfile
 
 Why = Literal["rejections", "unknown", "lapsed", "hours"]
@@ -63,6 +63,25 @@ async def attest(hub: Hub, name: str, facet: str, said: Mapping[str, Any]) -> Pa
         return _with(profile, facets={**profile.facets, facet: _facet({**dated, **given})})
 
     return await _change(hub, name, changed)
+
+
+def details_of(texts: Sequence[str]) -> dict[str, Any]:
+    """What a yes or no states more exactly, as it is typed: ``from_age=18``, ``at_most=120 mg``, ``listed=NY,NJ``.
+
+    Raises BadRequest where one is not a name and a value.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name not in get_args(Detail) or not value:
+            raise BadRequest(f"A detail is NAME=VALUE, with one of {', '.join(get_args(Detail))}.")
+        found[name] = value
+    if "listed" in found:
+        found["listed"] = [one.strip() for one in found["listed"].split(",")]
+    if "at_most" in found:
+        amount, _, unit = found["at_most"].partition(" ")
+        found["at_most"] = {"value": amount, "unit": unit.strip()}
+    return found
 
 
 async def set_capacity(hub: Hub, name: str, left: str, *, source: str) -> PartnerProfile:
@@ -135,9 +154,11 @@ def _facet(fields: Mapping[str, Any]) -> Facet:
 def _with(profile: PartnerProfile, **changes: Any) -> PartnerProfile:
     """A copy with other values, all of it checked."""
     try:
-        return PartnerProfile.model_validate({**dict(profile), **changes})
+        changed = PartnerProfile.model_validate({**dict(profile), **changes})
     except ValidationError as error:
         raise not_valid(error) from None
+    refuse_faults(changed)
+    return changed
 
 
 def _today(profile: PartnerProfile, now: datetime) -> date:

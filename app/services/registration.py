@@ -4,7 +4,7 @@ Each has one FHIR Organization, whose id is the organisation's id, and which all
 partners offer (``directory``). Registering the same again changes it; a name is one organisation, whatever it does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.core import json
 from app.core.errors import BadRequest, Issue
 from app.rules import profile_faults, receivers
+from app.rules.consent_flaws import plain
 from app.services import directory, reviews, sender_files
 from app.services.hub import Hub
 from app.services.looking import follow_partner
@@ -83,9 +84,10 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
         data: JSON array of ``schemas.partner.PartnerProfile``.
 
     Raises:
-        BadRequest: not such an array, or a name stands in it twice.
+        BadRequest: not such an array, or what can't be so; a name stands in it twice, or is known in another spelling.
     """
     profiles = _checked_partners(data, hub.clock.now())
+    _refuse_other_spellings(profiles, frozenset((await hub.store.accounts.directory()).names.values()))
     added = []
     for profile in profiles:
         organization = await hub.store.accounts.organization(profile.name, "partner")
@@ -139,23 +141,31 @@ def _checked_partners(data: bytes, now: datetime) -> list[PartnerProfile]:
     except ValidationError as error:
         raise not_valid(error) from None
     names = [profile.name for profile in profiles]
-    if len(set(names)) < len(names):
+    if len({plain(name) for name in names}) < len(names):
         raise BadRequest("name: each partner once")
     if any(name.strip() in {"", build.HUB_NAME} for name in names):
         raise BadRequest("name: the partner's name, which is not the hub's own")
-    issues = tuple(_profile_issues(profiles))
-    if issues:
-        raise BadRequest("; ".join(f"{one.path}: {one.text}" for one in issues[:3]), issues=issues)
+    for place, profile in enumerate(profiles):
+        refuse_faults(profile, f"{place}.")
     latest = max((one for profile in profiles for one in profile.said_at()), default=now)
     if latest > now + _SLACK:
         raise BadRequest("facets.attested_at, capacity.as_of: nobody can have said it yet")
     return profiles
 
 
-def _profile_issues(profiles: Sequence[PartnerProfile]) -> Iterator[Issue]:
+def _refuse_other_spellings(profiles: Iterable[PartnerProfile], known: Collection[str]) -> None:
+    """Names are compared without case and white space: two that differ in no more would be now one, now the other."""
+    spelt = {plain(name) for name in known}
     for place, profile in enumerate(profiles):
-        for reason in profile_faults.faults(profile):
-            yield Issue("value", reason.text, f"{place}.{reason.path}")
+        if profile.name not in known and plain(profile.name) in spelt:
+            raise BadRequest(f"{place}.name: registered in another spelling; write it as it is there")
+
+
+def refuse_faults(profile: PartnerProfile, where: str = "") -> None:
+    """Raises BadRequest with what can't be so, each by its path."""
+    issues = tuple(Issue("value", one.text, f"{where}{one.path}") for one in profile_faults.faults(profile))
+    if issues:
+        raise BadRequest("; ".join(f"{one.path}: {one.text}" for one in issues[:3]), issues=issues)
 
 
 def not_valid(error: ValidationError) -> BadRequest:

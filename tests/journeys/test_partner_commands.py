@@ -44,6 +44,19 @@ def test_the_interview_asks_eight_questions_and_registers_a_partner() -> None:
     assert asked == {}
 
 
+def test_whoever_asks_is_told_how_the_answer_is_recorded() -> None:
+    interview(*ANSWERS[:3], "", *ANSWERS[4:])
+    asked = CliRunner().invoke(app, ["partner", "ask", "HTEST Cove"])
+    assert (json.loads(asked.stdout)["facet"], "partner setup" in asked.stderr) == ("intake-hours", True)
+    interview("HTEST Cove", "", "", "America/New_York mon 06:00-11:00", "", "", "", "", "", "intake desk")
+    assert command("partner", "ask", "HTEST Cove") in ({}, None)
+
+
+def test_a_name_in_another_spelling_is_no_second_partner() -> None:
+    interview(*ANSWERS)
+    assert interview("htest  cove", *ANSWERS[1:]).exit_code != 0
+
+
 def test_an_answer_that_can_not_be_read_registers_nobody() -> None:
     done = interview(ANSWERS[0], "astrology", *ANSWERS[2:])
     assert done.exit_code != 0
@@ -64,6 +77,16 @@ def test_an_answer_is_kept_with_who_gave_it_and_until_when() -> None:
     assert command("partner", "attest", "HTEST Cove", "stimulants", "unknown", "--by", "x")["stimulants"]["value"] == (
         "unknown"
     )
+    exactly = ("--detail", "at_most=120 mg")
+    assert command("partner", "attest", "HTEST Cove", "any-dose", "no", "--by", "x", *exactly)["any-dose"][
+        "at_most"
+    ] == {
+        "value": 120,
+        "unit": "mg",
+    }
+    several = ("--detail", "listed=NY, NJ")
+    listed = command("partner", "attest", "HTEST Cove", "any-residency", "no", "--by", "x", *several)
+    assert listed["any-residency"]["listed"] == ["NY", "NJ"]
     told = command("partner", "capacity", "HTEST Cove", "0", "--by", "intake desk")
     assert (told["capacity"]["left"], told["capacity"]["source"]) == ("0", "intake desk")
 
@@ -74,6 +97,11 @@ def test_an_answer_is_kept_with_who_gave_it_and_until_when() -> None:
         ("attest", "HTEST Nobody", "stimulants", "no", "--by", "x"),
         ("attest", "HTEST Cove", "horoscope", "no", "--by", "x"),
         ("attest", "HTEST Cove", "stimulants", "no", "--by", "x", "--expires", "2020-01-01"),
+        ("attest", "HTEST Cove", "stimulants", "no", "--by", " "),
+        ("attest", "HTEST Cove", "stimulants", "no", "--by", "x", "--detail", "from_age=18"),
+        ("attest", "HTEST Cove", "every-age", "yes", "--by", "x", "--detail", "from_age=18"),
+        ("attest", "HTEST Cove", "every-age", "no", "--by", "x", "--detail", "from_age=young"),
+        ("attest", "HTEST Cove", "every-age", "no", "--by", "x", "--detail", "eighteen"),
         ("ask", "HTEST Nobody"),
         ("capacity", "HTEST Nobody", "0"),
     ],
