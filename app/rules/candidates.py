@@ -21,6 +21,10 @@ BARRIER: Final = "possible-unlawful-barrier"
 """Tag for internal review, of a refusal of people for their medication alone. It is no accusation, and not shown."""
 HOURS: Final = "intake-hours"
 """What is asked where no hours of intake are stated; no facet, but a question like one."""
+_SHOWN: Final = frozenset(
+    facet for clause in policies.ALL.values() if clause.weight == "shown" for facet in clause.facets
+)
+"""What is shown and moves nobody: not even from review to being asked."""
 _WEEKEND: Final = frozenset[Weekday]({"sat", "sun"})
 
 
@@ -102,7 +106,7 @@ class Ranked:
         attested_at: the oldest attestation that a clause went by.
         policies: as an offer words it.
         tags: for internal review alone.
-        stated: whether its profile says more than the smallest one: hours, facets or places.
+        stated: whether its profile says more than the smallest one: hours, places, or facets that may move anybody.
     """
 
     candidate: Candidate
@@ -182,7 +186,7 @@ def assess(one: Candidate, wanted: Wanted, now: datetime, *, chosen: bool) -> Ra
         attested_at=_oldest(judged, held),
         policies=_policies(judged),
         tags=(BARRIER,) if any(_is_barrier(each) for each in judged) else (),
-        stated=bool(held) or one.intake is not None or _capacity(one, now) is not None,
+        stated=not _SHOWN.issuperset(held) or one.intake is not None or _capacity(one, now) is not None,
     )
     marks = [*(["patient-choice"] if chosen else []), *(["route-configured"] if routed else [])]
     reasons = (*_reasons(*marks), *refusals, *_reasons(*_marks(found, wanted, held)))

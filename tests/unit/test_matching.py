@@ -289,6 +289,12 @@ def test_a_list_with_a_product_that_nobody_knows_excludes_nobody() -> None:
     assert [one.deciding for one in ranked] == ["call:methadone", "no:product"]
 
 
+def test_a_word_about_payment_tells_nobody_from_another() -> None:
+    paid = [partner("One", facets={"medicaid": said("yes")}), partner("Two", facets={"medicaid": said("no")})]
+    assert chosen(*paid) == (None, ["no-route", "several-candidates"])
+    assert chosen(*paid, partner("Three")) == (None, ["no-route", "several-candidates"])
+
+
 def test_who_was_asked_is_not_asked_again() -> None:
     one, two = partner("One", SATURDAY, facets=YES, asked=True), partner("Two", WEEKDAYS, facets=YES)
     assert chosen(one, two) == ("Two", ["only-candidate"])
