@@ -36,7 +36,7 @@ class Registry:
                     self._directory = replace(
                         await self._store.accounts.directory(),
                         agreements=await self._store.agreements.on_file(),
-                        agreed=await self._store.working_agreements.newest(),
+                        agreed=await self._store.working_agreements.all(),
                         agreements_required=self._agreements_required,
                     )
                     self._stamp = stamp

@@ -10,25 +10,17 @@ from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import Unavailable
 from app.core.ids import uuid7
-from app.services.due_looks import follow_job
 from app.services.hub import Hub
 from app.services.intake import Intake
 from app.services.intake_reading import Arrival, Inbound
 from app.services.visit_file import VisitFile
-from app.services.writing import decoded
-from app.store.changes import Changes
 from app.store.jobs import DueJob, Jobs
-from app.store.queries import ColumnIn, Query
 from schemas.discharge import Circumstances, ConsentGiven
 from schemas.facts import Facts
 from schemas.sender import Sender
 from schemas.stub import Chosen
 
 _SYSTEM: Final = Actor.system("look-again")
-_NOT_OVER: Final = ("requested", "accepted", "in-progress", "on-hold")
-_MANY: Final = 10_000
-_REGISTRY: Final = 2_000_000
-"""Microseconds, longer than a process takes to notice that a partner was registered anew."""
 
 
 def nothing_new(file: VisitFile, sender: Sender, hub: Hub, cause: str | None = None) -> Arrival:
@@ -96,19 +88,6 @@ async def look_of(
     """Decide anew about the visit of a source ServiceRequest, see ``look``."""
     visit_id = await hub.store.intake(_SYSTEM).visit_of(request)
     return visit_id is not None and await look(hub, visit_id, chosen, cause, consent)
-
-
-async def follow_partner(hub: Hub, organization: str) -> None:
-    """Have every referral looked at that a partner was asked for and has not ended: it takes no part any more."""
-    reader = hub.store.reader(_SYSTEM)
-    conditions = (ColumnIn("owner", (f"Organization/{organization}",)), ColumnIn("status", _NOT_OVER))
-    children = [decoded(row) for row in await reader.search(Query("Task", conditions, limit=_MANY))]
-    sources = {one["partOf"][0]["reference"].rpartition("/")[2] for one in children if "partOf" in one}
-    now = hub.clock.now_us()
-    requests = [decoded(row)["focus"]["reference"].rpartition("/")[2] for row in await reader.by_ids(sorted(sources))]
-    jobs = tuple(follow_job(request, f"{organization}:{request}:{now}", now + _REGISTRY) for request in requests)
-    if jobs:
-        await hub.store.commit(Changes(jobs=jobs))
 
 
 async def look_at_visit(hub: Hub, jobs: Jobs, job: DueJob) -> None:

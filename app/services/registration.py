@@ -15,17 +15,20 @@ from app.core import json
 from app.core.errors import BadRequest, Issue
 from app.rules import profile_faults, receivers
 from app.rules.consent_flaws import plain
-from app.services import directory, reviews, sender_files
+from app.services import decided_anew, directory, reviews, sender_files
 from app.services.hub import Hub
-from app.services.looking import follow_partner
 from app.services.subscriptions import outside_of
 from fhir_mappings import build
+from schemas.base import Model
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 
 _SLACK: Final = timedelta(minutes=15)
 """By how much clocks may differ."""
 _PROFILES: Final = TypeAdapter(list[PartnerProfile])
+_OF_A_SENDER: Final = ("part2", "part2_units", "units")
+_OF_A_PARTNER: Final = ("active", "covered_entity", "part2_program", "business_associate", "medical")
+"""What decisions about who may see what rest upon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,14 @@ async def add_sender(hub: Hub, fields: Mapping[str, Any]) -> Hospital:
         BadRequest: a field is missing or not as it must be.
     """
     sender = _checked_sender(hub, fields)
+    before = (await hub.registry.current()).senders.get(sender.id)
     organization = await hub.store.accounts.organization(sender.organization, "hospital")
     await directory.publish(hub, organization)
     await hub.store.accounts.save_sender(sender.model_copy(update={"organization": organization}))
     hub.registry.forget()
     await reviews.settle_waiting(hub, sender.id)
+    if _differ(before, sender, _OF_A_SENDER):
+        await decided_anew.of_hospital(hub, organization)
     return Hospital(sender.id, organization)
 
 
@@ -88,6 +94,7 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
     """
     profiles = _checked_partners(data, hub.clock.now())
     _refuse_other_spellings(profiles, frozenset((await hub.store.accounts.directory()).names.values()))
+    before = (await hub.registry.current()).partners
     added = []
     for profile in profiles:
         organization = await hub.store.accounts.organization(profile.name, "partner")
@@ -97,9 +104,14 @@ async def import_partners(hub: Hub, data: bytes) -> list[Partner]:
     hub.registry.forget()
     await reviews.settle_waiting(hub)
     for profile, partner in zip(profiles, added, strict=True):
-        if not profile.active:
-            await follow_partner(hub, partner.organization)
+        if _differ(before.get(partner.organization), profile, _OF_A_PARTNER):
+            await decided_anew.of_pair(hub, partner.organization)
     return added
+
+
+def _differ(before: Model | None, after: Model, names: tuple[str, ...]) -> bool:
+    """Whether one of these is not what it was; of who was not here before nothing was decided."""
+    return before is not None and any(getattr(before, name) != getattr(after, name) for name in names)
 
 
 def merged_fields(file: bytes | None, given: Mapping[str, Any]) -> dict[str, Any]:

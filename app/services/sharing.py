@@ -5,7 +5,8 @@ permit that every grant names.
 """
 
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, time
 from typing import Final, NamedTuple
 
 from app.core import json
@@ -14,7 +15,7 @@ from app.core.ids import uuid7
 from app.rules import consent
 from app.rules.consent import ConsentDecision, UnitStatus
 from app.rules.consent_flaws import Direction
-from app.services.agreed import as_agreed
+from app.services.agreed import as_agreed, turning_points
 from app.services.parties import party_of
 from app.services.situation import Situation
 from app.store.changes import Decision, Grant, Job
@@ -54,9 +55,21 @@ class Sharing:
         return self._at.date()
 
     def verdict(self, partner: str, need: str, direction: Direction = "to-recipient") -> ConsentDecision:
-        """What ``partner`` may see, or on the way back what the hospital may see of what it reports."""
+        """What ``partner`` may see, or on the way back what the hospital may see of what it reports.
+
+        It ends by itself on the day on which agreements make it another one: then it is decided anew.
+        """
+        decided = self._verdict_on(self.today, partner, need, direction)
+        for day in sorted(turning_points(self._now.directory, (self._now.file.organization, partner), self.today)):
+            if self._verdict_on(day, partner, need, direction).level != decided.level:
+                turn = datetime.combine(day, time.min, self._at.tzinfo)
+                return decided if decided.until is not None and decided.until <= turn else replace(decided, until=turn)
+        return decided
+
+    def _verdict_on(self, day: date, partner: str, need: str, direction: Direction) -> ConsentDecision:
+        """The same as it is now, with the agreements of ``day``."""
         directory, hospital = self._now.directory, self._now.file.organization
-        theirs, ours = (party_of(directory, one, self.today) for one in (partner, hospital))
+        theirs, ours = (party_of(directory, one, day) for one in (partner, hospital))
         back = direction == "back"
         status: UnitStatus = "part2" if theirs.part2_program else "not-part2"
         decided = consent.decide(
@@ -69,7 +82,7 @@ class Sharing:
             person=(*self._record.patient.identifiers, *self._record.former_identifiers),
             at=self._at,
         )
-        return as_agreed(directory, (hospital, partner), direction, decided, self.today)
+        return as_agreed(directory, (hospital, partner), direction, decided, day)
 
     def decide(self, need: NeedLink, child: Child, direction: Direction) -> Shared:
         """Decide anew for a partner that was asked; the decision that stood stays where it comes out the same."""

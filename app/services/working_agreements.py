@@ -11,7 +11,8 @@ from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Conflict, NotFound
-from app.services import reviews
+from app.rules.working_agreement import holding
+from app.services import decided_anew, reviews
 from app.services.agreement_watch import AHEAD, watch
 from app.services.hub import Hub
 from app.services.parties import organization_of
@@ -32,7 +33,7 @@ class Held:
     """The newest last."""
     meetings: Sequence[Met]
     in_force: bool
-    """Whether the newest version holds today (UTC)."""
+    """Whether one of them holds today (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Due:
 
 
 async def keep(hub: Hub, data: bytes, by: str) -> tuple[int, WorkingAgreement]:
-    """Put a version on file; what waits for a person is decided anew. The same as the newest again is no new version.
+    """Put a version on file; what it bears on is decided anew. The same as the newest again is no new version.
 
     Args:
         hub: the hub.
@@ -73,6 +74,7 @@ async def keep(hub: Hub, data: bytes, by: str) -> tuple[int, WorkingAgreement]:
         raise Conflict("Somebody else has put a version on file; look at it first.")
     hub.registry.forget()
     await reviews.settle_waiting(hub)
+    await decided_anew.of_pair(hub, partner=pair[1], hospital=pair[0])
     return version, agreement
 
 
@@ -118,7 +120,8 @@ async def held(hub: Hub, actor: Actor, pair: Pair) -> Held:
         not_found()
     today = from_micros(hub.clock.now_us()).date()
     meetings = await hub.store.working_agreements.meetings(pair)
-    return Held(versions, meetings, versions[-1].agreement.in_force(today))
+    in_force = holding([one.agreement for one in versions], today) is not None
+    return Held(versions, meetings, in_force)
 
 
 async def due(hub: Hub, within: timedelta = AHEAD) -> list[Due]:
@@ -126,12 +129,12 @@ async def due(hub: Hub, within: timedelta = AHEAD) -> list[Due]:
     today = from_micros(hub.clock.now_us()).date()
     found: list[Due] = []
     directory = await hub.registry.current()
-    for pair, agreement in directory.agreed.items():
+    for pair, versions in directory.agreed.items():
         names = (directory.names.get(pair[0], ""), directory.names.get(pair[1], ""))
         log = await hub.store.working_agreements.meetings(pair)
         found += [
             Due(*names, what, on, text, overdue=on < today)
-            for what, on, text in (*_looks(agreement, today), *_meets(log))
+            for what, on, text in (*_looks(versions[-1], today), *_meets(log))
             if on <= today + within
         ]
     return sorted(found, key=lambda one: (one.on, one.hospital, one.partner, one.what, one.text))

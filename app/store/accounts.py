@@ -79,8 +79,8 @@ class Directory:
     """Organisation id -> profile."""
     agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)
     """Organisation id -> what it has signed."""
-    agreed: Mapping[tuple[str, str], WorkingAgreement] = field(default_factory=dict)
-    """(hospital, partner) -> the newest version of what the two have agreed."""
+    agreed: Mapping[tuple[str, str], tuple[WorkingAgreement, ...]] = field(default_factory=dict)
+    """(hospital, partner) -> the versions of what the two have agreed, the newest last."""
     agreements_required: bool = False
     """Whether nothing goes from or to whoever has none in force."""
 

@@ -65,13 +65,13 @@ class WorkingAgreements:
         )
         return [Kept(id_, version, _read(body), by, at) for id_, version, body, by, at in rows]
 
-    async def newest(self) -> dict[Pair, WorkingAgreement]:
-        """The newest version of each pair; one that this release can't read is left out, and said."""
+    async def all(self) -> dict[Pair, tuple[WorkingAgreement, ...]]:
+        """The versions of each pair, the newest last; one that this release can't read is left out, and said."""
         rows = await self._database.fetch("select hospital, partner, body from working_agreement order by version")
-        found: dict[Pair, WorkingAgreement] = {}
+        found: dict[Pair, tuple[WorkingAgreement, ...]] = {}
         for hospital, partner, body in rows:
             try:
-                found[hospital, partner] = _read(body)
+                found[hospital, partner] = (*found.get((hospital, partner), ()), _read(body))
             except ValidationError:
                 log.warning("working-agreement.unreadable", organization=partner)
         return found

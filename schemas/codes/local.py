@@ -46,7 +46,8 @@ _BUSINESS_STATUS: Final[Mapping[str, Meaning]] = {
     ),
     "consent-withdrawn": Meaning(
         "Consent withdrawn",
-        "The consent was taken back or has ended: nothing more is shown; what was relied on before stays as it was.",
+        "The consent, or what else permitted it, was taken back or has ended: nothing more is shown; what was relied "
+        "on before stays as it was.",
     ),
     "appointment-awaited": Meaning(
         "Appointment awaited", "A ride is asked for when it is known to which appointment; none is known."
@@ -386,7 +387,10 @@ _PROGRESS: Final[Mapping[str, Meaning]] = {
     "completed": Meaning("Completed", "The partner has completed it; its outputs say with what."),
     "not-seen": Meaning("Not seen", "It ended without word that the person was seen; the last covered day is said."),
     "closed": Meaning("Closed", "It is over; no consent covers the way back, so what came of it is not told."),
-    "consent-withdrawn": Meaning("Consent withdrawn", "The consent was taken back or has ended: nothing more is told."),
+    "consent-withdrawn": Meaning(
+        "Consent withdrawn",
+        "The consent, or what else permitted it, was taken back or has ended: nothing more is told.",
+    ),
 }
 
 _RETENTION: Final[Mapping[str, Meaning]] = {

@@ -11,7 +11,9 @@ import pytest
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, NotFound
-from app.services import working_agreements
+from app.main import attach
+from app.services import agreements, working_agreements
+from app.services.hub import Registry
 from app.services.jobs import DueWork
 from app.services.working_agreements import Due, due, held, keep, note_meeting, pair_of
 from app.store.working_agreements import Pair
@@ -94,6 +96,65 @@ async def test_the_agreement_narrows_what_consent_permits_and_says_so(course: Co
         "select reasons from decision where direction = 'to-recipient' and task = $1", task["id"]
     )
     assert [one["code"] for row in rows for one in json.loads(row[0])] == ["agreement-narrows"]
+
+
+async def in_sight(course: Course, name: str = HARBOR) -> bool:
+    """Whether a partner reads the person that it was told of."""
+    there = await caller(course.world, course.web, course.partners[name], ALL)
+    return "Htest" in json.dumps(await there.search("Patient"))
+
+
+@pytest.mark.parametrize("status", ["requested", "accepted", "completed"])
+@pytest.mark.parametrize("most", ["offer", "nothing"])
+async def test_who_was_shown_more_loses_it_at_once(course: Course, most: str, status: str) -> None:
+    await together(course)
+    await keep(course.hub, agreed(), "HTEST Ng")
+    await course.discharged(**SUPPLY)
+    output = [{"type": {"text": "service"}, "valueString": "HTEST first dose given"}]
+    for answer in {"accepted": ["accepted"], "completed": ["accepted", "completed"]}.get(status, []):
+        more = {"output": output} if answer == "completed" else {}
+        assert (await course.answers(HARBOR, answer, **more)).status_code == 200
+    await course.settled()
+    assert await in_sight(course)
+    await keep(course.hub, agreed(disclosure={"to_partner": most}), "HTEST Ng")
+    await course.until(on("05", "18:01"))
+    assert not await in_sight(course)
+    assert await course.asked() == {HARBOR: status}
+    await keep(course.hub, agreed(), "HTEST Ng")
+    await course.until(on("05", "18:02"))
+    assert await in_sight(course)
+
+
+async def test_what_is_agreed_from_a_day_on_holds_from_that_day_on(course: Course) -> None:
+    """The version before it holds until then, and on that day nobody waits for the next look."""
+    await together(course, minimum_offer="at-once")
+    await keep(course.hub, agreed(disclosure={"to_partner": "offer"}), "HTEST Ng")
+    await keep(course.hub, agreed(starts_on="2026-06-06", ends_on="2026-06-07"), "HTEST Ng")
+    await course.discharged(**SUPPLY)
+    await course.settled()
+    assert not await in_sight(course), "less was agreed for today"
+    await course.until(on("06", "00:01"))
+    assert await in_sight(course)
+    assert (await course.answers(HARBOR, "accepted")).status_code == 200
+    await keep(course.hub, agreed(starts_on="2026-06-07", disclosure={"to_partner": "nothing"}), "HTEST Ng")
+    await course.until(on("06", "23:59"))
+    assert await in_sight(course)
+    course.move(on("07", "00:00"))
+    assert not await in_sight(course), "it ends by itself, whether a job has run or not"
+
+
+async def test_nothing_is_shown_any_more_when_the_agreement_with_the_hub_ends(course: Course) -> None:
+    course.hub = replace(course.hub, registry=Registry(course.hub.store, agreements_required=True))
+    course.world = replace(course.world, hub=course.hub)
+    pair = await together(course)
+    signed: Resource = {"kind": "participation", "reference": "HTEST", "signed_on": "2026-01-01", "signer": "HTEST Ng"}
+    for organization, ends in zip(pair, (None, "2026-06-06"), strict=True):
+        await agreements.file(course.hub, organization, signed | {"document_hash": "0" * 64, "ends_on": ends})
+    attach(course.web._transport.app, course.hub)  # type: ignore[attr-defined]
+    await course.discharged(**SUPPLY)
+    assert await in_sight(course)
+    course.move(on("06", "00:00"))
+    assert not await in_sight(course)
 
 
 async def test_where_nothing_is_shown_nobody_is_asked_until_they_agree_on_more(course: Course) -> None:
