@@ -100,11 +100,11 @@ class Arrivals:
         source = await self._source(told, profile)
         child = None if source is None else await self._asked(source, organization, told)
         if child is None:
-            self._limits.not_found(organization)
             self._disclosures.access(actor, "patient-is-here", [])
             if source is not None and told.code:
                 raise Unprocessable(_NOT_ENOUGH, path="Parameters.parameter")
             not_found()
+        self._limits.found(organization)
         try:
             await carried_out(self._hub, lambda: self._arrived(actor, child), "this Task")
         finally:

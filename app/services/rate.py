@@ -73,6 +73,13 @@ class Buckets:
         found.at = now
         self._known.move_to_end(key)
 
+    def give_back(self, key: str, now: float) -> None:
+        """Put one back that was taken for nothing."""
+        found = self._known.get(key)
+        if found is not None:
+            found.left = min(self._size, self._filled(found, now) + 1.0)
+            found.at = now
+
     def _filled(self, bucket: _Bucket, now: float) -> float:
         return min(self._size, bucket.left + (now - bucket.at) * self._rate)
 
@@ -131,12 +138,17 @@ class Limits:
             self._proven.popitem(last=False)
 
     def seeking(self, organization: str) -> None:
-        """Raises TooManyRequests where an organisation has named too many persons who are not known."""
-        _refuse(_PERSONS, self._not_found.wait(organization, monotonic()))
+        """Count a person whom an organisation names, before anything is looked at: many at once are many too.
 
-    def not_found(self, organization: str) -> None:
-        """Count a person who is not known."""
-        self._not_found.take(organization, monotonic())
+        Raises TooManyRequests where it has named too many who are not known.
+        """
+        now = monotonic()
+        _refuse(_PERSONS, self._not_found.wait(organization, now))
+        self._not_found.take(organization, now)
+
+    def found(self, organization: str) -> None:
+        """The person is known: it does not count."""
+        self._not_found.give_back(organization, monotonic())
 
     def unknown_token(self, address: str) -> None:
         """Count a bearer token that is not known. Raises TooManyRequests where there were too many.

@@ -180,6 +180,21 @@ async def test_who_tries_names_is_stopped_and_who_does_not_is_not(course: Course
     assert (await says(course, HARBOR, await code(course), BY, *SIGNED)).status_code == 200
 
 
+async def test_who_tries_many_names_at_once_is_stopped_as_well(course: Course) -> None:
+    await part2(course)
+    there = await caller(course.world, course.web, course.partners[DAWN], ALL)
+    guesses = [parameters({"name": "family", "valueString": f"HTESTNO{n}"}, NAMED[1], BY, *SIGNED) for n in range(60)]
+    answers = await asyncio.gather(*(there.post("Task/$patient-is-here", one) for one in guesses))
+    found = [answer.status_code for answer in answers]
+    assert (found.count(404), found.count(429)) == (20, 40)
+
+
+async def test_who_comes_again_and_again_is_not_counted(course: Course) -> None:
+    await part2(course)
+    told = [await code(course), BY, *SIGNED]
+    assert {(await says(course, DAWN, *told)).status_code for _ in range(25)} == {200}
+
+
 @pytest.mark.parametrize(
     ("some", "told"),
     [
