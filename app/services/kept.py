@@ -18,6 +18,8 @@ class Question(NamedTuple):
     type: str
     query: bytes
     lenient: bool
+    scopes: frozenset[str] = frozenset()
+    """Of the token: a client may have one that covers less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import Final, Literal, NamedTuple
 from app.core import json
 from app.core.actor import Actor
 from app.core.clock import from_micros
-from app.core.errors import Deleted, NotFound, Unavailable
+from app.core.errors import Deleted, Forbidden, NotFound, Unavailable
 from app.core.ids import uuid7
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
+from app.services.scopes import readable
 from app.services.writing import Disclosed, Resource, decoded
 from app.store.database import Gone
 from app.store.decisions import Decisions
@@ -32,6 +33,10 @@ PAGE_POLICY: Final = POLICY
 _SYSTEM: Final = Actor.system("packet")
 _ROUNDS: Final = 4
 """How far references are followed."""
+_OF_NOBODY: Final = frozenset(
+    {"Organization", "HealthcareService", "Location", "Practitioner", "PractitionerRole", "Provenance"}
+)
+"""Types of a packet that tell of no person by themselves."""
 _ORIGINS: Final = 200
 """How many Provenances of one Task are shown."""
 
@@ -136,11 +141,18 @@ def document(
 
 
 async def packet_of(
-    hub: Hub, actor: Actor, task_id: str, disclosures: Disclosures, interaction: str = "packet"
+    hub: Hub,
+    actor: Actor,
+    task_id: str,
+    disclosures: Disclosures,
+    interaction: str = "packet",
+    *,
+    bounded: bool = False,
 ) -> Packet:
     """All that the actor may see of one referral; that it is disclosed is durable.
 
-    Raises NotFound, also for what is not visible, Deleted, and Unavailable where the database is away.
+    Raises NotFound, also for what is not visible, Deleted, and Unavailable where the database is away; where it is
+    ``bounded`` by the token of a client, Forbidden: a packet is one whole, and half of it would be read as all.
     """
     reader = hub.store.reader(actor)
     try:
@@ -151,11 +163,20 @@ async def packet_of(
             raise Deleted("It was deleted; its history has the versions before.")
         author = (await hub.registry.current()).hub
         rows = await with_author(reader, author, await reachable(reader, task))
+        if bounded:
+            _require_all(actor, rows)
         permits = await permits_of(hub.store.decisions(_SYSTEM), rows)
     except Gone as error:
         raise Unavailable("The database can't be reached; try again.") from error
     await disclosures.record(actor, rows, interaction)
     return document(hub, author, task_id, rows, notices=notices_of(rows), permits=permits)
+
+
+def _require_all(actor: Actor, rows: Sequence[Row]) -> None:
+    wanting = sorted({row.type for row in rows if row.type not in _OF_NOBODY and not readable(actor, row.type)})
+    if wanting:
+        needed = ", ".join(f"system/{one}.r" for one in wanting)
+        raise Forbidden(f"The token does not cover all of this packet: it needs {needed} too.")
 
 
 async def written(made: Packet, form: Form) -> Disclosed:

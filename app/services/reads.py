@@ -104,7 +104,7 @@ class Reads:
     async def packet(self, actor: Actor, task_id: str, form: Form = "json") -> Disclosed:
         """All that the actor may see of one referral, as a document Bundle or as pages for people."""
         require(actor, "Task", "r")
-        return await written(await packet_of(self._hub, actor, task_id, self._disclosures), form)
+        return await written(await packet_of(self._hub, actor, task_id, self._disclosures, bounded=True), form)
 
 
 def _away() -> Unavailable:

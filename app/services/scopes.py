@@ -72,6 +72,11 @@ def allows(actor: Actor, resource_type: str, letter: str) -> bool:
     return False
 
 
+def readable(actor: Actor, resource_type: str) -> bool:
+    """Whether what is of this type may be shown to the actor beside what it asked for."""
+    return allows(actor, resource_type, "r") or allows(actor, resource_type, "s")
+
+
 def require(actor: Actor, resource_type: str, letter: str) -> None:
     """Forbidden unless the actor's scopes allow ``letter`` (c r u d s) on the type."""
     if not allows(actor, resource_type, letter):

@@ -55,6 +55,8 @@ class Asked:
     subset: Subset | None = None
     ignored: list[str] = field(default_factory=list)
     """Parameters that a lenient request had left out."""
+    suppressed: list[str] = field(default_factory=list)
+    """Includes by which nothing comes along, since the token does not cover what they lead to."""
     used: list[tuple[str, str]] = field(default_factory=list)
     """What was honoured."""
     link: str = ""

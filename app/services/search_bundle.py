@@ -58,7 +58,7 @@ def searchset(
         cursor: of the next page.
         notices: those that must travel with what was found.
     """
-    said = _said(links.asked.ignored, notices)
+    said = _said([*_left_out(links.asked.ignored), *_suppressed(links.asked.suppressed)], notices)
     head = f'{{"resourceType":"Bundle","id":"{uuid7()}","meta":{{"lastUpdated":"{iso(stamp)}"'
     security = mark(entries)
     parts = [head.encode(), b"," if security else b"", security, b'},"type":"searchset"']
@@ -88,11 +88,22 @@ def subset_entry(subset: Subset) -> Callable[[str, Row, str], bytes]:
     return entry
 
 
-def _said(ignored: Sequence[str], notices: tuple[str, ...]) -> bytes:
-    """The one entry that says something of the search: what a lenient request had left out, and the notices."""
-    if ignored:
-        return outcome_entry([*_left_out(ignored), *issues(notices)], f"urn:uuid:{uuid7()}")
+def _said(found: Sequence[Resource], notices: tuple[str, ...]) -> bytes:
+    """The one entry that says something of the search: what was left out of it, and the notices."""
+    if found:
+        return outcome_entry([*found, *issues(notices)], f"urn:uuid:{uuid7()}")
     return notice_entry(notices) if notices else b""
+
+
+def _suppressed(names: Sequence[str]) -> list[Resource]:
+    return [
+        {
+            "severity": "warning",
+            "code": "suppressed",
+            "diagnostics": f"Nothing comes along by {name}: the token does not cover what it leads to.",
+        }
+        for name in names
+    ]
 
 
 def _left_out(names: Sequence[str]) -> list[Resource]:

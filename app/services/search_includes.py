@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/search.html#include. What is not visible is not there, in either direction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from app.core.errors import BadRequest, Issue
@@ -17,6 +18,27 @@ MAX_INCLUDED: Final = 2000
 """How many resources one page brings along at most."""
 MAX_ROUNDS: Final = 8
 """How far references are followed."""
+
+
+def within(asked: Asked, readable: Callable[[str], bool]) -> Asked:
+    """The same search, that brings along only what is of a type that the token covers.
+
+    A scope bounds what is included too (HL7/smart-app-launch issue 148: by the whole set of scopes of the token).
+    """
+    if not asked.includes:
+        return asked
+    found = [(include, _covered(include, readable)) for include in asked.includes]
+    kept = [one for _, covered in found for one in covered]
+    return replace(asked, includes=kept, suppressed=[one.name for one, covered in found if not covered])
+
+
+def _covered(include: Include, readable: Callable[[str], bool]) -> list[Include]:
+    """What is left of an include; itself, where the token covers whatever it leads to."""
+    if include.reverse:
+        return [include] if readable(include.source) else []
+    targets = (include.target,) if include.target is not None else include.param.targets or tuple(ALL)
+    covered = [one for one in targets if readable(one)]
+    return [include] if len(covered) == len(targets) else [replace(include, target=one) for one in covered]
 
 
 def follows_of(asked: Asked) -> list[Follow] | None:

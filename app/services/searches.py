@@ -36,7 +36,7 @@ class Searches:
             found = await self._searching.search(actor, resource_type, pairs, lenient=lenient)
             self._disclosures.access(actor, "search", found.shown)
             return Answer(found.body, None, found.notices)
-        question = Question(actor.organization, actor.client, resource_type, query, lenient)
+        question = Question(actor.organization, actor.client, resource_type, query, lenient, actor.scopes)
         answer = self._at_hand(question, has) or await self._still_held(actor, question, has)
         if answer is not None:
             # What stands in it was told with its tag, by this process or by the one that gave it.
@@ -89,7 +89,9 @@ class Searches:
     def _state(self, question: Question, changed: int) -> str:
         """Bound to who asks, to what is asked, and to the last change of what that organisation may see."""
         query = question.query.decode("latin-1")
-        parts = (question.organization, question.client, question.type, query, str(question.lenient), str(changed))
+        scopes = " ".join(sorted(question.scopes))
+        who = (question.organization, question.client, scopes)
+        parts = (*who, question.type, query, str(question.lenient), str(changed))
         return self._hub.keys.etag(*parts)
 
 

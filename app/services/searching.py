@@ -5,6 +5,7 @@ What an actor may not see does not exist. The first disclosure of each version i
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from app.core.actor import Actor
@@ -13,10 +14,11 @@ from app.services import search_cursors as cursors
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.reads import admit
+from app.services.scopes import readable
 from app.services.search_asked import Asked
 from app.services.search_bundle import Links, searchset, subset_entry
 from app.services.search_cursors import Position
-from app.services.search_includes import follows_of, included
+from app.services.search_includes import follows_of, included, within
 from app.services.search_params import Pairs, parse
 from app.services.writing import decoded
 from app.store.database import Gone
@@ -62,7 +64,7 @@ class Searching:
         """Matches and includes as a searchset Bundle (https://hl7.org/fhir/R4/http.html#search)."""
         admit(actor, resource_type, "s")
         position, own = cursors.resumed(self._hub.keys, actor, resource_type, pairs)
-        asked = parse(resource_type, own, lenient=lenient)
+        asked = within(parse(resource_type, own, lenient=lenient), partial(readable, actor))
         links = Links(self._hub.settings.fhir_base, asked, pairs if position is not None else None)
         try:
             found = await self._found(actor, asked.at(self._hub.clock.now_us()), position, links)

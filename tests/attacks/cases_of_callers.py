@@ -276,6 +276,7 @@ CASES: Final = (
         (
             f"{_OAUTH}test_34_what_only_looks_like_a_scope_is_none_and_the_answer_says_why",
             f"{_OAUTH}test_34_a_token_to_read_does_not_write",
+            f"{_ISOLATION}test_a_scope_bounds_what_comes_along_and_what_a_packet_holds",
         ),
     ),
     Case(

@@ -228,6 +228,38 @@ async def test_scopes_bound_what_a_token_does(world: World, web: httpx.AsyncClie
     assert (await nobody.get(f"Task/{task['id']}")).status_code == 401
 
 
+async def test_a_scope_bounds_what_comes_along_and_what_a_packet_holds(
+    world: World, web: httpx.AsyncClient, all_of_them: Neighbours
+) -> None:
+    task = f"Task?_id={all_of_them.foreign['Task']['id']}"
+    narrow = await caller(world, web, world.harbor, "system/Task.rs system/ServiceRequest.r")
+    wide = await caller(world, web, world.harbor, "system/*.rs")
+    for query, kept in (
+        ("&_include=Task:patient", set()),
+        ("&_include=Task:focus&_include=Task:patient:Patient", {"ServiceRequest"}),
+        ("&_include=Task:focus&_include:iterate=ServiceRequest:subject", {"ServiceRequest"}),
+        ("&_include=Task:focus&_include:iterate=ServiceRequest:supporting-info", {"ServiceRequest"}),
+        ("&_revinclude=Provenance:target", set()),
+    ):
+        for _ in range(2):
+            whole = {one["resourceType"] for one in await wide.search(task + query)}
+            found = await narrow.read(task + query)
+            brought = {one["resource"]["resourceType"] for one in found["entry"] if one["search"]["mode"] == "include"}
+            assert brought == kept, query
+            assert whole > {"Task", *kept}, query
+    said = [one["resource"] for one in found["entry"] if one["search"]["mode"] == "outcome"]
+    assert [one["code"] for one in said[0]["issue"]][:1] == ["suppressed"]
+    place = f"Task/{all_of_them.foreign['Task']['id']}/$packet"
+    for accept in ("application/fhir+json", "text/html", "application/pdf"):
+        refused = await narrow.get(place, accept=accept)
+        assert refused.status_code == 403, accept
+        assert "system/Patient.r" in refused.text
+        assert "Htest" not in refused.text
+        assert (await wide.get(place, accept=accept)).status_code == 200
+    unknown = await narrow.get("Task/HTEST-nothing/$packet")
+    assert unknown.status_code == 404
+
+
 async def test_two_partners_errors_hold_nothing_of_each_other(all_of_them: Neighbours) -> None:
     shown = json.dumps(
         [(await all_of_them.peers.get("Task/" + one["id"])).text for one in all_of_them.foreign.values()]

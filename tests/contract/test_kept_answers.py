@@ -349,6 +349,25 @@ async def test_a_token_that_covers_less_gets_nothing_of_what_its_client_was_give
 
 
 @ON_POSTGRESQL
+@pytest.mark.usefixtures("harbor")
+async def test_what_came_along_for_a_wider_token_is_not_kept_for_a_narrower_one(
+    world: World, web: httpx.AsyncClient
+) -> None:
+    made = await world.client(world.harbor, "system/*.rs")
+    tokens = [
+        (await accounts.exchange(world.hub, made.client_id, made.client_secret, scope)).token
+        for scope in ("system/*.rs", "system/Task.rs")
+    ]
+    wide, narrow = (Caller(web, world.harbor, {"authorization": f"Bearer {token}"}) for token in tokens)
+    for _ in range(2):
+        answer = await wide.get("Task?_include=Task:focus")
+        assert "ServiceRequest" in {one["resource"]["resourceType"] for one in answer.json()["entry"]}
+    less = await narrow.get("Task?_include=Task:focus", if_none_match=answer.headers["etag"])
+    assert less.status_code == 200
+    assert "ServiceRequest" not in {one["resource"]["resourceType"] for one in less.json()["entry"]}
+
+
+@ON_POSTGRESQL
 async def test_a_search_by_post_has_the_answer_of_the_same_search_by_get(harbor: Caller) -> None:
     form = harbor.headers | {"content-type": "application/x-www-form-urlencoded"}
     posted = await harbor.web.post(f"{FHIR}/Task/_search", content="status=requested", headers=form)
