@@ -23,6 +23,9 @@ _assign = object.__setattr__
 _MINUTE = timedelta(minutes=1)
 _NO_PLACES: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names beside the zones: whatever this machine is set to, and what says that no zone was set."""
+FIRST_YEAR, LAST_YEAR = 1850, 9998
+"""Of a moment. What is older is filler, and in years before standard time an offset has seconds; at the very end of the
+calendar, which is how senders say "no end", there is no next day and no other zone to reckon with."""
 
 
 def changed(model: M, change: Mapping[str, object]) -> M:
@@ -57,6 +60,8 @@ def _instant(value: object, info: ValidationInfo) -> datetime:
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime):
         raise ValueError("expected an instant as text")  # noqa: TRY004 - pydantic wants ValueError
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"expected an instant of the years {FIRST_YEAR} to {LAST_YEAR}")
     offset = value.utcoffset()
     if offset is None:
         zone = zone_of(info)
@@ -77,6 +82,10 @@ def _when(value: object, info: ValidationInfo) -> date | datetime:
         return date.fromisoformat(value)
     if type(value) is date:
         return value
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.year > LAST_YEAR:
+        return value.date()
     return _instant(value, info)
 
 

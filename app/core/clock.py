@@ -48,6 +48,14 @@ def from_micros(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
+def in_calendar(value: int) -> datetime | None:
+    """The same of what somebody sent: None where the calendar does not reach."""
+    try:
+        return from_micros(value)
+    except OverflowError:
+        return None
+
+
 def to_the_minute(instant: datetime) -> datetime:
     """The next whole minute, or this one: people read minutes, and no second is taken away from them."""
     return instant.replace(second=0, microsecond=0) + (timedelta(minutes=1) if instant.second else timedelta())

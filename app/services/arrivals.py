@@ -33,6 +33,7 @@ from app.services.spoken_requests import path_of, read, required
 from app.services.writing import Rendition, Resource, decoded
 from app.store.queries import ColumnIn, Query
 from fhir_mappings.outreach import is_beside
+from schemas.base import FIRST_YEAR
 from schemas.codes.local import OUTCOME, concept
 from schemas.discharge import ConsentGiven
 from schemas.partner import PartnerProfile
@@ -242,8 +243,8 @@ def _moment(given: Mapping[str, Any], name: str) -> date | datetime:
         found = date.fromisoformat(text) if len(text) == len("2026-06-05") else datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest("A day, or a moment with its offset.", path=path_of(name)) from None
-    if isinstance(found, datetime) and found.tzinfo is None:
-        raise BadRequest("A day, or a moment with its offset.", path=path_of(name))
+    if found.year < FIRST_YEAR or (isinstance(found, datetime) and found.tzinfo is None):
+        raise BadRequest(f"A day, or a moment with its offset, from {FIRST_YEAR} on.", path=path_of(name))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from app.core.clock import from_micros
+from app.core.clock import in_calendar
 from app.core.errors import BadRequest, Issue, Unprocessable
 from app.rules import spoken
 from app.rules.lifecycle import NEEDS_REASON
@@ -198,9 +198,10 @@ def _one_of(given: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
 
 def _instant(given: Mapping[str, Any]) -> datetime:
     found = date_range(given["at"])
-    if "T" not in given["at"] or found is None:
+    at = in_calendar(found[0]) if found is not None and "T" in given["at"] else None
+    if at is None:
         raise BadRequest("A date with its time and offset.", path=path_of("at"))
-    return from_micros(found[0])
+    return at
 
 
 def _organization(given: Mapping[str, Any]) -> str:

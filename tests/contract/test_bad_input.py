@@ -157,6 +157,9 @@ def _changed(path: str, value: Any) -> bytes:
         ("event_id", f"{MARK} with space"),
         ("occurred_at", MARK),
         ("occurred_at", "2026-06-05"),
+        ("occurred_at", "9999-12-31T23:59:59-05:00"),
+        ("occurred_at", "0001-01-01T00:00:00Z"),
+        ("medications.0.doses.0.at", "0001-01-01T00:00:00+14:00"),
         ("test", MARK),
         ("patient", MARK),
         ("patient.sex", MARK),
@@ -185,6 +188,46 @@ async def test_a_value_that_is_wrong_is_400_with_its_path(
     said = " ".join(expression for issue in issues for expression in issue.get("expression", []))
     assert re.sub(r"\.\d+", "", path).rpartition(".")[2] in said
     assert MARK not in await said_in_ledger(world)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "9999-12-31"])
+@pytest.mark.parametrize(
+    "path",
+    ["visit.admitted_at", "visit.discharged_at", "visit.expected_discharge_at", "medications.0.doses.0.at"],
+)
+async def test_the_end_of_the_calendar_is_no_moment_to_reckon_with(path: str, at: str, hospital: Caller) -> None:
+    """Senders say "no end" by it; whatever becomes of it, the message is accounted for."""
+    told = json.loads(_changed("visit.expected_discharge_at", None)) | {"event_id": f"HTEST-{path}-{at}"}
+    place = told["visit"] if path.startswith("visit") else told["medications"][0]["doses"][0]
+    place[path.rpartition(".")[2]] = at
+    assert (await post_event(hospital, json.dumps(told).encode())).status_code in {201, 202}
+
+
+@pytest.mark.parametrize("at", ["99991231235959", "99991231235959-1400", "999912312359", "99991231", "00010101000000"])
+@pytest.mark.parametrize("field", ["EVN-2", "PV1-44", "PV1-45", "RXA-3"])
+async def test_filler_in_a_field_of_hl7_holds_up_no_interface(field: str, at: str, hospital: Caller) -> None:
+    def filled(name: str, plain: str) -> str:
+        return at if name == field else plain
+
+    def message(kind: str, *more: str) -> bytes:
+        stay = f"{filled('PV1-44', '20260601090000')}|{filled('PV1-45', '20260605180000') if 'A03' in kind else ''}"
+        segments = (
+            rf"MSH|^~\&|EPIC|MERCY|HUB|HUB|20260605180000-0400||{kind}|HTEST-{kind[:3]}|P|2.5.1",
+            f"EVN|{kind[4:7]}|{filled('EVN-2', '20260605180000')}",
+            "PID|1||HTEST0011^^^MERCY^MR||HTEST^Robin||19800101|F",
+            "PV1|1|I|4W^^^MERCY|||||||||||||||VN|HTEST-V0011^^^MERCY^VN" + "|" * 17 + "01" + "|" * 8 + stay,
+            *more,
+        )
+        return "\r".join(segments).encode() + b"\r"
+
+    dose = f"RXA|0|1|{filled('RXA-3', '20260605090000')}||991147^methadone^RXNORM|80|mg"
+    told = (
+        message("RAS^O17^RAS_O17", "ORC|RE|1", "RXE|^^^20260601|991147^methadone^RXNORM|80||mg", dose),
+        message("ADT^A03^ADT_A03", "DG1|1||F11.20^^I10"),
+    )
+    for one in told:
+        answer = await hospital.web.post("/ingest/hl7v2", content=one, headers=hospital.headers | HL7)
+        assert b"MSA|AA|" in answer.content, answer.content
 
 
 async def test_an_unknown_field_is_refused_by_name(hospital: Caller) -> None:

@@ -121,6 +121,7 @@ async def test_every_answer_that_the_owner_may_give_may_be_recorded(
         ({"recorded_by": " "}, 400, "recorded-by", "needed"),
         ({"at": None}, 400, "at", "needed"),
         ({"at": "2026-06-05"}, 400, "at", "time"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, 400, "at", "time"),
         ({"answer": "HTEST-maybe"}, 400, "answer", "accepted"),
         ({"how": "HTEST-pigeon"}, 400, "how", "in-person"),
         ({"answer": "rejected"}, 400, "reason", "needed"),

@@ -1,9 +1,9 @@
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.base import Instant
+from schemas.base import Instant, When
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,14 @@ def test_an_offset_has_whole_minutes_as_fhir_has_them(sent: str, kept: str) -> N
     adapter: TypeAdapter[Instant] = TypeAdapter(Instant)
     context = {"zone": ZoneInfo("America/New_York")}
     assert adapter.dump_python(adapter.validate_python(sent, context=context), mode="json") == kept
+
+
+@pytest.mark.parametrize("sent", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1849-12-31T00:00:00Z"])
+def test_a_moment_is_one_that_can_be_reckoned_with(sent: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Instant).validate_python(sent)
+
+
+def test_no_end_is_kept_as_a_day() -> None:
+    adapter: TypeAdapter[When] = TypeAdapter(When)
+    assert adapter.dump_python(adapter.validate_python("9999-12-31T23:59:59-05:00"), mode="json") == "9999-12-31"

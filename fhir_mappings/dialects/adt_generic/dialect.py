@@ -119,7 +119,8 @@ def _event_time(source: Source, message: Message, sent: date | datetime | None) 
     planned = source.when(evn, 6) if evn is not None else None
     if isinstance(planned, datetime):
         return planned
-    day = next((instant(value, source.zone) for value in (happened, sent, planned) if value is not None), None)
+    read = (instant(value, source.zone) for value in (happened, sent, planned))
+    day = next((one for one in read if one is not None), None)
     if day is None:
         source.note(message.header, 7, "no time in the message: it overrides no other fact")
     return day or UNTIMED

@@ -15,6 +15,7 @@ from fhir_mappings.dialects.adt_generic.made import made
 from fhir_mappings.dialects.adt_generic.site import ABSENT, KEPT_LENGTH, NULL, TEXT_MAX, TOKEN_MAX, Path, Site
 from fhir_mappings.dialects.base import CodeKind, Note, Unmapped
 from fhir_mappings.hl7v2 import Segment
+from schemas.base import FIRST_YEAR, LAST_YEAR
 from schemas.discharge import Clinician, Coding, Identifier, Product
 
 _DTM = re.compile(r"\d{8}(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,6}|\d{1,3})?)?)?)?(?:[+-]\d\d(?::?\d\d)?)?", re.ASCII)
@@ -225,8 +226,8 @@ class Source:
         return sites.path_of(text) if text else None
 
 
-_OLDEST: Final = "1850"
-"""What is older is filler ("00010101"), and in years before standard time an offset has seconds."""
+_OLDEST: Final = str(FIRST_YEAR)
+"""What is older is filler ("00010101")."""
 
 
 def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
@@ -244,6 +245,8 @@ def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
         if len(time) > _TO_THE_SECOND and time[: _TO_THE_SECOND + 1].isdigit():
             time = f"{time[:_TO_THE_SECOND]}.{time[_TO_THE_SECOND:]}"
         read = datetime.fromisoformat(f"{day}T{time}")
+        if read.year > LAST_YEAR:
+            return read.date()
         # A time that the clock skips gets the offset before the change, so it moves on by the hour.
         return read if read.tzinfo is not None else datetime.combine(read, read.time(), _fixed(zone.utcoffset(read)))
     except (ValueError, OverflowError):
@@ -256,8 +259,10 @@ def _fixed(offset: timedelta | None) -> timezone:
 
 
 def instant(value: date | datetime | None, zone: ZoneInfo) -> datetime | None:
-    """A moment; a day without time is its first moment in ``zone``."""
+    """A moment; a day without time is its first moment in ``zone``. A day that stands for "no end" is none."""
     if value is None or isinstance(value, datetime):
         return value
+    if value.year > LAST_YEAR:
+        return None
     local = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone is put on below
     return local.replace(tzinfo=_fixed(zone.utcoffset(local)))
