@@ -33,7 +33,7 @@ def _rows(packet: Opened, partner: Resource | None, code: str) -> Iterator[tuple
     yield "When", _when(packet)
     until = packet.task.get("restriction", {}).get("period", {}).get("end")
     if until:
-        yield "Be there before", moment(until)
+        yield "Be there before", moment(packet.local(until))
     yield "Show there", code
     yield "Bring", "; ".join(("this card and your letter", *_bring(packet)))
     role = packet.first("PractitionerRole")
@@ -45,7 +45,7 @@ def _when(packet: Opened) -> str:
     if "valueDateTime" not in booked:
         return "no appointment is booked: call first"
     where = component(booked, "Where")
-    return f"{moment(booked['valueDateTime'])}{f', {where}' if where else ''}"
+    return f"{moment(packet.local(booked['valueDateTime']))}{f', {where}' if where else ''}"
 
 
 def _bring(packet: Opened) -> Iterator[str]:

@@ -127,7 +127,7 @@ def last_dose(packet: Opened) -> LastDose | None:
         next_ordered=next(iter(_timing(plan).get("event", ())), None),
         supplies=_in_order(_supplies(packet), None if last is None or _split(repeat) else _day(last.at)),
         others=tuple(_others(packet, family)),
-        covered_until=until,
+        covered_until=packet.local(until) if until else None,
         flags=flags,
         overdue="reassess-tolerance" in flags or _overdue(until, packet.made),
         acknowledged=_acknowledged(packet.task),

@@ -70,7 +70,7 @@ def _person(packet: Opened) -> Iterator[tuple[str, str | None]]:
     yield "Name", name_of(packet.patient)
     yield "Date of birth", moment(born, of_day="") if born else None
     yield "Has a photo ID", packet.fact("photo-id")
-    yield "Letter made", moment(packet.made)
+    yield "Letter made", moment(packet.local(packet.made))
 
 
 def _dose(told: LastDose) -> Iterator[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
 from fhir_mappings.build_elements import EXTENSION
@@ -41,6 +42,17 @@ class Opened:
     def first(self, resource_type: str) -> Resource:
         """The first of a type; empty where there is none."""
         return next(iter(self.of(resource_type)), {})
+
+    def local(self, instant: str) -> str:
+        """An instant by the offset that the times of the visit have: who reads it has that clock, and not UTC.
+
+        What has an offset of its own keeps it; so does all where no visit is told of, as in an offer.
+        """
+        period = self.first("Encounter").get("period", {})
+        there = next((at for end in ("end", "start") if (at := _offset(period.get(end, "")))), None)
+        if there is None or _offset(instant) != timedelta():
+            return instant
+        return datetime.fromisoformat(instant).astimezone(timezone(there)).isoformat()
 
     @cached_property
     def task(self) -> Resource:
@@ -116,3 +128,11 @@ def codes_of(concepts: list[Resource], system: str) -> Iterator[str]:
         for coding in one.get("coding", ()):
             if coding.get("system") == system and "code" in coding:
                 yield coding["code"]
+
+
+def _offset(text: str) -> timedelta | None:
+    """The offset of an instant; None of what is none."""
+    try:
+        return datetime.fromisoformat(text).utcoffset()
+    except ValueError:
+        return None

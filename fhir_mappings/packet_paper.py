@@ -91,13 +91,13 @@ def _asked(packet: Opened) -> Iterator[tuple[str, str]]:
     yield "Priority", text(task.get("priority"))
     yield "Status", text(task.get("status"))
     yield "Business status", text(task.get("businessStatus"))
-    yield "Made", moment(packet.made)
+    yield "Made", moment(packet.local(packet.made))
 
 
 def _by_when_and_whom(packet: Opened) -> Iterator[tuple[str, str]]:
     asked = packet.request
     if at := asked.get("occurrenceDateTime"):
-        yield "To be there", moment(at)
+        yield "To be there", moment(packet.local(at))
     if days := asked.get("occurrencePeriod"):
         yield "Days", f"{moment(days['start'], of_day='')} to {moment(days['end'], of_day='')}"
     yield "Where", "; ".join(concept(one) for one in asked.get("locationCode", ()))

@@ -172,7 +172,7 @@ def todo(
     organization: Annotated[str | None, typer.Option(metavar="ID|NAME", help="Of one hospital.")] = None,
     output: _Output = "table",
 ) -> None:
-    """Who must be called by when: partners that are told by hand, what a machine could not tell, disputed answers."""
+    """Who must be called by when: partners told by hand, what a machine could not tell, disputes, people not seen."""
     from dataclasses import asdict
 
     from app.core.errors import NotFound

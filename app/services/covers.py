@@ -59,7 +59,7 @@ async def paper(hub: Hub, child: Resource, seen: Row | None) -> Paper:
             hospital=directory.names.get(hospital, ""),
             call_back=call_back_of(directory, hospital),
             need=await need_of(hub, child),
-            due_by=_local(due, directory, hospital),
+            due_by=local_time(due, directory, hospital),
             reference=str(source["id"]),
             packet_follows=follows,
             made=hub.clock.now().isoformat(),
@@ -90,7 +90,7 @@ def _display(categories: Sequence[Resource], code: Resource) -> str:
     return str(code.get("text", ""))
 
 
-def _local(due: datetime, directory: Directory, hospital: str) -> str:
+def local_time(due: datetime, directory: Directory, hospital: str) -> str:
     """In the zone of the hospital, where the hub knows one."""
     zones = [one.zone() for one in directory.senders.values() if one.organization == hospital]
     return due.astimezone(zones[0] if zones else None).strftime("%A, %-d %B %Y, %H:%M %Z")

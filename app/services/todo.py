@@ -25,6 +25,7 @@ from fhir_mappings.outreach import attempts_in, is_outreach
 _SYSTEM: Final = Actor.system("todo")
 _MANY: Final = 2000
 _SOUGHT: Final = ("requested", "accepted", "in-progress", "on-hold")
+_NO_SHOW: Final = "no-show"
 _BY_HAND: Final = frozenset({"manual", "sms", "fax", "push"})
 """Ways that are a person's work, or become it when a machine fails."""
 
@@ -34,6 +35,9 @@ class Todo:
     """One call to make."""
 
     due_by: str
+    """UTC."""
+    due_there: str
+    """The same as people at the hospital say it."""
     overdue: bool
     hospital: str
     """Name."""
@@ -105,8 +109,7 @@ async def _sought(hub: Hub, directory: Directory, wanted: str | None) -> list[To
     places = {row.id: decoded(row) for row in await reader.by_ids(sorted({_place_id(one) for one in searches}))}
     now = hub.clock.now()
     return [
-        _search_line(one, places[_place_id(one)], directory.names, now, await covers.need_of(hub, one))
-        for one in searches
+        _search_line(one, places[_place_id(one)], directory, now, await covers.need_of(hub, one)) for one in searches
     ]
 
 
@@ -115,18 +118,19 @@ def _place_id(outreach: Resource) -> str:
     return str(outreach["basedOn"][0]["reference"]).rpartition("/")[2]
 
 
-def _search_line(outreach: Resource, place: Resource, names: Mapping[str, str], now: datetime, need: str) -> Todo:
+def _search_line(outreach: Resource, place: Resource, directory: Directory, now: datetime, need: str) -> Todo:
     due = datetime.fromisoformat(outreach["restriction"]["period"]["end"])
     tries = [*attempts_in(outreach)]
     return Todo(
         due_by=due.astimezone(UTC).isoformat(timespec="seconds"),
+        due_there=covers.local_time(due, directory, _id_of(outreach["owner"])),
         overdue=due < now and not tries,
-        hospital=names.get(_id_of(outreach["owner"]), ""),
-        partner=names.get(_id_of(place["owner"]), ""),
+        hospital=directory.names.get(_id_of(outreach["owner"]), ""),
+        partner=directory.names.get(_id_of(place["owner"]), ""),
         phone="",
         need=need,
         priority=outreach.get("priority", ""),
-        why=["no-show"],
+        why=[_NO_SHOW],
         calls=len(tries),
         last_call=tries[-1] if tries else "",
         source=_source_id(outreach),
@@ -224,6 +228,7 @@ def _line(child: Resource, source: Resource, why: list[str], known: _Known, need
     names = known.directory.names
     return Todo(
         due_by=due.astimezone(UTC).isoformat(timespec="seconds"),
+        due_there=covers.local_time(due, known.directory, _id_of(source["requester"])),
         overdue=due < known.now,
         hospital=names.get(_id_of(source["requester"]), ""),
         partner=names.get(partner, ""),
@@ -251,10 +256,10 @@ def todo_sheet(found: Sequence[Todo]) -> Sheet:
     columns = ("by", "", "call", "number", "for", "why", "calls", "last", "hospital", "task")
     rows: list[tuple[Any, ...]] = [
         (
-            one.due_by,
+            one.due_there,
             "late" if one.overdue else "",
-            one.partner,
-            one.phone,
+            f"the person, not seen at {one.partner}" if one.why == [_NO_SHOW] else one.partner,
+            "contact plan" if one.why == [_NO_SHOW] else one.phone,
             one.need,
             ", ".join(one.why),
             str(one.calls),

@@ -188,6 +188,9 @@ async def test_the_search_is_in_the_to_do_list_until_it_is_over(course: Course) 
     (line,) = await todo.listed(course.hub, HUB, "HTEST Mercy")
     assert (line.why, line.task, line.partner, line.calls) == (["no-show"], task["id"], HARBOR, 0)
     assert (line.due_by, line.overdue) == ("2026-06-06T19:00:00+00:00", False)
+    (shown,) = todo.todo_sheet([line]).rows
+    assert shown[0] == "Saturday, 6 June 2026, 15:00 EDT"
+    assert shown[2:4] == (f"the person, not seen at {HARBOR}", "contact plan"), "the partner is not who must be called"
     await course.until(on("06", "15:30"))
     assert (await todo.listed(course.hub, HUB))[0].overdue
     await says(course, HARBOR, "arrived")

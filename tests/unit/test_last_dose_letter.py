@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings import letter
+from fhir_mappings import card, letter
 from fhir_mappings.labels import Labels, Resource
 from fhir_mappings.last_dose import LastDose, last_dose
 from fhir_mappings.opened import Opened
@@ -44,6 +44,19 @@ def of(*products: tuple[dict[str, str], list[dict[str, Any]]], **more: Any) -> R
     schedule = more.pop("schedule", {"interval": "PT24H"})
     medications = [{"product": product, "schedule": schedule, "doses": doses} for product, doses in products]
     return document_of(told("unknown", medications=medications), **more)
+
+
+def test_times_are_told_as_the_clock_of_the_hospital_shows_them() -> None:
+    """The hub reckons in UTC; who holds the card on Tuesday does not."""
+    document = document_of(told("methadone"), restriction={"period": {"end": "2026-06-12T13:15:00+00:00"}})
+    said = shown(document)
+    assert said["Covered until"] == "Fri 12 Jun 2026, 09:15 (UTC-04:00)"
+    assert said["Letter made"].endswith("(UTC-04:00)")
+    cells = texts_of(card.card(Opened(document), None, "HTEST"))
+    assert dict(pairwise(cells))["Be there before"] == "Fri 12 Jun 2026, 09:15 (UTC-04:00)"
+    opened = Opened(document)
+    assert opened.local("2026-06-12T08:15:00-05:00") == "2026-06-12T08:15:00-05:00", "what has an offset keeps it"
+    assert opened.local("2026-06") == "2026-06"
 
 
 def test_the_last_dose_is_told_with_who_gave_and_who_verified_it() -> None:
