@@ -1,5 +1,6 @@
 """People on the phone: what was said, what is to be done, and the sheet that lies on top of a fax."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,7 @@ def answer_record(
     by: Annotated[str, typer.Option("--recorded-by", metavar="NAME", help="Who records it; else the account.")] = "",
 ) -> None:
     """Record a partner's spoken answer. The Task moves as if the partner had written it; telling it twice is once."""
+    _require_instant(at, "answer record")
     actor = base.privacy_officer("record-answer")
     texts = {
         "said-by": said_by,
@@ -88,6 +90,7 @@ def call_record(
     from app.services.hub import Hub
     from app.services.spoken_answers import SpokenAnswers
 
+    _require_instant(at, "call record")
     actor = base.privacy_officer("record-call")
     texts = {"number": number, "recorded-by": by or actor.user, "talked-to": talked_to, "note": note}
 
@@ -100,6 +103,17 @@ def call_record(
         return {"communication": done.id, "partner": called}
 
     base.show(_told(work, "call record"))
+
+
+def _require_instant(text: str, command: str) -> None:
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise base.Stop(
+            "--at: a date with its time and offset, as 2026-06-05T16:40:00-04:00.", f"throughline {command} --help"
+        )
 
 
 def _parameters(codes: dict[str, str], at: str, texts: dict[str, str], partner: str | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whether people are still in care: the weekly list of a partner, and what it says, by phone or on paper."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import typer
@@ -68,13 +69,20 @@ def answer(
 def _answer(text: str) -> dict[str, Any]:
     task, _, said = text.partition("=")
     code, _, day = said.partition("@")
-    if not task or not code:
-        raise base.Stop(f"{text} is not TASK=CODE or TASK=CODE@DAY.", "throughline retention answer --help")
+    if not task or not code or not _is_day(day):
+        raise base.Stop(f"{text} is not TASK=CODE or TASK=CODE@2026-06-08.", "throughline retention answer --help")
     parts: list[dict[str, Any]] = [
         {"name": "task", "valueReference": {"reference": f"Task/{task}"}},
         {"name": "code", "valueCode": code},
     ]
     return {"name": "answer", "part": [*parts, *([{"name": "on", "valueDate": day}] if day else [])]}
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return not text or bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _with(partner: str, work: Any) -> Any:
@@ -87,9 +95,13 @@ def _with(partner: str, work: Any) -> Any:
 
     async def over(hub: Hub) -> Any:
         service = Retention(hub, Disclosures(hub.store), Feed(hub.store))
-        return await work(service, organization_of(await hub.registry.current(), partner))
+        try:
+            organization = organization_of(await hub.registry.current(), partner)
+        except NotFound as error:
+            raise base.Stop(error.message, "throughline agreement list shows who takes part") from None
+        return await work(service, organization)
 
     try:
         return base.with_hub(over)
     except (BadRequest, NotFound, Unprocessable) as error:
-        raise base.Stop(error.message, "throughline agreement list shows who takes part") from None
+        raise base.Stop(error.message, "throughline retention list shows the list of this week and its id") from None

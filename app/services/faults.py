@@ -14,7 +14,7 @@ from app.store.sqlite import AlreadyServed, SqliteDatabase
 
 _UPGRADE: Final = "throughline db upgrade"
 _HINTS: Final = {
-    "not-found": "check the id or path; throughline ledger and throughline partner import show ids",
+    "not-found": "check the id, name or path; throughline ledger shows referrals, agreement list who takes part",
     "business-rule": "only what is referral, updated, waiting, review or rejected keeps its content",
     "structure": "--help shows an example",
 }

@@ -167,6 +167,16 @@ def test_what_is_wrong_with_a_registration_is_said_in_one_line(machine: Machine)
     fails(machine.type("partner", "import", "nowhere.json", code=2), "nowhere.json", "check the path")
 
 
+def test_what_is_wrong_with_what_a_partner_said_is_told_as_people_write_it(machine: Machine) -> None:
+    spoken = ("answer", "record", "x", "--answer", "accepted", "--said-by", "HTEST", "--number", "+1 555 0100")
+    fails(machine.type(*spoken, "--at", "yesterday", code=2), "2026-06-05T16:40:00-04:00", "--help")
+    machine.json("partner", "import", "partners.json")
+    answer = ("retention", "answer", "HTEST Harbor OTP", "--list", "x", "--by", "HTEST")
+    fails(machine.type(*answer, "--tell", "a=left@yesterday", code=2), "TASK=CODE@2026-06-08", "--help")
+    fails(machine.type(*answer, "--rest-here", code=2), "No list of this id", "throughline retention list")
+    fails(machine.type("retention", "list", "Nobody", code=2), "No organization", "who takes part")
+
+
 def test_a_client_gets_a_secret_and_a_token_alone_on_the_last_line(machine: Machine) -> None:
     (partner,) = machine.json("partner", "import", "partners.json")
     register = ("client", "add", "--organization", partner["organization"], "--scope")
@@ -333,7 +343,7 @@ def test_coverage_counts_as_a_dry_run_does(machine: Machine) -> None:
     for shown in (text, page, json.dumps(body)):
         assert "HTEST" not in shown
     assert page.startswith("### Messages (7 files)\n\n| type | ")
-    fails(machine.type("coverage", "nowhere", code=2), "nowhere", "check the id or path")
+    fails(machine.type("coverage", "nowhere", code=2), "nowhere", "check the id, name or path")
     fails(machine.type("coverage", "in", "--sender", "nobody", code=2), "sender", "--help")
 
 
