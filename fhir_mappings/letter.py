@@ -154,6 +154,7 @@ def _covers(first: str | None, last: date | None) -> str:
 def _cover(packet: Opened, told: LastDose) -> Iterator[tuple[str, str | None]]:
     flags = local.CODES[local.FLAG]
     yield "Covered until", moment(told.covered_until) if told.covered_until else None
+    yield "Handed over besides, locked box", "; ".join(map(value_of, packet.observations("supplies-given"))) or None
     yield "Flags", ", ".join(flags[one].display if one in flags else text(one) for one in told.flags) or "none"
     yield "Other medication in the packet", ", ".join(told.others) or "none"
     yield "Consent (42 CFR Part 2)", _consent(packet)

@@ -128,6 +128,14 @@ def test_a_supply_covers_the_days_after_the_last_dose_as_the_clock_counts(start:
     assert unknown.first == start
 
 
+def test_a_locked_box_is_told_as_it_was_stated() -> None:
+    row = "Handed over besides, locked box"
+    assert shown(document_of(told("unknown")))[row] == "not stated"
+    assert shown(document_of(told("unknown", supplies_given=["locked box", "naloxone kit"])))[row] == (
+        "locked box; naloxone kit"
+    )
+
+
 def test_supplies_stand_in_the_order_of_their_days() -> None:
     bridges = [{"kind": "take-home", "days": 1, "start": f"2026-06-{day}"} for day in (14, 12, 10, 13, 11)]
     bridges.insert(2, {"kind": "dispensed", "days": 1})
