@@ -20,7 +20,12 @@ SAFETY: Final = (
 NO_DOSE: Final = "LAST DOSE NOT STATED: no dose that was given is known here. Ask before any dose is given."
 UNVERIFIED: Final = "UNVERIFIED: nobody is named who verified this last dose. Call back before any dose is given."
 OVERDUE: Final = "OVERDUE: the cover ended more than 72 hours ago. The dose must be re-assessed, do not resume."
+DOUBTED: Final = "IN DOUBT: what is told of the last dose contradicts itself, or can't be. Call back before any dose."
 MADE_UP: Final = "TEST RECORD: this person is made up."
+_DOUBTS: Final = frozenset(
+    {"conflicting-last-dose", "dose-after-discharge", "implausible-last-dose", "interleaved-products"}
+)
+"""Flags of the clock by which the last dose may be another."""
 _DOSES: Final = 14
 """Two a day for seven days: the page is one."""
 _SUPPLIES: Final = 4
@@ -59,6 +64,8 @@ def _warnings(packet: Opened, told: LastDose) -> Iterator[Lines]:
         said.append(NO_DOSE)
     elif not told.verified:
         said.append(UNVERIFIED)
+    if not _DOUBTS.isdisjoint(told.flags):
+        said.append(DOUBTED)
     if told.overdue:
         said.append(OVERDUE)
     if said:

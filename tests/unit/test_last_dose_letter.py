@@ -204,6 +204,14 @@ def test_the_flag_of_the_clock_says_overdue_too() -> None:
     assert said["Flags"] == "Re-assess tolerance"
 
 
+@pytest.mark.parametrize(
+    ("flag", "doubted"),
+    [("conflicting-last-dose", True), ("implausible-last-dose", True), ("dose-after-discharge", True), ("snf", False)],
+)
+def test_a_last_dose_that_is_in_doubt_is_called_so_in_a_frame(flag: str, *, doubted: bool) -> None:
+    assert (letter.DOUBTED in shown(document_of(told("methadone"), flags=(flag,)))) is doubted
+
+
 def test_a_flag_that_is_new_is_shown_as_it_is() -> None:
     assert shown(document_of(told("methadone"), flags=("pick-up-unknown",)))["Flags"] == "pick-up-unknown"
 
