@@ -101,15 +101,26 @@ class _StrictInt:
 
 
 class _StartNotAfterEnd:
-    """FHIR per-1: a Period starts before it ends; equal partial dates are fine."""
+    """FHIR per-1: a Period starts before it ends; equal partial dates are fine.
+
+    A day alone has no zone: beside a time it is compared with the day of that time, where the time is.
+    """
 
     def __init__(self, parent_schema: dict[str, Any], value: Any, schema_path: list[str | int]) -> None:
         """The schema's own words are not needed."""
 
     def validate(self, instance: Any) -> None:
-        start, end = (date_range(text) if isinstance(text, str) else None for text in _bounds(instance))
-        if start and end and start[0] >= end[1]:
+        start, end = _bounds(instance)
+        if isinstance(start, str) and isinstance(end, str) and _after(start, end):
             raise ValueError
+
+
+def _after(start: str, end: str) -> bool:
+    if "T" not in start or "T" not in end:
+        stated = min(len(start), len(end), len("2026-06-05"))
+        return start[:stated] > end[:stated]
+    began, ended = date_range(start), date_range(end)
+    return began is not None and ended is not None and began[0] >= ended[1]
 
 
 def _bounds(period: Any) -> tuple[Any, Any]:

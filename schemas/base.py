@@ -21,6 +21,8 @@ class Model(BaseModel):
 M = TypeVar("M", bound=Model)
 _assign = object.__setattr__
 _MINUTE = timedelta(minutes=1)
+FARTHEST: Final = timedelta(hours=14)
+"""No place is farther from UTC, and FHIR's dateTime takes no more."""
 _NO_PLACES: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names beside the zones: whatever this machine is set to, and what says that no zone was set."""
 FIRST_YEAR, LAST_YEAR = 1850, 9998
@@ -71,6 +73,8 @@ def _instant(value: object, info: ValidationInfo) -> datetime:
         value = value.replace(tzinfo=zone)
         value = datetime.fromisoformat(value.isoformat())
         offset = value.utcoffset() or timedelta()
+    if abs(offset) > FARTHEST:
+        raise ValueError("an offset is at most 14:00")
     if offset.seconds % 60:
         # Local mean time, until 1883: FHIR and RFC 3339 have no seconds in an offset.
         value = value.replace(tzinfo=timezone(timedelta(minutes=round(offset / _MINUTE))))

@@ -6,7 +6,7 @@ hour that is skipped. Days that are closed (holidays) are local days. Pure.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -66,9 +66,11 @@ class Calendar:
 
     def spans(self, since: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Open times from ``since`` on, each (opens, closes) in UTC; the first is cut where ``since`` lies in it."""
+        if not MINYEAR < since.year < MAXYEAR:
+            return  # where the calendar ends nobody is open
         since = since.astimezone(UTC)
         first = since.astimezone(self.zone).date() - _DAY
-        for day in (first + n * _DAY for n in range(_HORIZON)):
+        for day in (first + n * _DAY for n in range(min(_HORIZON, (date.max - first).days - 1))):
             if day in self.closed:
                 continue
             for opens, closes in self.weekly.get(day.weekday(), ()):

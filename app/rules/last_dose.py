@@ -99,9 +99,9 @@ def last_dose(
     if (rival := _rival(own, half, zone)) is not None:
         doubts.append("conflicting-last-dose")
         readings.append(_reading([one for one in own if one.at <= rival.at or not _contradict(rival, one, zone)]))
-    if left_at is not None and own[-1].at > left_at + _AFTER_LEAVING:
+    if left_at is not None and own[-1].at - left_at > _AFTER_LEAVING:
         doubts.append("dose-after-discharge")
-        kept = [one for one in own if one.at <= left_at + _AFTER_LEAVING]
+        kept = [one for one in own if one.at - left_at <= _AFTER_LEAVING]
         readings += [_reading(kept)] if kept else []
     others = [one for one in given if one.dose.product_class != product_class]
     if others and _interleaved(own, others):

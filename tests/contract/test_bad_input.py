@@ -448,3 +448,41 @@ async def test_any_broken_copy_of_a_message_is_answered(hospital: Caller) -> Non
                     broken.insert(position, chance.choice(b"|^~\\&\r\n\x00"))
         answer = await hospital.web.post("/ingest/hl7v2", content=bytes(broken), headers=hospital.headers | HL7)
         assert answer.status_code in {200, 400}
+
+
+_EDGES = ["0001-01-01", "1850-01-01T00:00:00+14:00", "1883-11-18T12:03:00", "9999-12-31", "9998-12-31T23:59:59-14:00"]
+_TIMES = [
+    *_EDGES,
+    "2026-06-05T09:00:00-04:00",
+    "2026-06-05",
+    "2026-03-08T02:30:00",
+    "2026-11-01T01:30:00",
+    "2028-02-29",
+]
+
+
+async def test_whatever_times_an_event_tells_it_is_decided(hospital: Caller) -> None:
+    """What can't be decided is answered 503, and a sender would send it for ever."""
+    chance = random.Random(13)
+
+    def some(number: int) -> dict[str, Any]:
+        bridges = [
+            {"kind": kind, "days": chance.choice([0, 3, 366]), "start": chance.choice(_TIMES)}
+            for kind in ("dispensed", "prescribed")
+        ]
+        medication = {
+            **event(number)["medications"][0],
+            "schedule": {"interval": chance.choice(["PT1M", "PT8H", "P1D", "P28D", "P999W"])},
+            "doses": [{"at": chance.choice(_TIMES), "held": chance.random() < 0.2} for _ in range(3)],
+            "bridges": bridges,
+            "next_due_ordered": chance.choice(_TIMES),
+        }
+        code = chance.choice(["991147", "1010604", "1996184", "2639021", "1797650"])
+        medication["product"] = medication["product"] | {"code": code}
+        times = {"admitted_at": chance.choice(_TIMES), "discharged_at": chance.choice(_TIMES)}
+        visit = event(number)["visit"] | times | {"disposition": chance.choice(["home", "snf", "aadvice"])}
+        return event(number, medications=[medication], visit=visit)
+
+    for number in range(100, 220):
+        answer = await hospital.web.post("/ingest/events", json=some(number), headers=hospital.headers)
+        assert answer.status_code in {201, 202}, answer.text

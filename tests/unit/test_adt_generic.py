@@ -85,7 +85,19 @@ def test_a_time_keeps_its_offset_or_takes_the_senders_zone(sent: str, expected: 
 
 
 @pytest.mark.parametrize(
-    "sent", ["1990", "199013", "20261301", "2026060814100", "20260608T14", "0" * 8, "2" * 18, "soon", ""]
+    "sent",
+    [
+        "1990",
+        "199013",
+        "20261301",
+        "2026060814100",
+        "20260608T14",
+        "0" * 8,
+        "2" * 18,
+        "20260608141000+1401",
+        "soon",
+        "",
+    ],
 )
 def test_what_is_no_time_is_none(sent: str) -> None:
     assert fields.moment(sent, EASTERN) is None

@@ -29,3 +29,9 @@ def test_a_moment_is_one_that_can_be_reckoned_with(sent: str) -> None:
 def test_no_end_is_kept_as_a_day() -> None:
     adapter: TypeAdapter[When] = TypeAdapter(When)
     assert adapter.dump_python(adapter.validate_python("9999-12-31T23:59:59-05:00"), mode="json") == "9999-12-31"
+
+
+@pytest.mark.parametrize("sent", ["2026-06-08T14:10:00+14:01", "2026-06-08T14:10:00-23:59"])
+def test_an_offset_that_no_place_has_is_refused(sent: str) -> None:
+    with pytest.raises(ValidationError, match="an offset is at most 14:00"):
+        TypeAdapter(Instant).validate_python(sent)

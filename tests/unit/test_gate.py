@@ -469,3 +469,18 @@ JSON = st.recursive(
 @given(st.dictionaries(_NAMES, JSON, max_size=6), st.sampled_from(["Task", "Patient", "Bundle", "Parameters", "Nope"]))
 def test_the_gate_judges_anything_without_failing(resource: Resource, kind: str) -> None:
     assert isinstance(check({**resource, "resourceType": kind}), list)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fits"),
+    [
+        ("2026-06-05", "2026-06-05T00:30:00+05:30", True),
+        ("2026-06-05T23:30:00-07:00", "2026-06-05", True),
+        ("2026-06", "2026-06-05T00:30:00+05:30", True),
+        ("2026-06-06", "2026-06-05T23:30:00-07:00", False),
+        ("2026-06-05T01:10:00-05:00", "2026-06-05T01:30:00-04:00", False),
+    ],
+)
+def test_a_day_beside_a_time_is_a_day_where_the_time_is(start: str, end: str, *, fits: bool) -> None:
+    period = {"start": start, "end": end}
+    assert [one.rule for one in faults(TASK, lambda r: r.update(executionPeriod=period))] == ([] if fits else ["per-1"])

@@ -111,3 +111,15 @@ def test_hours_that_are_none(opens: str, closes: str) -> None:
 def test_a_zone_that_nobody_knows() -> None:
     with pytest.raises(ValidationError, match="IANA"):
         PartnerProfile(name="Harbor OTP", time_zone="Mars/Base")
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-04:00"])
+def test_where_the_calendar_ends_nobody_is_open(at: str) -> None:
+    always = hours("00:00", "24:00")
+    assert Calendar.of([always], ZoneInfo("America/New_York")).next_open(datetime.fromisoformat(at)) is None
+
+
+def test_a_calendar_that_is_never_open_is_looked_through_to_the_end_of_time() -> None:
+    shut = Calendar.of([], ZoneInfo("America/New_York"))
+    assert shut.next_open(datetime(9998, 6, 1, tzinfo=UTC)) is None
+    assert shut.next_open(datetime(9998, 12, 31, 23, tzinfo=UTC)) is None

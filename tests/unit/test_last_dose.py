@@ -91,6 +91,11 @@ def test_of_a_monthly_product_two_weeks_apart_is_one_dose_told_twice() -> None:
     assert found(one, far, product_class=SUBLOCADE).doubts == ()
 
 
+@pytest.mark.parametrize("left", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59+14:00"])
+def test_a_discharge_at_the_edge_of_the_calendar_is_one_like_others(left: str) -> None:
+    assert found(dose("06-08 13:00"), left_at=datetime.fromisoformat(left)).doubts != ()
+
+
 # ---- too old
 
 

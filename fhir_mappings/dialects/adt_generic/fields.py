@@ -15,7 +15,7 @@ from fhir_mappings.dialects.adt_generic.made import made
 from fhir_mappings.dialects.adt_generic.site import ABSENT, KEPT_LENGTH, NULL, TEXT_MAX, TOKEN_MAX, Path, Site
 from fhir_mappings.dialects.base import CodeKind, Note, Unmapped
 from fhir_mappings.hl7v2 import Segment
-from schemas.base import FIRST_YEAR, LAST_YEAR
+from schemas.base import FARTHEST, FIRST_YEAR, LAST_YEAR
 from schemas.discharge import Clinician, Coding, Identifier, Product
 
 _DTM = re.compile(r"\d{8}(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,6}|\d{1,3})?)?)?)?(?:[+-]\d\d(?::?\d\d)?)?", re.ASCII)
@@ -247,8 +247,11 @@ def moment(value: str, zone: ZoneInfo) -> date | datetime | None:
         read = datetime.fromisoformat(f"{day}T{time}")
         if read.year > LAST_YEAR:
             return read.date()
+        stated = read.utcoffset()
+        if stated is not None:
+            return read if abs(stated) <= FARTHEST else None
         # A time that the clock skips gets the offset before the change, so it moves on by the hour.
-        return read if read.tzinfo is not None else datetime.combine(read, read.time(), _fixed(zone.utcoffset(read)))
+        return datetime.combine(read, read.time(), _fixed(zone.utcoffset(read)))
     except (ValueError, OverflowError):
         return None
 
