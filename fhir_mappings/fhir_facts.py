@@ -126,6 +126,7 @@ def read(graph: Graph, sender: Sender, *, trigger: str, encounter: Node | None, 
         at=at,
         test=_is_test(graph),
         patient=_patient(source, person, known, observations),
+        died=_died(person),
         merged_identifiers=replaced(source, person) if person is not None else [],
         facility=facility(source, encounter) if encounter is not None else None,
         visit=visit,
@@ -265,13 +266,17 @@ def _visit(
     if encounter is None:
         return VisitDetails(identifiers=list(numbers)) if numbers else None
     found = details(source, encounter, course)
-    died = person is not None and course.ended is True and _died(person.resource)
+    died = person is not None and course.ended is True and _died(person)
     expired: Disposition = "exp"
     return changed(found, {"disposition": expired}) if died and found.disposition is None else found
 
 
-def _died(person: Resource) -> bool:
-    return person.get("deceasedBoolean") is True or "deceasedDateTime" in person
+def _died(person: Node | None) -> bool | None:
+    """Whether the person has died; None where the Patient says nothing of it."""
+    if person is None:
+        return None
+    said = person.resource.get("deceasedBoolean")
+    return True if "deceasedDateTime" in person.resource else said if isinstance(said, bool) else None
 
 
 # ---- all the rest

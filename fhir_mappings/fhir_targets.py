@@ -14,7 +14,7 @@ TARGETS: Final[dict[str, str]] = {
     "Patient.address": "Patient.address",
     "Patient.communication": "Patient.communication.language",
     "Patient.contact": "Patient.contact",
-    "Patient.deceased[x]": "Encounter.hospitalization.dischargeDisposition (where the stay has ended)",
+    "Patient.deceased[x]": "Encounter.hospitalization.dischargeDisposition (all that is open ends)",
     "Patient.meta.security": "(a test, not taken for real by a production sender)",
     "RelatedPerson": "Patient.contact",
     "Encounter.identifier": "Encounter.identifier",

@@ -162,6 +162,11 @@ def _kind(record: VisitRecord) -> Kind:
     )
 
 
+def has_died(record: VisitRecord) -> bool:
+    """Whether the person has died: in this stay, as its end says, or wherever it was."""
+    return record.died or (record.ended_at is not None and record.visit.disposition == "exp")
+
+
 def request_withdrawn(record: VisitRecord) -> bool:
     """Whether a referral that was asked for by name was taken back (REF^I14), and nothing since says otherwise."""
     stamps = record.stamps

@@ -182,6 +182,7 @@ class _Fusion:
                 "test": one.test or other.test,
                 "patient": patient,
                 "patient_at": _later(one.patient_at, other.patient_at),
+                "died": self.later("patient.died", one.died, other.died),
                 "identifiers": seen,
                 "former_identifiers": former,
                 "visit_at": _later(one.visit_at, other.visit_at),

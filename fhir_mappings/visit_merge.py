@@ -149,6 +149,10 @@ def _merge_patient(step: Step) -> None:
     if facts.patient is not None:
         change |= newer(step, old.patient, facts.patient, "patient.", ("identifiers",))
         step.change["patient_at"] = later(old.patient_at, facts.at)
+    if facts.kind == "move" and "patient.died" not in step.stamps:
+        step.change["died"] = False
+    if facts.died is not None and step.wins("patient.died", old.died, facts.died):
+        step.change["died"] = facts.died
     change["identifiers"], step.change["former_identifiers"] = current_identifiers(seen, step.stamps)
     step.change["identifiers"] = seen
     step.change["patient"] = changed(old.patient, change)

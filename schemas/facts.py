@@ -149,6 +149,8 @@ class Facts(Model):
     """The time of the fact itself: EVN-2, else MSH-7; ``occurred_at`` of an event."""
     test: bool = False
     patient: Patient | None = None
+    died: bool | None = None
+    """Whether the person has died, wherever that was (PID-30, PID-29, Patient.deceased[x]); None: it is not said."""
     merged_identifiers: list[Identifier] = Field(default_factory=list)
     """MRG-1, MRG-4: identifiers that no longer stand for this person; of a ``move``, those of the other person."""
     merged_visits: list[Identifier] = Field(default_factory=list)
@@ -175,6 +177,8 @@ class VisitRecord(Model):
     patient: Patient = Field(default_factory=Patient)
     """``identifiers`` are the current ones: of each authority those of the newest message, without merged ones."""
     patient_at: Instant | None = None
+    died: bool = False
+    """The person has died, in this stay or after it."""
     identifiers: dict[str, Identifier] = Field(default_factory=dict)
     """Every patient identifier that was ever stated for this visit, by ``system|value``."""
     former_identifiers: list[Identifier] = Field(default_factory=list)

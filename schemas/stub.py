@@ -111,6 +111,8 @@ class Back(Model):
     since: Instant
     over: bool = False
     """They have left again."""
+    died: bool = False
+    """They have died, as that visit says."""
     needs: list[str] = Field(default_factory=list)
     """What that visit refers them for itself."""
 

@@ -11,8 +11,9 @@ from app.rules import lifecycle, steps
 from app.services.referral_work import Work
 from app.services.situation import Reason
 from app.services.visit_file import VisitFile
+from fhir_mappings import visit
 from schemas.facts import FactKind, Facts
-from schemas.stub import Back, NeedLink
+from schemas.stub import Back, NeedLink, ReferralLink
 
 _COMES: Final = frozenset[FactKind]({"admit", "class-change"})
 _GOES: Final = frozenset[FactKind]({"discharge", "cancel-visit"})
@@ -34,23 +35,31 @@ def told(facts: Facts, own: Sequence[VisitFile], others: Sequence[VisitFile]) ->
     Args:
         facts: what the message says.
         own: the visits that it is about, as they stand with it.
-        others: the other visits of its person.
+        others: the other visits of its person; who has died has died in all of them.
     """
-    if not facts.handled or facts.kind not in MOVES:
+    dead = any(visit.has_died(file.content.record) for file in own)
+    if not facts.handled or not (dead or facts.kind in MOVES):
         return []
     mine = {file.id for file in own}
-    here = facts.kind in _COMES
+    here = facts.kind in _COMES and not dead
     referred = sorted({need.need for file in own for need in _open_needs(file)}) if facts.kind == "discharge" else []
     found = []
     for file in others:
         link, ended = file.content.referral, file.content.record.ended_at
-        if file.id in mine or link is None or ended is None or facts.at <= ended:
+        before = facts.at <= ended if ended is not None else not dead
+        if file.id in mine or link is None or before:
             continue
-        back = Back(since=facts.at if here or link.back is None else link.back.since, over=not here, needs=referred)
-        if (here or link.back is not None) and link.back != back:
+        since = facts.at if here or link.back is None else link.back.since
+        back = Back(since=since, over=not here, died=dead, needs=referred)
+        if (here or dead or link.back is not None) and link.back != back:
             link.back = back
             found.append(file)
     return found
+
+
+def died(link: ReferralLink) -> bool:
+    """Whether the person has died, as another visit says."""
+    return link.back is not None and link.back.died
 
 
 def _open_needs(file: VisitFile) -> list[NeedLink]:

@@ -24,7 +24,6 @@ from app.services.writing import Resource
 from app.store.changes import ReferralVisit, Revocation
 from fhir_mappings import triage, visit
 from fhir_mappings.labels import security
-from schemas.facts import VisitRecord
 from schemas.stub import Child, Decided, NeedLink
 
 _UNMERGE: Reason = ("unmerge", triage.REASONS["unmerge"])
@@ -45,11 +44,7 @@ def settle(situation: Situation) -> Settlement:
 
 def _opens(situation: Situation) -> bool:
     record = situation.file.content.record
-    return situation.triage.outcome == "referral" and not record.cancelled and not _died(record)
-
-
-def _died(record: VisitRecord) -> bool:
-    return record.ended_at is not None and record.visit.disposition == "exp"
+    return situation.triage.outcome == "referral" and not record.cancelled and not visit.has_died(record)
 
 
 class _Course:
@@ -80,7 +75,7 @@ class _Course:
             self._work.result.review.append(_BACKWARDS)
         if self._work.record.cancelled:
             self._work.apply_to_all(steps.on_cancel_visit)
-        elif _died(self._work.record):
+        elif visit.has_died(self._work.record) or coming_back.died(self._work.link):
             self._work.apply_to_all(steps.on_died)
         elif self._work.record.answer == "not-ours" and self._work.now.triage.outcome == "not-ours":
             self._work.apply_to_all(steps.on_request_withdrawn)

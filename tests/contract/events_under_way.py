@@ -108,6 +108,27 @@ async def emergency(course: Course, stay: Stay) -> None:
     await send(course, again(8, "A04", "20260609101500").replace(b"PV1|1|I|", b"PV1|1|E|"))
 
 
+async def death_at_home(course: Course, stay: Stay) -> None:
+    """Told after the discharge, of the person and not of the stay."""
+    await send(course, dead(stay._adt("A08", "20260608143000")))
+
+
+async def death_in_another_visit(course: Course, stay: Stay) -> None:
+    del stay
+    await send(course, again(8, "A01", "20260609101500"))
+    left = again(8, "A03", "20260610101500", "|" * 17 + "20" + "|" * 8 + "20260609100000|20260610101000")
+    await send(course, left.replace(b"|HTEST00008-01|", b"|HTEST00008-02|"))
+
+
+def dead(message: bytes, indicator: str = "Y") -> bytes:
+    """The same message with PID-30."""
+    lines = message.decode().split("\r")
+    place = next(n for n, line in enumerate(lines) if line.startswith("PID|"))
+    fields = lines[place].split("|")
+    lines[place] = "|".join([*fields, *[""] * (30 - len(fields)), indicator])
+    return "\r".join(lines).encode()
+
+
 async def revocation(course: Course, stay: Stay) -> None:
     del stay
     await consent_records.revoke(course.hub, sender="mercy-adt", visit=VISIT, identifier="HTEST-C1")
@@ -143,6 +164,8 @@ EVENTS: Final[dict[str, Event]] = {
     "A08": a08,
     "A40": a40,
     "death": left("20"),
+    "death at home": death_at_home,
+    "death in another visit": death_in_another_visit,
     "custody": left("21"),
     "transfer": left("65"),
     "readmission": readmission,

@@ -15,6 +15,7 @@ from tests.contract.events_under_way import (
     STATES,
     again,
     brought_to,
+    dead,
     mark,
     readmission,
     send,
@@ -47,6 +48,15 @@ _BACK: Final[dict[str, Standing]] = {
     "completed": ("completed", "", "completed", "", ""),
 }
 
+_DIED: Final[dict[str, Standing]] = {
+    "draft": ("cancelled", "died", "", "", ""),
+    "requested": ("cancelled", "died", "cancelled", "withdrawn", ""),
+    "accepted": ("cancelled", "died", "cancelled", "withdrawn", ""),
+    "in-progress": ("cancelled", "died", "cancelled", "withdrawn", ""),
+    "on-hold": ("cancelled", "died", "cancelled", "withdrawn", ""),
+    "completed": ("completed", "", "completed", "", ""),
+}
+
 # Status and mark of the hospital's Task, of the partner's, and what waits for a person; "" of the partner's: not asked.
 TABLE: Final[dict[str, dict[str, Standing]]] = {
     "A13": {
@@ -67,14 +77,9 @@ TABLE: Final[dict[str, dict[str, Standing]]] = {
     },
     "A08": _UNMOVED,
     "A40": _UNMOVED,
-    "death": {
-        "draft": ("cancelled", "died", "", "", ""),
-        "requested": ("cancelled", "died", "cancelled", "withdrawn", ""),
-        "accepted": ("cancelled", "died", "cancelled", "withdrawn", ""),
-        "in-progress": ("cancelled", "died", "cancelled", "withdrawn", ""),
-        "on-hold": ("cancelled", "died", "cancelled", "withdrawn", ""),
-        "completed": ("completed", "", "completed", "", ""),
-    },
+    "death": _DIED,
+    "death at home": _DIED,
+    "death in another visit": _DIED,
     "custody": {
         "draft": ("draft", "needs-a-person", "", "", f"custody {_NOT_NAMED}"),
         "requested": ("requested", "", "requested", "", f"custody {_NOT_NAMED}"),
@@ -145,6 +150,17 @@ async def test_who_leaves_again_without_a_referral_is_expected_as_before(migrate
             course, again(8, "A03", "20260610101500", "|" * 17 + "01" + "|" * 8 + "20260609100000|20260610101000")
         )
         assert await standing(course) == ("accepted", "", "accepted", "", ())
+
+
+async def test_a_death_that_was_none_is_taken_back_by_the_message_that_says_so(
+    migrated_sqlite: Path, tmp_path: Path
+) -> None:
+    async with opened(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'hub.db')}", DISCHARGED) as course:
+        stay = await brought_to(course, "requested")
+        await send(course, dead(stay._adt("A08", "20260608143000")), stay._adt("A08", "20260608144000"))
+        assert (await standing(course))[:2] == ("cancelled", "died"), "an empty field takes nothing back"
+        await send(course, dead(stay._adt("A31", "20260608150000"), "N"))
+        assert await standing(course) == ("requested", "", "requested", "", ())
 
 
 @pytest.mark.parametrize(

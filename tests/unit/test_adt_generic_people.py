@@ -38,6 +38,27 @@ def test_a_contact_is_told_with_all_names_and_a_number_to_call(nk1: str, expecte
     assert (found.what, found.name, found.phone) == expected
 
 
+@pytest.mark.parametrize(
+    ("pid_29_30", "died"),
+    [
+        ("|", None),
+        ("|Y", True),
+        ("|y", True),
+        ("|N", False),
+        ("20260608150000|N", False),
+        ("20260608150000|", True),
+        ("20260608|", True),
+        ('""|""', None),
+        ("|U", None),
+    ],
+)
+def test_a_death_is_said_by_the_indicator_else_by_a_time(pid_29_30: str, *, died: bool | None) -> None:
+    pid = PID + "|" * (29 - PID.count("|")) + pid_29_30
+    header = r"MSH|^~\&|A|F|B|G|20260608141500||ADT^A08|1|P|2.5.1"
+    sender = Sender(id="s", organization="org", dialect="adt_generic", timezone="America/New_York")
+    assert DIALECT.read(parse(f"{header}\r{pid}".encode()), sender).facts.died is died
+
+
 def test_one_who_can_neither_be_named_nor_called_is_no_contact() -> None:
     assert circumstances("NK1|1||SPO", "NK1|2||MTH||N").contacts == []
 

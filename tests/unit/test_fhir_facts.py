@@ -86,6 +86,22 @@ def test_one_who_died_is_not_referred_home() -> None:
     assert found.disposition == "exp"
 
 
+@pytest.mark.parametrize(
+    ("said", "died"),
+    [
+        ({}, None),
+        ({"deceasedBoolean": False}, False),
+        ({"deceasedBoolean": True}, True),
+        ({"deceasedDateTime": "2026-06"}, True),
+    ],
+)
+def test_a_death_is_told_of_the_person_whatever_the_stay_says(said: dict[str, Any], *, died: bool | None) -> None:
+    found = told(p=bundles.patient(**said), e=bundles.encounter())
+    assert found.died is died
+    assert found.visit is not None
+    assert found.visit.disposition == "home"
+
+
 def test_people_beside_the_person_are_contacts() -> None:
     sister = {
         "relationship": [{"text": "sister"}],

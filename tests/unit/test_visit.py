@@ -206,6 +206,20 @@ def test_a_field_that_is_not_stated_again_stays() -> None:
     assert record.patient.name == person().name
 
 
+def test_that_the_person_has_died_holds_until_a_newer_message_says_otherwise() -> None:
+    died = facts("ADT^A08", "update", "06-09 10:00", died=True)
+    assert both_ways(died, admit("06-06 10:00")).died
+    assert both_ways(died, facts("ADT^A08", "update", "06-09 11:00")).died, "an empty field says nothing"
+    assert not both_ways(died, facts("ADT^A31", "person", "06-09 11:00", died=False)).died
+    assert both_ways(died, facts("ADT^A31", "person", "06-09 09:00", died=False)).died
+
+
+def test_a_death_of_the_person_that_a_visit_was_taken_from_is_not_the_other_ones() -> None:
+    died = facts("ADT^A08", "update", "06-09 10:00", died=True)
+    moved = facts("ADT^A45", "move", "06-09 11:00", patient=person("HTEST2"), merged_identifiers=[mrn("HTEST10001")])
+    assert not both_ways(died, moved).died
+
+
 def test_a_stale_message_never_overwrites_a_newer_one() -> None:
     moved = facts("ADT^A08", "update", "06-07 10:00", visit=stay(unit="7E"))
     assert both_ways(moved, facts("ADT^A01", "admit", "06-06 10:00")).visit.unit == "7E"

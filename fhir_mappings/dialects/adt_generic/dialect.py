@@ -94,6 +94,7 @@ def _facts(source: Source, message: Message, kind: FactKind | None, at: datetime
         at=at,
         test=message.processing_id.strip().upper() in _TEST_IDS,
         patient=patient,
+        died=people.died(source, pid) if pid is not None else None,
         merged_identifiers=former.persons,
         merged_visits=former.visits,
         facility=facility,

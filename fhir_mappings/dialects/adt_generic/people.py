@@ -1,6 +1,6 @@
 """Who the message is about and who stands beside: PID, NK1, IN1, AL1.
 
-Source: HL7 v2.5.1 chapter 3 (PID, NK1, AL1) and 6 (IN1); tables 0001 (sex), 0190 (address type),
+Source: HL7 v2.5.1 chapter 3 (PID, NK1, AL1) and 6 (IN1); tables 0001 (sex), 0136 (yes or no), 0190 (address type),
 0201-0202 (telecommunication use and equipment).
 """
 
@@ -33,6 +33,7 @@ _NOT_A_PHONE: Final = frozenset({"FX", "INTERNET", "X.400", "MD", "BP"})
 _NOT_LIVED_AT: Final = frozenset({"BA", "BDL", "N", "F"})
 """Bad address, birth delivery location, birth, country of origin."""
 _HOMELESS: Final = frozenset({"HOMELESS", "UNDOMICILED", "NO FIXED ADDRESS", "NO FIXED ABODE"})
+_DIED: Final = {"Y": True, "YES": True, "N": False, "NO": False}
 _DIGIT: Final = re.compile(r"\d", re.ASCII)
 _OLDER_NUMBERS: Final = (2, 4)
 """PID-2 and PID-4, where a person was numbered before v2.3.1; the field stands for an authority that is not named."""
@@ -53,6 +54,12 @@ def patient(source: Source, pid: Segment) -> Patient:
         interpreter=None,
         homeless=homeless,
     )
+
+
+def died(source: Source, pid: Segment) -> bool | None:
+    """Whether the person has died: PID-30 (table 0136), where that is empty a time of death (PID-29)."""
+    said = _DIED.get((source.token(pid, 30) or "").upper())
+    return True if said is None and source.when(pid, 29) is not None else said
 
 
 def contacts(source: Source, message: Message) -> list[Contact]:

@@ -26,6 +26,8 @@ TARGETS: Final[dict[str, str]] = {
     "PID-14": "Patient.telecom",
     "PID-15": "Patient.communication.language",
     "PID-18": "Encounter.identifier (AN)",
+    "PID-29": "(a time of death, where PID-30 is empty)",
+    "PID-30": "(the person has died: all that is open ends)",
     "MRG-1": "(number that no longer stands for the person; of a move, the person it was taken from)",
     "MRG-2": "(alternate number that no longer stands for the person)",
     "MRG-3": "(account number that no longer stands for the visit)",
