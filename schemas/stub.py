@@ -63,6 +63,8 @@ class Child(Model):
     together: bool = False
     """It was told that others are asked at the same time."""
     missed: Missed | None = None
+    ride_at: Instant | None = None
+    """Of a ride that was taken: the time that its partner was last told."""
 
 
 class Chosen(Model):

@@ -23,11 +23,13 @@ MARKS: Final[Mapping[How, str]] = {
 }
 """How it was said to the code of the tag."""
 DISPUTED: Final = "answer-disputed"
+TIME_CHANGED: Final = "time-changed"
+"""What was accepted is at another time since: the answer stands for the time before, until its owner says it again."""
 OUTCOMES: Final[tuple[Outcome, ...]] = ("talked", "left-message", "no-answer", "busy", "wrong-number")
 """What may come of a call."""
 ANSWERS: Final = ("accepted", "rejected", "in-progress", "on-hold", "completed", "failed", "cancelled")
 """What an owner may say of its Task."""
-_ALL: Final = frozenset({*MARKS.values(), DISPUTED})
+_ALL: Final = frozenset({*MARKS.values(), DISPUTED, TIME_CHANGED})
 _FOLLOWED: Final = ENGAGED | {"completed", "failed", "cancelled"}
 _NUMBER: Final = re.compile(r"\+?[0-9][0-9 ().x/-]{4,31}")
 

@@ -86,6 +86,7 @@ class _Course:
         else:
             self._when_ended(clinical)
         self._outreach.follow()
+        rides.asked_again(self._work)
         self._share()
         coverage_clock.keep(self._work.now, self._work.result, self._work.clock, self._work.task)
         work = self._work

@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from app.rules import lifecycle, steps
+from app.rules import lifecycle, spoken, steps
 from app.rules.codings import codes_in
 from app.rules.rides import TRANSPORT
+from app.services.appointments import Ride
 from app.services.referral_work import Work
 from app.services.situation import Reason
 from app.services.writing import Resource
 from schemas.codes.local import STATUS_REASON
-from schemas.stub import NeedLink
+from schemas.stub import Child, NeedLink
 
 _NO_APPOINTMENT: Final[Reason] = (
     "ride-without-appointment",
     "A ride is wanted, and no appointment is known or can still be told by a partner: name it.",
+)
+
+_UNCONFIRMED: Final[Reason] = (
+    "ride-unconfirmed",
+    "A ride is at another time than the one for which it was accepted: ask whoever drives whether they still can.",
 )
 
 
@@ -46,6 +52,25 @@ def awaits(work: Work, need: NeedLink) -> bool:
     if need.need != TRANSPORT or any(work.task(one.task)["status"] in lifecycle.ENGAGED for one in need.children):
         return False
     return work.ride is None or work.ride.at <= work.now.now
+
+
+def asked_again(work: Work) -> None:
+    """Who has taken a ride that is at another time since is asked anew: silence is no yes."""
+    ride = work.ride
+    if ride is None:
+        return
+    for need in work.link.needs:
+        for child in need.children if need.need == TRANSPORT else ():
+            if work.task(child.task)["status"] in lifecycle.ENGAGED:
+                _asked_again(work, child, ride)
+
+
+def _asked_again(work: Work, child: Child, ride: Ride) -> None:
+    if child.ride_at not in {None, ride.at}:
+        work.put(spoken.with_mark(work.task(child.task), spoken.TIME_CHANGED))
+    child.ride_at = ride.at
+    if spoken.mark_of(work.task(child.task)) == spoken.TIME_CHANGED and ride.at > work.now.now:
+        work.result.attention.append(_UNCONFIRMED)
 
 
 def in_the_way(work: Work) -> Sequence[Reason]:

@@ -124,7 +124,8 @@ def _followed(current: Resource, merged: Resource, family: _Referral, now: int) 
     moved = current["status"] != merged["status"]
     said = added(merged.get("output", ()), current.get("output", ()))
     if "partOf" in current:
-        news = moved or bool(said) or current.get("businessStatus") != merged.get("businessStatus")
+        marked = spoken.mark_of(current) != spoken.mark_of(merged)
+        news = moved or marked or bool(said) or current.get("businessStatus") != merged.get("businessStatus")
     else:
         news = any(answer_in(entry) or appointment_of(entry) for entry in said)
     if family.source is None or not news:

@@ -351,6 +351,10 @@ _SPOKEN: Final[Mapping[str, Meaning]] = {
     "answer-disputed": Meaning(
         "Answer disputed", "The owner says that it never gave the answer that was recorded for it: a human decides."
     ),
+    "time-changed": Meaning(
+        "Time changed, to be confirmed",
+        "What the owner accepted is at another time since; the owner has not said whether that is good.",
+    ),
     "call": Meaning("Call", "An attempt to reach an organisation by phone."),
     "answer": Meaning("Spoken answer", "What an organisation said of a request, as it was recorded."),
     "dispute": Meaning("Dispute", "What an organisation says of an answer that was recorded for it."),

@@ -135,6 +135,53 @@ async def test_a_change_of_the_appointment_is_told_to_who_drives(course: Course)
     assert int(task["meta"]["versionId"]) > int(before["meta"]["versionId"])
 
 
+def marks(task: Resource) -> list[str]:
+    return [one["code"] for one in task["meta"].get("tag", ())]
+
+
+async def taken_and_moved(course: Course) -> None:
+    """A ride for seven is accepted, and the appointment is at half past nine then."""
+    await begun(course)
+    await says(course, told())
+    assert (await course.answers(WHEELS, "accepted")).status_code == 200
+    await course.settled()
+    assert (marks((await ride(course))[0]), await course.told()) == ([], [])
+    await says(course, told(value="2026-06-08T09:30:00-04:00"))
+
+
+async def test_silence_about_another_time_is_no_yes(course: Course) -> None:
+    await taken_and_moved(course)
+    assert marks((await ride(course))[0]) == ["time-changed"]
+    assert await course.told() == ["ride-unconfirmed"]
+    await course.until(on("07", "18:00"))
+    assert await course.told() == ["ride-unconfirmed"]
+    await says(course, told(value="2026-06-08T10:00:00-04:00"))
+    assert await course.told() == ["ride-unconfirmed"]
+
+
+@pytest.mark.parametrize("status", ["accepted", "in-progress"])
+async def test_who_drives_says_that_the_other_time_is_good_by_accepting_again(course: Course, status: str) -> None:
+    await taken_and_moved(course)
+    again = await course.answers(WHEELS, status)
+    assert (again.status_code, again.json()["status"], marks(again.json())) == (200, status, [])
+    await course.settled()
+    assert await course.told() == []
+    unchanged = await course.answers(WHEELS, status)
+    assert unchanged.headers["etag"] == again.headers["etag"]
+    await says(course, told(value="2026-06-08T07:00:00-04:00"))
+    assert (marks((await ride(course))[0]), await course.told()) == (["time-changed"], ["ride-unconfirmed"])
+
+
+async def test_who_can_not_drive_at_the_other_time_says_so_and_the_ride_is_sought_again(course: Course) -> None:
+    await taken_and_moved(course)
+    why = {"statusReason": {"text": "HTEST no car at half past nine"}}
+    assert (await course.answers(WHEELS, "failed", **why)).status_code == 200
+    await course.settled()
+    assert (await sources(course))["transport"]["status"] == "on-hold"
+    assert "ride-unconfirmed" not in await course.told()
+    assert "nobody-left" in await course.told()
+
+
 async def booked(course: Course) -> tuple[str, Resource]:
     """The program books an Appointment and names it on its Task."""
     there = await caller(course.world, course.web, course.partners[HARBOR], ALL)
