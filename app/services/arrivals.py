@@ -51,6 +51,8 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "consent-expires": ("valueDate", "valueDateTime"),
     "consent-both-directions": ("valueBoolean",),
 }
+_A_DAY: Final = "YYYY-MM-DD"
+_BIRTH_DATE: Final = "Parameters.parameter.where(name='birth-date')"
 _CONSENT: Final = ("consent-signed", "consent-form")
 _NOT_ENOUGH: Final = (
     "What was told lets nothing of a referral be shown here: call the hospital. A consent that the person signs here "
@@ -125,6 +127,9 @@ class Arrivals:
         required(given, ("by",) if "code" in given else ("by", "family", "birth-date", *_CONSENT))
         if "code" in given and given.keys() & {"family", "birth-date"}:
             raise BadRequest("Either the code of the card, or name and date of birth.", path="Parameters.parameter")
+        if len(given.get("birth-date", _A_DAY)) != len(_A_DAY):
+            # A year would be searched for as any day in it.
+            raise BadRequest(f"birth-date is a whole date: {_A_DAY}", path=_BIRTH_DATE)
         if given.keys() & {*_CONSENT, "consent-expires", "consent-both-directions"}:
             required(given, _CONSENT)
         consent = None

@@ -204,6 +204,8 @@ async def test_who_comes_again_and_again_is_not_counted(course: Course) -> None:
         ([{"name": "code", "valueString": "A"}, *NAMED, BY, *SIGNED], "Either the code"),
         ([{"name": "code", "valueString": "A"}, BY, SIGNED[0]], "consent-form"),
         ([*NAMED, BY, {"name": "consent-signed", "valueDateTime": "2026-06"}, SIGNED[1]], "offset"),
+        ([NAMED[0], {"name": "birth-date", "valueDate": "1991"}, BY, *SIGNED], "whole date"),
+        ([NAMED[0], {"name": "birth-date", "valueDate": "1991-04"}, BY, *SIGNED], "whole date"),
         ([*NAMED, BY, *SIGNED, {"name": "mother", "valueString": "HTEST"}], "Parameters are"),
     ],
 )
