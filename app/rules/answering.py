@@ -144,7 +144,9 @@ def is_news(progress: Progress, told: str | None, verbosity: Verbosity) -> bool:
         told: the code that it was last told of this referral; None: nothing yet.
         verbosity: what it wants to be told.
     """
-    if progress.code == told or (verbosity == "two" and progress.code not in _THE_TWO):
+    # Who wants two messages gets no third, whoever has the person after the first dose.
+    enough = verbosity == "two" and (progress.code not in _THE_TWO or told == "first-dose-given")
+    if progress.code == told or enough:
         return False
     # That a partner is asked is no news, unless nobody was.
     return progress.code != "asked" or told is not None

@@ -158,6 +158,11 @@ def test_news_is_what_was_not_told_before() -> None:
     assert is_news(asked, "needs-a-person", "all"), "unless nobody was"
     assert not is_news(accepted, None, "two")
     assert is_news(seen, None, "two")
+    assert is_news(seen, "not-seen", "two")
+    lost = progress_of(of_source("failed"), ENGAGED, covered=True)
+    assert lost is not None
+    assert is_news(lost, "first-dose-given", "all")
+    assert not is_news(lost, "first-dose-given", "two"), "two messages at most"
 
 
 def test_an_outcome_is_read_from_type_or_value_and_from_nothing_else() -> None:
