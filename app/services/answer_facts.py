@@ -152,7 +152,7 @@ async def _opening(hub: Hub, told: Referral) -> LedgerEntry | None:
 
 
 async def _messages(hub: Hub, told: Referral, sender: Sender) -> list[Message]:
-    """HL7 v2 messages about the visit that name the person, newest first, those of the interface that is told first."""
+    """HL7 v2 messages about the visit that name one person, newest first, those of the interface that is told first."""
     intake = hub.store.intake(_SYSTEM)
     opening = await _opening(hub, told)
     if opening is None or opening.visit is None:
@@ -163,7 +163,8 @@ async def _messages(hub: Hub, told: Referral, sender: Sender) -> list[Message]:
     for entry in entries:
         sealed = await intake.raw(entry.id)
         message = None if sealed is None else _read(hub.keys.open_raw(entry.id, sealed))
-        if message is not None and message.first("PID") is not None:
+        # Which of several persons the visit is about can't be told from the message alone.
+        if message is not None and len(message.all("PID")) == 1:
             found.append(message)
     return found
 
@@ -188,14 +189,21 @@ def _needs(message: Message, sender: Sender) -> set[str]:
 async def _identity(
     hub: Hub, told: Referral, sender: Sender, asking: Message | None, messages: Sequence[Message]
 ) -> outcomes.Identity:
-    """Person and visit as the newest message has them that names both, else any; else as FHIR has them."""
+    """Person and visit as the newest message has them that names both, else any; else as FHIR has them.
+
+    A newer message may name the person alone (A31, A40): then the person is who that one says.
+    """
     ordered = sorted(messages, key=lambda one: not _visit_of(one))
     newest = ordered[0] if ordered else None
     if asking is not None and (newest is None or newest.separators != asking.separators):
         # What is mirrored of the REF itself must be read with its own delimiters.
         newest = asking
     if newest is not None:
-        return outcomes.identity_of(newest)
+        identity, last = outcomes.identity_of(newest), messages[0]
+        if last.separators != newest.separators:
+            return identity
+        said = {field: value for field, value in outcomes.identity_of(last).pid.items() if value}
+        return identity._replace(pid={**identity.pid, **said})
     actor = hospital(_id(told.task, "requester"))
     reader = hub.store.reader(actor)
     patient = await reader.read("Patient", _id(told.task, "for"))

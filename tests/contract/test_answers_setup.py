@@ -60,6 +60,24 @@ async def test_the_person_and_the_visit_stand_as_the_hospital_sent_them_last(sce
     assert told.field("PID", 5) == "HTESTNEWNAME^José"
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside another"])
+async def test_a_number_that_was_merged_is_the_one_that_stands(scene: Answered, others: int) -> None:
+    """The person alone is told of by an A40: no visit is in it. Of two persons in one message none is taken."""
+    await scene.take_in(1)
+    child = await scene.child(1)
+    merged = Stay(1)._adt("A40", "20260608143000", end="").replace(b"PV1|", b"ZPV|").replace(b"-01|P|", b"-98|P|")
+    authority = "HTESTMRN&2.16.840.1.113883.3.9999.11&ISO^MR"
+    pair = f"PID|1||HTEST77777^^^{authority}||HTESTOTHER\rMRG|HTEST66666^^^{authority}\r".encode()
+    header, event, person, *rest = merged.replace(b"|HTEST00001^", b"|HTEST99999^").rstrip(b"\r").split(b"\r")
+    former = f"MRG|HTEST00001^^^{authority}".encode()
+    await scene.send(b"\r".join((header, event, *([pair.rstrip(b"\r")] * others), person, former, *rest, b"")))
+    async with telling(scene.hub):
+        await scene.move(child, "accepted")
+        (told,) = await scene.receiver.several(1)
+    assert told.field("PID", 3).partition("^")[0] == ("HTEST00001" if others else "HTEST99999")
+    assert told.field("PV1", 19).startswith("V00001")
+
+
 async def test_whoever_accepted_is_named_with_its_next_intake(scene: Answered) -> None:
     every_day = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "opens": "05:30", "closes": "05:31"}]
     profile = PARTNER | {"phone": "555-0100", "intake_hours": every_day}
