@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.clock import from_micros
 from app.core.errors import BadRequest, Conflict, Issue, Unprocessable
 from app.rules import lifecycle, steps
+from app.rules.codings import need_in
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.services.interactions import Done
@@ -36,6 +37,7 @@ FALLBACK: Final = {
     "fallback": ("valueCode", "which fallback was chosen"),
     "by": ("valueString", "name or office of the person who decided"),
 }
+_MOUD: Final = "moud-continuation"
 _SYSTEM: Final = Actor.system("choices")
 
 
@@ -44,6 +46,11 @@ def _is_noted(task: Resource, chosen: Chosen) -> bool:
     said = steps.on_fallback(task, chosen.fallback or "", chosen.by, chosen.at)["note"][-1]
     last = task.get("note", ())[-1:]
     return any(one.get("authorString") == chosen.by and one["text"] == said["text"] for one in last)
+
+
+def _request_of(task: Resource) -> str:
+    """FHIR id of the ServiceRequest."""
+    return str(task["focus"]["reference"]).rpartition("/")[2]
 
 
 class Choices:
@@ -90,6 +97,7 @@ class Choices:
         Raises:
             BadRequest: a parameter is missing or unknown.
             NotFound: no such Task of this organisation.
+            Unprocessable: the Task is not about the medication.
         """
         fields = fields_of(body, FALLBACK)
         kinds = get_args(FallbackKind)
@@ -97,6 +105,11 @@ class Choices:
             wrong = path_of("fallback", FALLBACK["fallback"][0])
             raise BadRequest(f"One of {', '.join(kinds)} is expected.", path=wrong)
         task = await self._source(actor, task_id)
+        request = await current_row(self._hub, actor, "ServiceRequest", _request_of(task))
+        if need_in(decoded(request)) != _MOUD:
+            raise Unprocessable(
+                "A fallback is for the medication, and this Task is for another need.", path="Task.focus"
+            )
         chosen = Chosen(by=fields["by"], at=self._now(), fallback=cast("FallbackKind", fields["fallback"]))
         if not _is_noted(task, chosen):
             await self._decide(task, chosen)
@@ -123,7 +136,7 @@ class Choices:
         return Done(200, "Task", task_id, row.version, Rendition.of(row))
 
     async def _decide(self, task: Resource, chosen: Chosen) -> None:
-        request = task["focus"]["reference"].rpartition("/")[2]
+        request = _request_of(task)
         if not await look_of(self._hub, request, (task["id"], chosen)):
             raise Conflict("The visit of this referral is not kept any more: nothing can be decided about it.")
 
@@ -134,7 +147,7 @@ class Choices:
 
     async def _why(self, task: Resource) -> tuple[Issue, ...]:
         """What is in the way, as the visit's row in the review queue says it."""
-        request = task["focus"]["reference"].rpartition("/")[2]
+        request = _request_of(task)
         visit_id = await self._hub.store.intake(_SYSTEM).visit_of(request)
         item = await Reviews(self._hub.store.database).item(visit_id or "")
         reasons = json.loads(item.reasons.encode()) if item is not None and item.closed_at is None else []

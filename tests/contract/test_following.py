@@ -209,6 +209,16 @@ async def test_a_fallback_is_recorded_with_who_chose_it(course: Course) -> None:
     )
 
 
+async def test_a_fallback_is_for_the_medication_alone(course: Course) -> None:
+    await course.register(partner(HARBOR, needs=["peer-support"]))
+    await course.discharged(needs=[{"kind": "peer-support"}])
+    hospital = await caller(course.world, course.web, course.world.mercy, ALL)
+    before = await course.source()
+    chosen = parameters(fallback="return-for-dosing", by="HTEST Case Manager")
+    assert (await hospital.post(f"Task/{before['id']}/$choose-fallback", chosen)).status_code == 422
+    assert (await course.source())["meta"] == before["meta"]
+
+
 async def test_a_fallback_is_not_covered_by_the_silence_for_which_it_was_chosen(course: Course) -> None:
     await course.register(partner(HARBOR, days=ALL_DAYS), **ROUTE)
     await course.discharged(medications=[{**METHADONE, "bridges": [{"kind": "dispensed", "days": 3}]}])
