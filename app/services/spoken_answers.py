@@ -304,9 +304,8 @@ def _answering(told: Answer) -> Callable[[Resource], Resource]:
         after = {**seen, "status": told.answer}
         if told.reason is not None:
             after["statusReason"] = told.reason
-        if told.output:
-            entry = {"type": {"text": "Spoken answer"}, "valueString": told.output}
-            after["output"] = [*seen.get("output", []), entry]
+        if told.output is not None:
+            after["output"] = [*seen.get("output", []), told.output]
         return after
 
     return edit

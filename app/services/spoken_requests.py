@@ -15,12 +15,14 @@ from app.rules.lifecycle import NEEDS_REASON
 from app.rules.verdict import Reason
 from app.services.resource_requests import conforming
 from app.services.writing import Resource
-from schemas.codes.local import CODES, STATUS_REASON, concept
+from schemas.codes.local import CODES, OUTCOME, STATUS_REASON, concept
 from schemas.resources.times import date_range
 
 _LONGEST: Final = {"valueString": 2000, "valueCode": 64}
 _SHORT: Final = frozenset({"said-by", "recorded-by", "by", "number"})
 _NAME: Final = 200
+_TYPE: Final = "outcome"
+"""Code of the type of an output that is one of the other codes of its system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Answer:
     """FHIR id of the organisation; None: the only one that is asked."""
     reason: Resource | None = None
     """statusReason."""
-    output: str = ""
+    output: Resource | None = None
+    """Task.output."""
     note: str = ""
 
 
@@ -66,7 +69,7 @@ _ANSWER: Final[Mapping[str, tuple[str, ...]]] = {
     "partner": ("valueReference",),
     "answer": ("valueCode",),
     "reason": ("valueCodeableConcept", "valueCode", "valueString"),
-    "output": ("valueString",),
+    "output": ("valueString", "valueCode"),
     "said-by": ("valueString",),
     "number": ("valueString",),
     "at": ("valueDateTime", "valueInstant"),
@@ -103,7 +106,7 @@ def answer_of(body: object) -> Answer:
         said_by=given["said-by"],
         partner=_organization(given) if "partner" in given else None,
         reason=reason,
-        output=given.get("output", ""),
+        output=_output(given),
         note=given.get("note", ""),
     )
 
@@ -209,6 +212,16 @@ def _organization(given: Mapping[str, Any]) -> str:
     if kind.rpartition("/")[2] != "Organization" or not name:
         raise BadRequest("A reference to an Organization.", path=path_of("partner"))
     return str(name)
+
+
+def _output(given: Mapping[str, Any]) -> Resource | None:
+    """What was done or seen: one of the codes that a partner would report itself, or words."""
+    told = given.get("output")
+    if told is None:
+        return None
+    if told in CODES[OUTCOME].keys() - {_TYPE}:
+        return {"type": concept(OUTCOME, _TYPE), "valueCodeableConcept": concept(OUTCOME, told)}
+    return {"type": {"text": "Spoken answer"}, "valueString": told}
 
 
 def _reason(given: Mapping[str, Any]) -> Resource | None:

@@ -112,6 +112,22 @@ async def test_every_answer_that_the_owner_may_give_may_be_recorded(
         assert (await talkers.source())["output"][0]["valueString"] == "HTEST first dose given"
 
 
+async def test_what_came_of_it_is_told_in_the_codes_that_a_partner_would_use_itself(talkers: Talkers) -> None:
+    await talkers.record(spoken("accepted"))
+    assert (await talkers.record(spoken("accepted", output="no-show"))).status_code == 200
+    await DueWork(talkers.world.hub).run()
+    (source,) = [one for one in await talkers.mercy.search("Task") if "partOf" not in one]
+    assert (source["status"], source["businessStatus"]["coding"][0]["code"]) == ("accepted", "no-show")
+    done = await talkers.record(spoken("completed", output="first-dose-given"), task=source["id"])
+    assert done.status_code == 200, done.text
+    await DueWork(talkers.world.hub).run()
+    (source,) = [one for one in await talkers.mercy.search("Task") if "partOf" not in one]
+    assert (source["status"], "businessStatus" in source) == ("completed", False)
+    codes = [one["valueCodeableConcept"]["coding"][0]["code"] for one in source["output"]]
+    assert codes == ["no-show", "first-dose-given"]
+    assert source["output"][1] == (await talkers.child())["output"][1]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "where", "says"),
     [
