@@ -204,10 +204,16 @@ def _held(one: Candidate, runs_out_on: int | None, now: datetime) -> Held:
     """What counts today, by the organisation's own calendar; of what has lapsed nothing is known."""
     profile = one.profile
     today = now.astimezone(profile.zone or UTC).date()
-    held = {name: facet for name, facet in profile.facets.items() if facet.stands(today)}
+    held = {name: _without_past(facet, today) for name, facet in profile.facets.items() if facet.stands(today)}
     if profile.dosing_hours is not None and "weekend-dosing" not in held:
         held["weekend-dosing"] = _weekend(profile.dosing_hours, runs_out_on)
     return held
+
+
+def _without_past(facet: Facet, today: date) -> Facet:
+    """A day of injections that is over is no next one."""
+    over = facet.next_day is not None and facet.next_day < today
+    return facet.model_copy(update={"next_day": None}) if over else facet
 
 
 def _weekend(dosing: Sequence[OpenHours], runs_out_on: int | None) -> Facet:

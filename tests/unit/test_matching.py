@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.rules.hours import Calendar
@@ -281,6 +281,15 @@ def test_hours_of_dosing_speak_of_the_day_of_the_weekend_on_which_the_medication
         ("fri", 5): "low:weekend",
         ("fri", 6): "low:weekend",
     }
+
+
+def test_a_day_of_injections_that_is_over_is_no_next_one() -> None:
+    wanted = replace(WANTED, person=Person(product="buprenorphine", product_class="bup-lai-monthly-sublocade"))
+    texts = []
+    for day in (date(2026, 6, 4), date(2026, 6, 5)):
+        clinic = partner("Clinic", SATURDAY, facets={"sublocade-onsite": said("yes", next_day=day)})
+        texts += [one.finding.text for one in rank(wanted, [clinic], now=NOW).ranked[0].judged]
+    assert texts == ["It will give Sublocade.", "It will give Sublocade, next on 2026-06-05."]
 
 
 def test_a_list_with_a_product_that_nobody_knows_excludes_nobody() -> None:

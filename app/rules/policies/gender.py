@@ -8,10 +8,12 @@ _TAKEN = {"women": "women", "men": "men", "gender-diverse": "people who are neit
 
 def _judge(person: Person, held: Held) -> Finding:
     facet = _FACETS.get(person.sex or "")
-    if facet is not None:
-        return NOT_ASKED if facet not in held else accepts(held, facet, concerns=True, will=f"take {_TAKEN[facet]}")
     refused = next((one for one in _TAKEN if one in held and held[one].value == "no"), None)
-    return NOT_ASKED if refused is None else accepts(held, refused, None, f"take {_TAKEN[refused]}")
+    if facet is None:
+        return NOT_ASKED if refused is None else accepts(held, refused, None, f"take {_TAKEN[refused]}")
+    # A house for women has not said by that whom of neither it takes.
+    silent = facet not in held and (refused is None or person.sex != "other")
+    return NOT_ASKED if silent else accepts(held, facet, concerns=True, will=f"take {_TAKEN[facet]}")
 
 
 CLAUSE = Clause(
@@ -25,5 +27,6 @@ CLAUSE = Clause(
         Case({"men": said("no")}, Person(sex="male"), "conflict"),
         Case({"women": said("yes"), "men": said("no")}, Person(sex="female"), "fits"),
         Case({"men": said("no")}, Person(), "unknown"),
+        Case({"women": said("yes"), "men": said("no")}, Person(sex="other"), "unknown"),
     ),
 )
