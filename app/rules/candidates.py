@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal, NamedTuple
 
 from app.rules import guests, policies
@@ -122,6 +122,15 @@ class Ranked:
     policies: Policies
     tags: tuple[str, ...]
     stated: bool
+
+    @property
+    def says_no_until(self) -> datetime | None:
+        """When the first of its words lapses that exclude it; None where none does, or only its lists do."""
+        out = (one.finding.facet for one in self.judged if _excludes(one))
+        facets = [self.candidate.profile.facets.get(name or "") for name in out]
+        days = [facet.expires for facet in facets if facet and facet.expires]
+        zone = self.candidate.profile.zone or UTC
+        return datetime.combine(min(days), time(), zone) if days else None
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -255,11 +264,11 @@ def _list_refusals(one: Candidate, wanted: Wanted, held: Held, *, routed: bool) 
 
 
 def _refusals(judged: Sequence[Judged]) -> list[Reason]:
-    return [
-        Reason(f"no:{one.clause.name}", one.finding.text)
-        for one in judged
-        if one.finding.verdict == "conflict" and one.clause.weight == "excludes"
-    ]
+    return [Reason(f"no:{one.clause.name}", one.finding.text) for one in judged if _excludes(one)]
+
+
+def _excludes(one: Judged) -> bool:
+    return one.finding.verdict == "conflict" and one.clause.weight == "excludes"
 
 
 def _calls(one: Candidate, wanted: Wanted, judged: Sequence[Judged]) -> list[Call]:

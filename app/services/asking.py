@@ -57,6 +57,8 @@ class Candidates(NamedTuple):
     """Whom of the partners here the person chose."""
     passed_over: tuple[Reason, ...] = ()
     """Told where somebody else is asked: whom the person chose, and who can't be."""
+    again_at: datetime | None = None
+    """Where that is nobody, when the first word lapses by which a partner excludes itself."""
 
 
 class Asking:
@@ -101,8 +103,10 @@ class Asking:
         elif told:
             self._tell(need, told, candidates)
         self._tell_of_choice(need, candidates)
-        if plan.look_at is not None:
-            self._work.result.jobs.append(look_job(self._work.now.file.id, micros(plan.look_at)))
+        taken = any(self._status(child) in {"completed", *lifecycle.ENGAGED} for child in need.children)
+        for moment in (plan.look_at, None if taken else candidates.again_at):
+            if moment is not None:
+                self._work.result.jobs.append(look_job(self._work.now.file.id, micros(moment)))
         self._own_time(need)
 
     def _own_time(self, need: NeedLink) -> None:
@@ -348,7 +352,9 @@ class Asking:
         while (choice := choose_next(ranking, {*gone, *found})).ranked is not None:
             found.append(choice.ranked.candidate.organization)
         if not found:
-            return Candidates([], "route-needed", [(reason.code, reason.text) for reason in choice.reasons])
+            lapses = [moment for one in ranking.ranked if (moment := one.says_no_until) is not None]
+            reasons = [(reason.code, reason.text) for reason in choice.reasons]
+            return Candidates([], "route-needed", reasons, again_at=min(lapses, default=None))
         chosen = frozenset(one.candidate.organization for one in ranking.ranked if "patient-choice" in one.codes)
         told = tuple((one.code, one.text) for one in ranking.passed_over if one.code.startswith("choice-"))
         return self._permitted(need, found)._replace(chosen=chosen, passed_over=told)

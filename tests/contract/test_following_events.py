@@ -66,6 +66,16 @@ async def test_a_word_of_a_partner_reaches_who_waited_for_it(course: Course) -> 
     assert (await course.asked(), await course.told()) == ({DAWN: "requested"}, [])
 
 
+async def test_who_is_excluded_by_a_no_is_asked_when_it_lapses(course: Course) -> None:
+    said = {"attested_by": "intake desk", "attested_at": "2026-01-01T09:00:00Z", "expires": "2026-06-07"}
+    await course.register(partner(DAWN, days=ALL_DAYS, facets={"stimulants": {"value": "no", **said}}))
+    await course.discharged(medications=SUPPLY, clinical={"stimulants": True})
+    await course.until(on("06", "23:59"))
+    assert (await course.asked(), await course.told()) == ({}, ["no-route", "all-excluded"])
+    await course.until(on("07", "00:01"))
+    assert (await course.asked(), await course.told()) == ({DAWN: "requested"}, [])
+
+
 async def test_a_place_that_is_free_again_is_one_before_the_gap(course: Course) -> None:
     evening = [{"days": ["fri"], "opens": "06:00", "closes": "23:00"}]
     await course.register({**partner(DAWN), "intake_hours": evening})
