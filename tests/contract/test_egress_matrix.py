@@ -150,8 +150,9 @@ async def told_by(known: Known, way: str, kind: str) -> str:
     async with receiving() as provider:
         urls = {"sms_url": provider.url, "fax_url": provider.url}
         await DueWork(replace(known.hub, settings=known.hub.settings.model_copy(update=urls))).run()
-    pages = (page["content"] for one in provider.came for page in one.bundle.get("documents", ()))
-    return json.dumps([one.bundle for one in provider.came]) + " ".join(b64decode(page).decode() for page in pages)
+    documents = [page for one in provider.came for page in one.bundle.pop("documents", ())]
+    read = (text for page in documents for text in pdf_pages(b64decode(page["content"])))
+    return json.dumps([one.bundle for one in provider.came]) + " ".join(read)
 
 
 async def by_sms(known: Known) -> str:
