@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from app.core.actor import Actor
+from app.core.clock import Clock
 from app.core.crypto import create_key_file
 from app.core.errors import BadRequest
 from app.core.settings import Settings
@@ -83,7 +84,8 @@ async def prepare(folder: Path, host: str, port: int, mllp_port: int) -> str:
     check_ports(host, (port, mllp_port))
     settings = Settings()
     world = await build(settings)
-    demo_guide.write_files(folder, world, environment(folder, host, port, mllp_port))
+    shift = Clock.starting_at(settings.fake_clock).offset_us // 1_000_000
+    demo_guide.write_files(folder, world, environment(folder, host, port, mllp_port), shift)
     mllp = f"{shown(host)}:{mllp_port}" if mllp_port else "off"
     return demo_guide.guide(world, settings.base_url, mllp, folder)
 

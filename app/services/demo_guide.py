@@ -25,12 +25,29 @@ _THIS: Final = 'import json,sys; t=json.load(sys.stdin); print("Task", t["status
 _OUTPUT: Final = '[{"type":{"text":"Outcome"},"valueString":"First dose given and observed."}]'
 
 
-def write_files(folder: Path, world: World, environment: Mapping[str, str]) -> None:
-    """The files that the commands use; they hold secrets, so nobody else may read them."""
+_SHIFTED: Final = """\
+# The demo's own clock, for commands on this machine: as long ago, or ahead, as it was when the demo began.
+export THROUGHLINE_FAKE_CLOCK="$({python} -c '
+from datetime import datetime, timedelta, timezone
+print((datetime.now(timezone.utc) + timedelta(seconds={seconds})).isoformat(timespec="seconds"))')"
+"""
+
+
+def write_files(folder: Path, world: World, environment: Mapping[str, str], shift: int) -> None:
+    """The files that the commands use; they hold secrets, so nobody else may read them.
+
+    ``shift``: by how many seconds the demo's clock differs from the machine's.
+    """
     everyone = [*world.hospitals.values(), *world.partners.values()]
     _private(folder / "accounts.json", json.dumps([asdict(account) for account in everyone], indent=2) + "\n")
-    _private(folder / "env", "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    _private(folder / "env", exported(environment, shift))
     (folder / "discharge.hl7").write_bytes(_discharge(world))
+
+
+def exported(environment: Mapping[str, str], shift: int) -> str:
+    """What a shell reads to be the demo's, its clock included."""
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    return lines + (_SHIFTED.format(python=shlex.quote(sys.executable), seconds=shift) if shift else "")
 
 
 def _private(file: Path, text: str) -> None:
