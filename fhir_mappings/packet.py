@@ -43,6 +43,7 @@ def packet(
     now: datetime,
     notices: Sequence[str] = (),
     permits: Sequence[Permit] = (),
+    left_out: Sequence[str] = (),
 ) -> Resource:
     """The document Bundle of one referral.
 
@@ -55,6 +56,8 @@ def packet(
         now: the hub's clock.
         notices: ids of the notices that must travel with the members.
         permits: what the decisions permit that those members go under.
+        left_out: types of which the referral has something that is not among the members, since the token of the
+            reader does not cover them. A reader must not take a part for the whole.
 
     Raises:
         ValueError: the Task is not among the members, or a member stands there twice.
@@ -67,7 +70,11 @@ def packet(
         raise ValueError("a resource stands in a packet once (bdl-7)")
     security = high_water_mark(members)
     composition = _composition(members, document=document, about=about, author=author, now=now, security=security)
-    composition["section"] = [*_notice(members, notices, permits), *_sections(members)]
+    composition["section"] = [
+        *_notice(members, notices, permits),
+        *_left_out(left_out),
+        *_sections(members),
+    ]
     return {
         "resourceType": "Bundle",
         "id": document,
@@ -111,6 +118,13 @@ def _notice(members: Sequence[Resource], notices: Sequence[str], permits: Sequen
     if not notices:
         return []
     return [{"title": "Notice", "text": narrative(*said_with(members, notices, permits))}]
+
+
+def _left_out(types: Sequence[str]) -> list[Resource]:
+    if not types:
+        return []
+    text = f"This packet is not whole: the token does not cover {', '.join(types)}. The referral has some of each."
+    return [{"title": "Left out", "text": narrative(text)}]
 
 
 def said_with(members: Sequence[Resource], notices: Sequence[str], permits: Sequence[Permit]) -> list[str]:

@@ -31,6 +31,8 @@ Form = Literal["json", "html", "pdf"]
 PAGE_POLICY: Final = POLICY
 """Content-Security-Policy that goes with the HTML."""
 _SYSTEM: Final = Actor.system("packet")
+Bound = Literal["leave-out", "refuse"]
+"""A program that reads a packet is told what is left out of it; a person would take a part for the whole."""
 _ROUNDS: Final = 4
 """How far references are followed."""
 _OF_NOBODY: Final = frozenset(
@@ -123,9 +125,16 @@ class Packet(NamedTuple):
 
 
 def document(
-    hub: Hub, author: str, task: str, rows: Sequence[Row], *, notices: tuple[str, ...], permits: Sequence[Permit] = ()
+    hub: Hub,
+    author: str,
+    task: str,
+    rows: Sequence[Row],
+    *,
+    notices: tuple[str, ...],
+    permits: Sequence[Permit] = (),
+    left_out: Sequence[str] = (),
 ) -> Packet:
-    """The packet of ``rows`` about the Task ``task``."""
+    """The packet of ``rows`` about the Task ``task``; it says of which types it leaves something out."""
     members = [decoded(row) for row in rows]
     made = packet(
         members,
@@ -136,6 +145,7 @@ def document(
         now=from_micros(hub.clock.now_us()),
         notices=notices,
         permits=permits,
+        left_out=left_out,
     )
     return Packet(made, notices, tuple(said_with(members, notices, permits)))
 
@@ -147,12 +157,20 @@ async def packet_of(
     disclosures: Disclosures,
     interaction: str = "packet",
     *,
-    bounded: bool = False,
+    bound: Bound | None = None,
 ) -> Packet:
     """All that the actor may see of one referral; that it is disclosed is durable.
 
-    Raises NotFound, also for what is not visible, Deleted, and Unavailable where the database is away; where it is
-    ``bounded`` by the token of a client, Forbidden: a packet is one whole, and half of it would be read as all.
+    Args:
+        hub: the hub.
+        actor: who reads.
+        task_id: the Task that it is about.
+        disclosures: where it goes on record.
+        interaction: as what.
+        bound: what becomes of that which the token of a client does not cover; None: nothing bounds it.
+
+    Raises NotFound, also for what is not visible, Deleted, Unavailable where the database is away, and Forbidden where
+    it is refused by its bound.
     """
     reader = hub.store.reader(actor)
     try:
@@ -163,20 +181,23 @@ async def packet_of(
             raise Deleted("It was deleted; its history has the versions before.")
         author = (await hub.registry.current()).hub
         rows = await with_author(reader, author, await reachable(reader, task))
-        if bounded:
-            _require_all(actor, rows)
+        left_out = _not_covered(actor, rows) if bound is not None else []
+        if left_out and bound == "refuse":
+            raise Forbidden(f"The token does not cover all of this packet: it needs {_scopes(left_out)} too.")
+        rows = [row for row in rows if row.type not in left_out]
         permits = await permits_of(hub.store.decisions(_SYSTEM), rows)
     except Gone as error:
         raise Unavailable("The database can't be reached; try again.") from error
     await disclosures.record(actor, rows, interaction)
-    return document(hub, author, task_id, rows, notices=notices_of(rows), permits=permits)
+    return document(hub, author, task_id, rows, notices=notices_of(rows), permits=permits, left_out=left_out)
 
 
-def _require_all(actor: Actor, rows: Sequence[Row]) -> None:
-    wanting = sorted({row.type for row in rows if row.type not in _OF_NOBODY and not readable(actor, row.type)})
-    if wanting:
-        needed = ", ".join(f"system/{one}.r" for one in wanting)
-        raise Forbidden(f"The token does not cover all of this packet: it needs {needed} too.")
+def _not_covered(actor: Actor, rows: Sequence[Row]) -> list[str]:
+    return sorted({row.type for row in rows if row.type not in _OF_NOBODY and not readable(actor, row.type)})
+
+
+def _scopes(types: Sequence[str]) -> str:
+    return ", ".join(f"system/{one}.r" for one in types)
 
 
 async def written(made: Packet, form: Form) -> Disclosed:

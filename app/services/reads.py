@@ -13,7 +13,7 @@ from app.core.errors import Deleted, NotFound, Unavailable
 from app.services.disclosures import Disclosures
 from app.services.histories import HistoryOf, history_bundle, read_history
 from app.services.hub import Hub
-from app.services.packets import Form, packet_of, written
+from app.services.packets import Bound, Form, packet_of, written
 from app.services.scopes import require
 from app.services.search_params import Pairs
 from app.services.subset_params import subset_of_read
@@ -104,7 +104,8 @@ class Reads:
     async def packet(self, actor: Actor, task_id: str, form: Form = "json") -> Disclosed:
         """All that the actor may see of one referral, as a document Bundle or as pages for people."""
         require(actor, "Task", "r")
-        return await written(await packet_of(self._hub, actor, task_id, self._disclosures, bounded=True), form)
+        bound: Bound = "leave-out" if form == "json" else "refuse"
+        return await written(await packet_of(self._hub, actor, task_id, self._disclosures, bound=bound), form)
 
 
 def _away() -> Unavailable:

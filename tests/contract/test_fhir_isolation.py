@@ -10,6 +10,8 @@ from tests.contract.fhir_callers import FHIR, Caller, caller, discharge
 from tests.contract.neighbours import UNKNOWN, Neighbours, told
 from tests.hub_fixtures import World
 
+OF_NOBODY = {"Location", "Organization", "Provenance"}
+"""Types of a packet that tell of no person."""
 OTHERWISE = (
     "/fhir/R4//Task/{id}",
     "//fhir/R4/Task/{id}",
@@ -250,12 +252,20 @@ async def test_a_scope_bounds_what_comes_along_and_what_a_packet_holds(
     said = [one["resource"] for one in found["entry"] if one["search"]["mode"] == "outcome"]
     assert [one["code"] for one in said[0]["issue"]][:1] == ["suppressed"]
     place = f"Task/{all_of_them.foreign['Task']['id']}/$packet"
-    for accept in ("application/fhir+json", "text/html", "application/pdf"):
+    for accept in ("text/html", "application/pdf"):
         refused = await narrow.get(place, accept=accept)
         assert refused.status_code == 403, accept
         assert "system/Patient.r" in refused.text
         assert "Htest" not in refused.text
         assert (await wide.get(place, accept=accept)).status_code == 200
+    part = await narrow.get(place, accept="application/fhir+json")
+    members = [one["resource"] for one in part.json()["entry"]]
+    assert {one["resourceType"] for one in members} - OF_NOBODY == {"Composition", "Task", "ServiceRequest"}
+    (left_out,) = [one for one in members[0]["section"] if one["title"] == "Left out"]
+    assert "Patient" in left_out["text"]["div"]
+    assert "Htest" not in part.text
+    whole = (await wide.get(place, accept="application/fhir+json")).json()["entry"][0]["resource"]["section"]
+    assert "Left out" not in [one["title"] for one in whole]
     unknown = await narrow.get("Task/HTEST-nothing/$packet")
     assert unknown.status_code == 404
 
