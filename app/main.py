@@ -32,26 +32,26 @@ from app.entrypoints.ops import docs, health, metrics
 from app.entrypoints.ops import openapi as ops_openapi
 from app.entrypoints.worker import loop as worker
 from app.services import opening
-from app.services.arrivals import Arrivals
-from app.services.audit_events import AuditEvents
-from app.services.break_glass import BreakGlass
-from app.services.calls import Calls
-from app.services.choices import Choices
-from app.services.client_keys import ClientKeys
+from app.services.clients.client_keys import ClientKeys
+from app.services.clients.rate import Limits
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.intake_requests import receive_frame
-from app.services.rate import Limits
+from app.services.intake.intake import Intake
+from app.services.intake.intake_requests import receive_frame
+from app.services.intake.sender_counts import SenderCounts
+from app.services.people.arrivals import Arrivals
+from app.services.people.calls import Calls
+from app.services.people.choices import Choices
+from app.services.people.retention import Retention
+from app.services.people.spoken_answers import SpokenAnswers
+from app.services.privacy.audit_events import AuditEvents
+from app.services.privacy.break_glass import BreakGlass
 from app.services.readiness import SchemaWatch
-from app.services.reads import Reads
-from app.services.resource_writes import ResourceWrites
-from app.services.retention import Retention
-from app.services.searches import Searches
-from app.services.searching import Searching
-from app.services.sender_counts import SenderCounts
-from app.services.spoken_answers import SpokenAnswers
+from app.services.reading.reads import Reads
+from app.services.reading.searches import Searches
+from app.services.reading.searching import Searching
+from app.services.writes.resource_writes import ResourceWrites
 from app.store.database import Doubt, Gone
 from app.store.sqlite import AlreadyServed, SqliteDatabase
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from fhir_mappings import build_clinical, build_consents, build_medications, build_orders
-from fhir_mappings.answer_view import AnswerView
-from fhir_mappings.build_consents import consent_keys
-from fhir_mappings.build_elements import Frame, frame, reference
-from fhir_mappings.build_observations import observations
-from fhir_mappings.build_orders import Status, Tied, child, provenance, renewed
-from fhir_mappings.coverage_view import CoverageView
+from fhir_mappings.building import build_clinical, build_consents, build_medications, build_orders
+from fhir_mappings.building.answer_view import AnswerView
+from fhir_mappings.building.build_consents import consent_keys
+from fhir_mappings.building.build_elements import Frame, frame, reference
+from fhir_mappings.building.build_observations import observations
+from fhir_mappings.building.build_orders import Status, Tied, child, provenance, renewed
+from fhir_mappings.building.coverage_view import CoverageView
 from fhir_mappings.labels import Ids, Labels, Parties, Resource
 from schemas.discharge import DischargeEvent, Identifier, Need
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from fhir_mappings.build_elements import organization_reference, reference
+from fhir_mappings.building.build_elements import organization_reference, reference
 from fhir_mappings.labels import Resource
-from fhir_mappings.opened import codes_of
-from fhir_mappings.readable import moment
+from fhir_mappings.pages.opened import codes_of
+from fhir_mappings.pages.readable import moment
 from schemas.codes.local import OUTCOME, SPOKEN, TASK_CODE, coding, concept
 
 CODE = "outreach"

@@ -1,6 +1,6 @@
 """What one message says, and what many messages together say, about one visit.
 
-A dialect reads bytes into ``Facts``; ``fhir_mappings.visit`` merges them, in any order, into the
+A dialect reads bytes into ``Facts``; ``fhir_mappings.visits.visit`` merges them, in any order, into the
 ``VisitRecord``, from which the ``DischargeEvent`` is drawn. The record is what the encrypted visit
 stub holds.
 """

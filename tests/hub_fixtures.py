@@ -15,15 +15,16 @@ from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.core.settings import Settings
 from app.main import attach, create_app
-from app.services import accounts, registration
-from app.services.accounts import Registered
+from app.services.clients import accounts
+from app.services.clients.accounts import Registered
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub, Registry
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from app.services.interactions import Wanted
-from app.services.resource_requests import patching
-from app.services.resource_writes import ResourceWrites
+from app.services.partners import registration
+from app.services.writes.resource_requests import patching
+from app.services.writes.resource_writes import ResourceWrites
 from app.services.writing import Rendition
 from app.store.store import Store, connect
 

@@ -11,7 +11,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app.core.clock import Clock
 from app.core.ids import uuid7
-from app.services import assertions
+from app.services.clients import assertions
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Resource = dict[str, Any]

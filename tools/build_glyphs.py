@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
-from fhir_mappings.paper_pdf import GLYPHS, can_set
+from fhir_mappings.pages.paper_pdf import GLYPHS, can_set
 
 _LAST = 0x3000
 """No font of Typst has the scripts beyond."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.services import card_codes
+from app.services.packets import card_codes
 from tools.example_recorder import Recorder
 from tools.example_world import HOSPITAL, PARTNER
 

@@ -15,9 +15,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from app.services import accounts
-from app.services.accounts import Proof
-from app.services.assertions import TYPE as ASSERTION_TYPE
+from app.services.clients import accounts
+from app.services.clients.accounts import Proof
+from app.services.clients.assertions import TYPE as ASSERTION_TYPE
 from app.store.sqlite import SqliteDatabase
 from schemas.resources import ALL
 from tools.example_bundles import PROVENANCE, notification, written

@@ -22,9 +22,10 @@ from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.core.settings import Settings
 from app.main import Application, attach, create_app
-from app.services import accounts, registration
-from app.services.accounts import Registered
+from app.services.clients import accounts
+from app.services.clients.accounts import Registered
 from app.services.hub import Hub, Registry
+from app.services.partners import registration
 from app.store import migrate
 from app.store.store import connect
 

@@ -24,8 +24,9 @@ def accounting_find(
     from dataclasses import asdict
 
     from app.core.errors import BadRequest
-    from app.services import person_search, sheets
+    from app.services import sheets
     from app.services.hub import Hub
+    from app.services.privacy import person_search
 
     sought = person_search.Sought(name, " ".join(given) if given else None, identifier, birth_date)
 
@@ -55,8 +56,9 @@ def accounting_show(
 ) -> None:
     """Step two: what of these records was disclosed, in the last three years unless said otherwise (42 CFR 2.25)."""
     from app.core.errors import NotFound
-    from app.services import disclosure_accounts, ledger_views
     from app.services.hub import Hub
+    from app.services.intake import ledger_views
+    from app.services.privacy import disclosure_accounts
 
     async def work(hub: Hub) -> tuple[Any, Any]:
         now = hub.clock.now_us()
@@ -81,8 +83,9 @@ def accounting_accesses(
     output: _Output = "table",
 ) -> None:
     """Who looked at what: first disclosures and repeats, by client and user; of 30 days unless said otherwise."""
-    from app.services import access_accounts, ledger_views
     from app.services.hub import Hub
+    from app.services.intake import ledger_views
+    from app.services.privacy import access_accounts
 
     if (organization is None) == (patient is None):
         raise base.Stop("Whose records?", "give --organization ID or --patient ID")

@@ -32,8 +32,8 @@ def add(
     ends_on: Annotated[str | None, typer.Option(help="First day on which it does not hold any more.")] = None,
 ) -> None:
     """Put a signed agreement on file."""
-    from app.services import agreements
     from app.services.hub import Hub
+    from app.services.partners import agreements
 
     if (document is None) == (document_hash is None):
         raise base.Stop("One of --document and --document-hash is needed.", "throughline agreement add --help")
@@ -57,8 +57,8 @@ def add(
 @commands.command("list", epilog="Example: throughline agreement list")
 def list_all() -> None:
     """Everyone who takes part, and what they have signed."""
-    from app.services import agreements
     from app.services.hub import Hub
+    from app.services.partners import agreements
 
     async def work(hub: Hub) -> list[agreements.OnFile]:
         return await agreements.listed(hub)
@@ -79,8 +79,8 @@ def list_all() -> None:
 @commands.command("keep", epilog="Example: throughline agreement keep mercy-harbor.json --by 'Director of nursing'")
 def keep(file: _File, *, by: _By) -> None:
     """Put on file what a hospital and a partner have agreed: a new version, unless nothing has changed."""
-    from app.services import working_agreements
     from app.services.hub import Hub
+    from app.services.partners import working_agreements
 
     data = base.content_of(file)
 
@@ -96,8 +96,8 @@ def show(hospital: _Hospital, partner: _Partner) -> None:
     """What the two have agreed: whether it holds today, every version, and the log of their meetings."""
     from app.core.actor import Actor
     from app.core.clock import iso
-    from app.services import working_agreements
     from app.services.hub import Hub
+    from app.services.partners import working_agreements
 
     async def work(hub: Hub) -> dict[str, Any]:
         pair = await working_agreements.pair_of(hub, hospital, partner)
@@ -122,8 +122,8 @@ def show(hospital: _Hospital, partner: _Partner) -> None:
 )
 def meeting(hospital: _Hospital, partner: _Partner, file: _File, *, by: _By) -> None:
     """Add a meeting of the two to their log; no line of it is ever changed."""
-    from app.services import working_agreements
     from app.services.hub import Hub
+    from app.services.partners import working_agreements
 
     data = base.content_of(file)
 
@@ -140,8 +140,8 @@ def due(*, days: Annotated[int, typer.Option(min=0, max=3650, help="How many day
     from dataclasses import asdict
     from datetime import timedelta
 
-    from app.services import working_agreements
     from app.services.hub import Hub
+    from app.services.partners import working_agreements
 
     async def work(hub: Hub) -> list[working_agreements.Due]:
         return await working_agreements.due(hub, timedelta(days=days))

@@ -19,7 +19,7 @@ def answers_list(
     """What waits or is parked, and why, as JSON. Exit 1 when something is parked: a person must look."""
     from dataclasses import asdict
 
-    from app.services import answers
+    from app.services.answers import answers
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> list[answers.Listed]:
@@ -34,7 +34,7 @@ def answers_list(
 def answers_retry(task: _Task) -> None:
     """Send what is parked again, after its cause was set right; the very same message unless less may be told now."""
     from app.core.errors import NotFound
-    from app.services import answers
+    from app.services.answers import answers
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> dict[str, object]:
@@ -54,7 +54,7 @@ def answers_drop(
 ) -> None:
     """Never send one answer, so that those after it can leave. It stays on the list of those that were dropped."""
     from app.core.errors import NotFound
-    from app.services import answers
+    from app.services.answers import answers
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> dict[str, object]:

@@ -16,6 +16,6 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Of each measured part.", min=0.2, max=600)] = 2.0,
 ) -> None:
     """Measure rates, latencies and CPU against a bare route; a hub that runs gets reads and test messages only."""
-    from app.services import bench
+    from app.services.bench import bench
 
     base.show(bench.run(base_url, token, seconds=seconds))

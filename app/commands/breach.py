@@ -25,8 +25,9 @@ def breach(
 ) -> None:
     """Whose records a client or a user was shown, which versions, and which elements (42 CFR 2.16(b))."""
     from app.core.errors import NotFound
-    from app.services import breaches, ledger_views
     from app.services.hub import Hub
+    from app.services.intake import ledger_views
+    from app.services.privacy import breaches
 
     if (client is None) == (user is None):
         raise base.Stop("Who?", "give --client ID or --user NAME")

@@ -38,7 +38,7 @@ def client_add(
     ] = False,
 ) -> None:
     """Register a machine client."""
-    from app.services import accounts
+    from app.services.clients import accounts
     from app.services.hub import Hub
 
     proof = accounts.Proof(*_proof(secret=secret, jwks=jwks, jwks_url=jwks_url))
@@ -55,7 +55,7 @@ def client_add(
 @commands.command("list", epilog="Example: throughline client list")
 def client_list() -> None:
     """Every client: whom it acts for, its scopes, how it identifies itself, whether it is active. JSON."""
-    from app.services import accounts
+    from app.services.clients import accounts
 
     base.show(base.with_hub(accounts.listed))
 
@@ -78,7 +78,7 @@ def client_rotate(
     ] = 0,
 ) -> None:
     """Give a client a new secret or new keys."""
-    from app.services import accounts
+    from app.services.clients import accounts
     from app.services.hub import Hub
 
     proof = accounts.Proof(*_proof(secret=secret, jwks=jwks, jwks_url=jwks_url))
@@ -93,7 +93,7 @@ def client_rotate(
 @commands.command("revoke", epilog="Example: throughline client revoke --client ID")
 def client_revoke(client_id: ClientId) -> None:
     """Switch a client off for good; its tokens are refused within a second."""
-    from app.services import accounts
+    from app.services.clients import accounts
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> None:

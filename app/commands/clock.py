@@ -18,8 +18,8 @@ def clock(
 ) -> None:
     """What the coverage clock of a referral has shown, oldest first: from which inputs, and why it changed."""
     from app.core.errors import NotFound
-    from app.services import clock_history
     from app.services.hub import Hub
+    from app.services.referral import clock_history
 
     async def work(hub: Hub) -> list[dict[str, Any]]:
         return await clock_history.history(hub, referral)
@@ -47,8 +47,9 @@ def pickup(
     from getpass import getuser
 
     from app.core.errors import NotFound, Unprocessable
-    from app.services import clock_history, pick_up
     from app.services.hub import Hub
+    from app.services.people import pick_up
+    from app.services.referral import clock_history
 
     async def work(hub: Hub) -> list[dict[str, Any]]:
         await pick_up.pick_up(hub, referral, filled, by=by or f"cli:{getuser()}")

@@ -33,7 +33,7 @@ def consent_form(
 ) -> None:
     """The form with all elements of 42 CFR 2.31(a), filled in; what the hospital alone knows is left blank."""
     from app.core.errors import BadRequest
-    from app.services import consent_forms
+    from app.services.consents import consent_forms
     from app.services.hub import Hub
 
     wanted = consent_forms.Wanted(
@@ -70,7 +70,7 @@ def consent_record(
 ) -> None:
     """A form that came back signed: the visit is told of it, and the ledger has it."""
     from app.core.errors import BadRequest
-    from app.services import consent_records
+    from app.services.consents import consent_records
     from app.services.hub import Hub
 
     data = base.content_of(file)
@@ -100,7 +100,7 @@ def consent_revoke(
 ) -> None:
     """A consent that was taken back in writing: for all whom it names, or for some of them."""
     from app.core.errors import BadRequest
-    from app.services import consent_records
+    from app.services.consents import consent_records
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> tuple[str, Any]:

@@ -14,7 +14,7 @@ def db_upgrade() -> None:
     """Bring the database to this release's schema; make the key file on first use. Safe to repeat."""
     from app.core.crypto import create_key_file
     from app.core.settings import Settings
-    from app.services import registration
+    from app.services.partners import registration
     from app.store import migrate
 
     settings = Settings()
@@ -29,7 +29,7 @@ def db_upgrade() -> None:
 @commands.command("check", epilog="Example: throughline db check")
 def db_check() -> None:
     """Verify schema, disclosure seals, ledger counts and change order; exit 1 when something is found."""
-    from app.services import checks
+    from app.services.privacy import checks
 
     findings = base.with_hub(checks.check)
     print(checks.report(findings))  # noqa: T201 - this is the output

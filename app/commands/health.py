@@ -18,8 +18,8 @@ def health(
 
     Rejected messages, codes and units are of seven days; skew and latency of one. Exit 1 when one is silent.
     """
-    from app.services import review_text, sender_health
     from app.services.hub import Hub
+    from app.services.senders import review_text, sender_health
 
     async def work(hub: Hub) -> list[sender_health.Health]:
         if sender_id is not None and sender_id not in (await hub.registry.current()).senders:

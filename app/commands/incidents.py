@@ -19,8 +19,8 @@ def incidents_list(
     """What nobody has reviewed yet. It is recorded that it was looked at."""
     from dataclasses import asdict
 
-    from app.services import incidents
     from app.services.hub import Hub
+    from app.services.privacy import incidents
 
     async def work(hub: Hub) -> list[incidents.Reviewed]:
         return await incidents.listed(hub, base.privacy_officer("incidents"), still_open=not everything)
@@ -42,8 +42,8 @@ def incidents_review(
     from dataclasses import asdict
 
     from app.core.errors import NotFound, Unprocessable
-    from app.services import incidents
     from app.services.hub import Hub
+    from app.services.privacy import incidents
 
     async def work(hub: Hub) -> incidents.Reviewed:
         return await incidents.review(hub, base.privacy_officer("incidents"), incident, by=by, outcome=outcome)
@@ -67,8 +67,8 @@ def incidents_hold(
     """Hold a request of an authority. Nothing is looked up, and the answer is the same whoever it is about."""
     from getpass import getuser
 
-    from app.services import incidents
     from app.services.hub import Hub
+    from app.services.privacy import incidents
 
     async def work(hub: Hub) -> str:
         return await incidents.hold(hub, kind, received_from, about, f"cli:{getuser()}")

@@ -28,8 +28,8 @@ def ledger_show(
     if ctx.invoked_subcommand is not None:
         return
     from app.core.clock import Clock
-    from app.services import ledger_views
     from app.services.hub import Hub
+    from app.services.intake import ledger_views
 
     instant = ledger_views.instant(since, Clock().now_us()) if since else None
 
@@ -48,9 +48,9 @@ def ledger_replay(
     entry: Annotated[str, typer.Argument(metavar="ID", help="Id of a ledger entry.")],
 ) -> None:
     """Decide a kept message again, with the registrations and rules of today."""
-    from app.services import ledger_views
     from app.services.hub import Hub
-    from app.services.intake import Intake
+    from app.services.intake import ledger_views
+    from app.services.intake.intake import Intake
 
     async def work(hub: Hub) -> ledger_views.LedgerLine:
         return ledger_views.line_of_outcome(await Intake(hub).replay(entry))

@@ -22,8 +22,8 @@ def letter(
 ) -> None:
     """The last-dose letter to print, with a card for the patient; for a partner all of the packet that it may see."""
     from app.core.errors import BadRequest, NotFound
-    from app.services import letters
     from app.services.hub import Hub
+    from app.services.packets import letters
 
     form = out.suffix.lower().removeprefix(".")
     if form not in {"html", "pdf"}:

@@ -32,7 +32,8 @@ def explain(
 ) -> None:
     """Dry run of one message: what became of each field and why, the facts, the verdict, the resources."""
     from app.core.clock import Clock
-    from app.services import explaining, ingest_files
+    from app.services.intake import ingest_files
+    from app.services.senders import explaining
 
     pieces = list(ingest_files.cut(str(file), base.content_of(file)))
     if not 1 <= message <= len(pieces):
@@ -57,7 +58,7 @@ def explain(
 
 def setting(sender_id: str | None, file: Path | None) -> Any:
     """The ``Sender`` of an id, of a file, or of a file over what is registered; None where neither is named."""
-    from app.services import sender_files
+    from app.services.senders import sender_files
 
     known = registered(sender_id)[0] if sender_id else None
     if file is None:
@@ -69,9 +70,10 @@ def dry_run(sender_id: str | None, file: Path | None) -> Any:
     """The ``DryRun`` over a file, else over what is registered, else over a neutral sender that takes any message."""
     from app.core.clock import Clock
     from app.core.settings import Settings
-    from app.services import ingest_files, sender_files
-    from app.services.dry_runs import DryRun
     from app.services.hub import Hub
+    from app.services.intake import ingest_files
+    from app.services.senders import sender_files
+    from app.services.senders.dry_runs import DryRun
 
     async def work(hub: Hub) -> DryRun | None:
         directory = await hub.registry.current()
@@ -87,8 +89,8 @@ def dry_run(sender_id: str | None, file: Path | None) -> Any:
 def registered(sender_id: str | None = None) -> tuple[Any, ...]:
     """The interface with this id, or all; none where there is no database yet and no id was named."""
     from app.core.settings import Settings
-    from app.services import ingest_files
     from app.services.hub import Hub
+    from app.services.intake import ingest_files
     from schemas.sender import Sender
 
     async def work(hub: Hub) -> tuple[Sender, ...]:
@@ -110,7 +112,8 @@ def coverage(
 ) -> None:
     """Count what a heap of messages holds: segments, fields and codes, what became of them, what is left to map."""
     from app.core import terminal
-    from app.services import coverage_reports, ingest_files
+    from app.services.intake import ingest_files
+    from app.services.senders import coverage_reports
 
     files = ingest_files.find(paths)
     run = dry_run(sender_id, sender_file)

@@ -16,8 +16,8 @@ def match(
 ) -> None:
     """Every partner for a referral, the first to be asked first: why, since when, next intake, what to call about."""
     from app.core.errors import NotFound, Unprocessable
-    from app.services import match_requests
     from app.services.hub import Hub
+    from app.services.referral import match_requests
 
     async def work(hub: Hub) -> match_requests.Matched:
         return await match_requests.found(hub, referral.removeprefix("ServiceRequest/"))

@@ -25,8 +25,8 @@ def ingest(
 ) -> None:
     """Take messages in: HL7 v2 (single, batch), event JSON, NDJSON. Exit 3 when some were rejected."""
     from app.core import terminal
-    from app.services import ingest_files
     from app.services.hub import Hub
+    from app.services.intake import ingest_files
 
     files = ingest_files.find(paths)
     states: Counter[str] = Counter()

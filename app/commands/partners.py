@@ -16,8 +16,8 @@ def partner_import(
     file: Annotated[Path, typer.Argument(help="JSON array of partner profiles.")],
 ) -> None:
     """Register partners, or change those of the same names."""
-    from app.services import registration
     from app.services.hub import Hub
+    from app.services.partners import registration
 
     data = base.content_of(file)
 
@@ -36,9 +36,9 @@ def partner_setup(
     answers: Annotated[Path | None, typer.Option(help="JSON object of answers; without it they are asked for.")] = None,
 ) -> None:
     """Register a partner by eight questions; whatever is left out is unknown, and asked for when it matters."""
-    from app.services import partner_setup as service
-    from app.services import registration
     from app.services.hub import Hub
+    from app.services.partners import partner_setup as service
+    from app.services.partners import registration
 
     found = service.answers_of(base.content_of(answers)) if answers else _interview(service.QUESTIONS)
 
@@ -62,8 +62,8 @@ def partner_credential(
 ) -> None:
     """Keep, sealed, what the hub shows to a partner's own FHIR server (docs/push.md)."""
     from app.core.errors import NotFound
-    from app.services import pushes
     from app.services.hub import Hub
+    from app.services.push import pushes
 
     secret = base.content_of(file)
 
@@ -81,8 +81,8 @@ def partner_ask(name: Name) -> None:
     """The one question to a partner whose answer would have mattered most lately; null when nothing is open."""
     from dataclasses import asdict
 
-    from app.services import partners
     from app.services.hub import Hub
+    from app.services.partners import partners
 
     async def work(hub: Hub) -> partners.Asked | None:
         return await partners.ask(hub, name)
@@ -111,8 +111,8 @@ def partner_attest(
     ] = None,
 ) -> None:
     """Record what a partner says of itself; it counts for a year where no end is given."""
-    from app.services import partners
     from app.services.hub import Hub
+    from app.services.partners import partners
     from schemas.partner import PartnerProfile
 
     said = {"value": value, "attested_by": by, "expires": expires, "condition": condition}
@@ -136,8 +136,8 @@ def partner_capacity(
     """Record how many intakes a partner has left today; after 24 hours it is unknown again."""
     from getpass import getuser
 
-    from app.services import partners
     from app.services.hub import Hub
+    from app.services.partners import partners
     from schemas.partner import PartnerProfile
 
     async def work(hub: Hub) -> PartnerProfile:

@@ -84,11 +84,11 @@ def call_record(
     by: Annotated[str, typer.Option("--recorded-by", metavar="NAME", help="Who records it; else the account.")] = "",
 ) -> None:
     """Keep a call to a partner, whatever came of it. Nobody else sees it; telling it twice is once."""
-    from app.services.calls import Calls
     from app.services.disclosures import Disclosures
     from app.services.feed import Feed
     from app.services.hub import Hub
-    from app.services.spoken_answers import SpokenAnswers
+    from app.services.people.calls import Calls
+    from app.services.people.spoken_answers import SpokenAnswers
 
     _require_instant(at, "call record")
     actor = base.privacy_officer("record-call")
@@ -130,7 +130,7 @@ def _answered(actor: Any, task: str, partner: str | None, verb: str, body: dict[
     from app.services.disclosures import Disclosures
     from app.services.feed import Feed
     from app.services.hub import Hub
-    from app.services.spoken_answers import SpokenAnswers
+    from app.services.people.spoken_answers import SpokenAnswers
 
     async def work(hub: Hub) -> dict[str, Any]:
         disclosures = Disclosures(hub.store)
@@ -167,8 +167,8 @@ def calls(
     from dataclasses import asdict
 
     from app.core.errors import NotFound
-    from app.services import calls as service
     from app.services.hub import Hub
+    from app.services.people import calls as service
 
     async def work(hub: Hub) -> list[service.Said]:
         return await service.listed(hub, base.privacy_officer("calls"), referral)
@@ -190,8 +190,8 @@ def todo(
     from dataclasses import asdict
 
     from app.core.errors import NotFound
-    from app.services import todo as service
     from app.services.hub import Hub
+    from app.services.people import todo as service
 
     async def work(hub: Hub) -> list[service.Todo]:
         return await service.listed(hub, base.privacy_officer("todo"), organization)
@@ -211,8 +211,8 @@ def cover_sheet(
 ) -> None:
     """The page that lies on top of what is faxed or handed over. It names nobody."""
     from app.core.errors import NotFound, Unprocessable
-    from app.services import covers
     from app.services.hub import Hub
+    from app.services.people import covers
 
     async def work(hub: Hub) -> str:
         return await covers.of_task(hub, task)

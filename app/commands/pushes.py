@@ -20,8 +20,8 @@ def push_list(
     """What is pushed and followed, or parked and why, as JSON. Exit 1 when something is parked: a person must look."""
     from dataclasses import asdict
 
-    from app.services import pushes
     from app.services.hub import Hub
+    from app.services.push import pushes
 
     async def work(hub: Hub) -> list[pushes.Listed]:
         return await pushes.listed(hub, state)
@@ -35,8 +35,8 @@ def push_list(
 def push_retry(task: _Task) -> None:
     """Go on with what is parked, after its cause was set right, or look at a partner's server now."""
     from app.core.errors import NotFound
-    from app.services import pushes
     from app.services.hub import Hub
+    from app.services.push import pushes
 
     async def work(hub: Hub) -> dict[str, Any]:
         return await pushes.retry(hub, task)
@@ -51,8 +51,8 @@ def push_retry(task: _Task) -> None:
 def push_drop(task: _Task) -> None:
     """Never push a Task any more: somebody has seen to it by hand."""
     from app.core.errors import NotFound
-    from app.services import pushes
     from app.services.hub import Hub
+    from app.services.push import pushes
 
     async def work(hub: Hub) -> dict[str, Any]:
         return await pushes.drop(hub, task)

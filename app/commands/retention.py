@@ -20,7 +20,7 @@ def list_one(
     ] = "table",
 ) -> None:
     """This week's list of one partner: whom it is asked about. It is recorded that it was looked at."""
-    from app.services import retention_requests
+    from app.services.people import retention_requests
 
     async def work(service: Any, organization: str) -> Any:
         return await service.listed(base.privacy_officer("still-here"), organization)
@@ -46,7 +46,7 @@ def answer(
     ] = None,
 ) -> None:
     """Take what a partner says of one list. A first dose is told by itself; telling the same again changes nothing."""
-    from app.services import retention_requests
+    from app.services.people import retention_requests
 
     told = retention_requests.answers_of(
         {
@@ -90,8 +90,8 @@ def _with(partner: str, work: Any) -> Any:
     from app.services.disclosures import Disclosures
     from app.services.feed import Feed
     from app.services.hub import Hub
-    from app.services.parties import organization_of
-    from app.services.retention import Retention
+    from app.services.people.retention import Retention
+    from app.services.referral.parties import organization_of
 
     async def over(hub: Hub) -> Any:
         service = Retention(hub, Disclosures(hub.store), Feed(hub.store))

@@ -22,8 +22,9 @@ def review_show(
     """Visits that a person must decide about, the oldest first: codes and times, never a name."""
     if ctx.invoked_subcommand is not None:
         return
-    from app.services import review_text, reviews
     from app.services.hub import Hub
+    from app.services.intake import reviews
+    from app.services.senders import review_text
 
     async def work(hub: Hub) -> list[reviews.ReviewLine]:
         return await reviews.queue(hub, sender=sender_id, daily_list=daily_list)
@@ -54,8 +55,8 @@ def review_answer(
     from getpass import getuser
 
     from app.core.errors import NotFound, Unprocessable
-    from app.services import reviews
     from app.services.hub import Hub
+    from app.services.intake import reviews
 
     async def work(hub: Hub) -> reviews.ReviewLine:
         return await reviews.answer(hub, visit, said, by=by or f"cli:{getuser()}", days=days)
@@ -76,8 +77,9 @@ def review_counts(
     """Items and answers per sender and day."""
     from dataclasses import asdict
 
-    from app.services import ledger_views, review_text, reviews
     from app.services.hub import Hub
+    from app.services.intake import ledger_views, reviews
+    from app.services.senders import review_text
 
     async def work(hub: Hub) -> list[reviews.DayCount]:
         return await reviews.counts(hub, ledger_views.instant(since, hub.clock.now_us()))

@@ -90,8 +90,8 @@ def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Its own folder; made anew.")] = Path("var/demo"),
 ) -> None:
     """Serve a small synthetic world, made anew, and print four commands that walk the loop; Ctrl-C ends it."""
-    from app.services import demo as world
-    from app.services import demo_guide
+    from app.services.demo import demo as world
+    from app.services.demo import demo_guide
 
     folder = folder.resolve()
     os.environ.update(world.environment(folder, host, port, mllp_port))

@@ -31,8 +31,8 @@ def sender_add(
     file: Annotated[Path | None, typer.Option(help="Sender file (JSON); the command line wins over it.")] = None,
 ) -> None:
     """Register a hospital interface, or replace the registration with the same ID."""
-    from app.services import registration
     from app.services.hub import Hub
+    from app.services.partners import registration
 
     given = {
         "id": sender_id,
@@ -67,8 +67,9 @@ def sender_check(
     from app.core import terminal
     from app.core.clock import Clock
     from app.core.settings import Settings
-    from app.services import ingest_files, sender_checking, sender_files
     from app.services.hub import Hub
+    from app.services.intake import ingest_files
+    from app.services.senders import sender_checking, sender_files
     from app.store.accounts import Directory
 
     if suggest == (file is not None):

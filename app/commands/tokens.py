@@ -14,7 +14,7 @@ def token(
     client_id: Annotated[str, typer.Option("--client", metavar="ID", help="client_id of a registered client.")],
 ) -> None:
     """Print a bearer token on the last line; only on the machine that holds the database."""
-    from app.services import accounts
+    from app.services.clients import accounts
     from app.services.hub import Hub
 
     async def work(hub: Hub) -> accounts.Issued:

@@ -29,13 +29,13 @@ from app.core.errors import (
 )
 from app.core.ids import uuid7
 from app.core.metrics import REQUESTS, SECONDS
-from app.services import accounts
-from app.services.client_keys import ClientKeys
+from app.services.clients import accounts
+from app.services.clients.client_keys import ClientKeys
+from app.services.clients.rate import Limits
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.rate import Limits
+from app.services.intake.intake import Intake
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 """What a Starlette route calls."""

@@ -7,8 +7,8 @@ clock is read both ways: the cover ends by the reading that ends first (``rules.
 The rules:
 
 - Of one product the newest dose is the last one. A dose that was held or refused is none; who calls this leaves it out.
-- What a source says anew replaces what it said before (``fhir_mappings.visit_doses``): that is a correction and no
-  contradiction, and what was replaced is not told here either.
+- What a source says anew replaces what it said before (``fhir_mappings.visits.visit_doses``): that is a correction and
+  no contradiction, and what was replaced is not told here either.
 - Two doses within half an interval of each other, each from another source and at another time, are one dose told
   twice: ``conflicting-last-dose``. A day without a time does not contradict a time on that day.
 - The last dose more than 45 days before the person left, of an injection more than a year: ``implausible-last-dose``.

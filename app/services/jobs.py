@@ -6,15 +6,17 @@ from typing import Final
 from app.core import log
 from app.core.actor import Actor
 from app.core.errors import Unavailable
-from app.services import reviews, telling, telling_jobs
-from app.services.agreement_watch import AGREEMENT_DUE, tell_agreement
-from app.services.clock_answers import DUE
 from app.services.due_looks import FOLLOW, LOOK
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.looking import follow_referral, look_at_visit
-from app.services.sharing import CONSENT_ENDS
-from app.services.visit_file import reasons_json
+from app.services.intake import reviews
+from app.services.intake.intake import Intake
+from app.services.intake.looking import follow_referral, look_at_visit
+from app.services.partners.agreement_watch import AGREEMENT_DUE, tell_agreement
+from app.services.people import telling_jobs
+from app.services.referral import telling
+from app.services.referral.clock_answers import DUE
+from app.services.referral.sharing import CONSENT_ENDS
+from app.services.referral.visit_file import reasons_json
 from app.store.changes import Changes, LedgerMove, ReviewItem
 from app.store.database import Doubt, Gone
 from app.store.jobs import DueJob, Jobs

@@ -1,6 +1,6 @@
 """What senders send, counted by the hour, and which of them are silent.
 
-Counts are added up in memory and written together every few seconds (``app.services.sender_counts``): no message
+Counts are added up in memory and written together every few seconds (``app.services.intake.sender_counts``): no message
 pays a write for them. What a process that is killed had not written yet is missing from them, and from nothing else.
 """
 

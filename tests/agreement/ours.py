@@ -8,8 +8,8 @@ from fhir_mappings import build
 from fhir_mappings.dialects.adt_generic.dialect import DIALECT
 from fhir_mappings.hl7v2 import Message
 from fhir_mappings.labels import Labels, Parties
-from fhir_mappings.visit import as_event
-from fhir_mappings.visit_merge import merge
+from fhir_mappings.visits.visit import as_event
+from fhir_mappings.visits.visit_merge import merge
 from schemas.facts import Facts
 from schemas.sender import Sender
 from tests.agreement.corpus import Resource

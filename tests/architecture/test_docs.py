@@ -1,11 +1,12 @@
 """The documentation agrees with the code: the glossary is complete, links lead somewhere, commands exist."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOT
+from tests.architecture.sources import ROOT, parsed
 
 TERMS = (
     "discharge", "visit", "referral", "partner", "sender", "offer", "packet", "consent", "verdict", "coverage",
@@ -63,6 +64,14 @@ def test_every_make_command_of_the_documentation_exists() -> None:
     }
     assert {"demo", "test", "lint", "bench", "chaos", "fuzz", "docs"} <= targets
     assert said <= targets
+
+
+@pytest.mark.parametrize("floor", ["app/services", "fhir_mappings"])
+def test_every_room_stands_in_the_architecture_with_its_purpose(floor: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = dict(re.findall(rf"^\| `{Path(floor).name}/(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    rooms = {path.parent.name: path for path in (ROOT / floor).glob("*/__init__.py") if path.parent.name != "dialects"}
+    assert told == {name: ast.get_docstring(parsed(path)) for name, path in rooms.items()}
 
 
 @pytest.mark.parametrize("folder", OPEN_FOLDERS)

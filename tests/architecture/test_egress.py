@@ -149,14 +149,14 @@ COMMANDS_OUT: Final = {
     "partner credential": NOBODY,
 }
 GRANTS: Final = {
-    "app/services/sharing.py": "names its decision",
-    "app/services/tasks.py": "names its decision",
-    "app/services/referral_writing.py": "an offer's Patient names its decision; the hospital's own resources",
-    "app/services/spoken_answers.py": "names the decision of the partner's Task; the hospital's own",
-    "app/services/calls.py": "the hospital's own calls",
-    "app/services/showing.py": "the hospital's own resources",
-    "app/services/resource_plans.py": "what a client wrote itself",
-    "app/services/directory.py": "the directory",
+    "app/services/referral/sharing.py": "names its decision",
+    "app/services/writes/tasks.py": "names its decision",
+    "app/services/referral/referral_writing.py": "an offer's Patient names its decision; the hospital's own resources",
+    "app/services/people/spoken_answers.py": "names the decision of the partner's Task; the hospital's own",
+    "app/services/people/calls.py": "the hospital's own calls",
+    "app/services/referral/showing.py": "the hospital's own resources",
+    "app/services/writes/resource_plans.py": "what a client wrote itself",
+    "app/services/partners/directory.py": "the directory",
 }
 
 

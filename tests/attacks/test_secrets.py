@@ -5,7 +5,7 @@ import hmac
 import pytest
 
 from app.core import crypto
-from app.services import accounts
+from app.services.clients import accounts
 from tests.hub_fixtures import World
 
 

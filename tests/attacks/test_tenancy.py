@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fhir_mappings.build_directory import ids_of
+from fhir_mappings.building.build_directory import ids_of
 from tests.contract.fhir_callers import FHIR, Caller, Resource, caller, discharge
 from tests.contract.neighbours import UNKNOWN, Neighbours, told
 from tests.contract.subscribers import body

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import asyncpg
 
-from app.services import bench_load
-from app.services.bench_load import Check, Job, Target
+from app.services.bench import bench_load
+from app.services.bench.bench_load import Check, Job, Target
 from tests.bench import ceilings
 from tests.bench.report import Report
 from tests.bench.world import Meter, World

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from app.services import bench_load, bench_machine, bench_messages
-from app.services.bench import figures
-from app.services.bench_load import Job, Load
+from app.services.bench import bench_load, bench_machine, bench_messages
+from app.services.bench.bench import figures
+from app.services.bench.bench_load import Job, Load
 from tests.bench import ceilings
 from tests.bench.batched import Batched, sampled
 from tests.bench.report import Report

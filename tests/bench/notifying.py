@@ -12,8 +12,10 @@ from datetime import datetime
 
 from app.core.actor import Actor
 from app.core.clock import Clock, micros
-from app.services import accounts, bench_messages, opening
-from app.services.bench_load import Job, closed, paced, percentile
+from app.services import opening
+from app.services.bench import bench_messages
+from app.services.bench.bench_load import Job, closed, paced, percentile
+from app.services.clients import accounts
 from tests.bench.report import Report
 from tests.bench.world import Meter, Serving, World, serving
 from tests.contract.subscribers import body, subscribe

@@ -15,9 +15,9 @@ import asyncpg
 import uvloop
 
 from app.core.crypto import hash_secret
-from app.services import bench_load, bench_machine, bench_messages
-from app.services.bench import figures
-from app.services.bench_load import Check, Job, Load, Target, once, request
+from app.services.bench import bench_load, bench_machine, bench_messages
+from app.services.bench.bench import figures
+from app.services.bench.bench_load import Check, Job, Load, Target, once, request
 from tests.bench.report import Report
 from tests.bench.world import Meter, Serving, World, serving
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from app.services.bench_machine import Memory
+from app.services.bench.bench_machine import Memory
 
 _COLUMNS = {
     "per_second": "per second",

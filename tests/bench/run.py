@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from app.services import bench_machine
+from app.services.bench import bench_machine
 from tests.bench import ingest, notifying, reads, transactions
 from tests.bench.report import Report
 from tests.bench.world import SERVER_OPTIONS, World, serving, sync_micros, world

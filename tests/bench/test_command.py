@@ -10,8 +10,9 @@ from app.core.actor import Actor
 from app.core.crypto import create_key_file
 from app.core.errors import BadRequest, Unavailable
 from app.core.settings import Settings
-from app.services import bench, bench_machine, opening
-from app.services.ledger_views import lines
+from app.services import opening
+from app.services.bench import bench, bench_machine
+from app.services.intake.ledger_views import lines
 from app.store import migrate
 from app.store.queries import Query
 

@@ -11,9 +11,9 @@ from itertools import repeat
 
 import pytest
 
-from app.services import bench, bench_load, bench_machine
-from app.services.bench_load import Load, Target, percentile, request
-from app.services.bench_messages import accepted
+from app.services.bench import bench, bench_load, bench_machine
+from app.services.bench.bench_load import Load, Target, percentile, request
+from app.services.bench.bench_messages import accepted
 
 Answer = Callable[[int], Awaitable[bytes]]
 ASK = request("GET", "/x")

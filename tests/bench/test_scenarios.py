@@ -6,14 +6,14 @@ import pytest
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest
-from app.services import bench, bench_messages
-from app.services.bundle_entries import entries_of
+from app.services.bench import bench, bench_messages
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.resource_writes import ResourceWrites
-from app.services.transactions import Transaction
+from app.services.intake.intake import Intake
+from app.services.writes.bundle_entries import entries_of
+from app.services.writes.resource_writes import ResourceWrites
+from app.services.writes.transactions import Transaction
 from app.services.writing import decoded
 from app.store.queries import ColumnIn, ColumnMissing, Query
 from schemas.sender import Sender

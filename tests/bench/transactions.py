@@ -11,9 +11,11 @@ from itertools import count
 import asyncpg
 import uvloop
 
-from app.services import accounts, bench_load, bench_machine, bench_messages, opening
-from app.services.bench import figures
-from app.services.bench_load import Job, Load, Target, once, request
+from app.services import opening
+from app.services.bench import bench_load, bench_machine, bench_messages
+from app.services.bench.bench import figures
+from app.services.bench.bench_load import Job, Load, Target, once, request
+from app.services.clients import accounts
 from tests.bench import ceilings
 from tests.bench.batched import Batched, sampled
 from tests.bench.report import Report

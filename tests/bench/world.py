@@ -16,8 +16,9 @@ import asyncpg
 
 from app.core.crypto import create_key_file
 from app.core.settings import Settings
-from app.services import bench, bench_machine, opening
-from app.services.bench_load import Target, once, request
+from app.services import opening
+from app.services.bench import bench, bench_machine
+from app.services.bench.bench_load import Target, once, request
 from app.store import migrate
 from tests import postgres
 from tests.postgres import PostgresServer

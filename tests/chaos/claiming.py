@@ -20,9 +20,9 @@ import orjson
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.main import attach, create_app
-from app.services import registration
 from app.services.hub import Hub
-from app.services.looking import look_of
+from app.services.intake.looking import look_of
+from app.services.partners import registration
 from app.services.writing import Resource, decoded
 from app.store.queries import ColumnIn, Query
 from app.store.store import connect

@@ -16,14 +16,14 @@ from app.core.actor import Actor
 from app.core.clock import Clock, from_micros
 from app.core.crypto import Keys
 from app.core.ids import uuid7
-from app.services import registration
-from app.services.answer_lanes import CHANNEL, AnswerDelivery
-from app.services.choices import Choices
+from app.services.answers.answer_lanes import CHANNEL, AnswerDelivery
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub, Registry
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from app.services.jobs import DueWork
-from app.services.subscriptions import outside_of
+from app.services.partners import registration
+from app.services.people.choices import Choices
+from app.services.subscriptions.subscriptions import outside_of
 from app.services.writing import Resource, decoded
 from app.store.answers import AnswerQueue
 from app.store.store import Store

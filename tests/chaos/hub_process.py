@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.clock import Clock
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from fhir_mappings import dialects, gate
 from tests.chaos.escalation import Escalation
 from tests.chaos.story import accept, hub_over, send

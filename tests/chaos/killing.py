@@ -14,7 +14,7 @@ from signal import SIGKILL
 from typing import IO
 
 from app.services.hub import Hub
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from tests.chaos import verdict
 from tests.chaos.story import accept, send, started
 

@@ -8,10 +8,10 @@ from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.crypto import Keys
 from app.core.errors import HubError
-from app.services import registration
 from app.services.hub import Hub, Registry
-from app.services.intake import Intake
-from app.services.intake_requests import receive_frame
+from app.services.intake.intake import Intake
+from app.services.intake.intake_requests import receive_frame
+from app.services.partners import registration
 from app.services.writing import Rendition
 from app.store.queries import ColumnIn, Query, Row
 from app.store.store import Store, connect

@@ -18,8 +18,12 @@ import httpx
 from app.core.crypto import create_key_file
 from app.core.settings import Settings
 from app.main import attach, create_app
-from app.services import accounts, demo, ingest_files, opening, registration
+from app.services import opening
+from app.services.clients import accounts
+from app.services.demo import demo
 from app.services.hub import Hub
+from app.services.intake import ingest_files
+from app.services.partners import registration
 from app.store import migrate
 from fhir_mappings import hl7v2
 from tests.agreement.corpus import pairs

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings.coverage_view import CoverageView, extension
+from fhir_mappings.building.coverage_view import CoverageView, extension
 from tests.conformance import validator
 from tests.conformance.validator import STRUCTURES, Document, Validator
 

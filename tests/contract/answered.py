@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
-from app.services import answer_lanes, registration
-from app.services.answers import Listed, listed
+from app.services.answers import answer_lanes
+from app.services.answers.answers import Listed, listed
 from app.services.hub import Hub
+from app.services.partners import registration
 from app.store.answers import State
 from tests.contract.fhir_callers import Caller, caller
 from tests.hub_fixtures import PARTNER, World

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 
 from app.core.clock import Clock
-from app.services.clock_history import ClockLine, history
 from app.services.hub import Hub
 from app.services.jobs import DueWork
+from app.services.referral.clock_history import ClockLine, history
 from tests.contract.fhir_callers import Caller, Resource, caller
 from tests.contract.http_messages import event
 from tests.hub_fixtures import World

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.services import consent_records
+from app.services.consents import consent_records
 from fhir_mappings.outreach import is_beside
 from tests.contract.fhir_callers import Resource
 from tests.contract.passing_time import ALL_DAYS, NEW_YORK, Course, partner

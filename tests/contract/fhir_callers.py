@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.http_messages import event
 from tests.hub_fixtures import World
 

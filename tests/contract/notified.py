@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.core.actor import Actor
-from app.services import notifier
 from app.services.hub import Hub
+from app.services.subscriptions import notifier
 from tests.contract.subscribers import EVERYTHING
 from tests.hub_fixtures import World
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.contract.test_fhir_by_name import consent
 from tests.hub_fixtures import World

@@ -15,9 +15,9 @@ from app.core.actor import Actor
 from app.core.clock import Clock, from_micros
 from app.core.crypto import Keys
 from app.main import attach, create_app
-from app.services import registration
 from app.services.hub import Hub, Registry
 from app.services.jobs import DueWork
+from app.services.partners import registration
 from app.services.writing import decoded
 from app.store.queries import Query
 from app.store.store import Store, connect

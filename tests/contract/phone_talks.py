@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from app.core.actor import Actor
 from app.core.ids import uuid7
-from app.services import registration
+from app.services.partners import registration
 from app.services.writing import change_of, decoded, without_server_meta
 from app.store.changes import Changes, Decision, Grant
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge

@@ -9,12 +9,12 @@ from typing import Any
 from app import channels
 from app.channels.base import Channel
 from app.core.ids import uuid7
-from app.services import push_lanes
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
-from app.services.push_lanes import PushDelivery
-from app.services.pushes import Listed, listed
-from app.services.subscriptions import outside_of
+from app.services.push import push_lanes
+from app.services.push.push_lanes import PushDelivery
+from app.services.push.pushes import Listed, listed
+from app.services.subscriptions.subscriptions import outside_of
 from app.store.pushes import PushQueue, State
 from fhir_mappings.outreach import is_beside
 from tests.contract.fhir_callers import Resource, caller

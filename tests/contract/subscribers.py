@@ -5,8 +5,8 @@ from typing import Any
 
 from app.core.actor import Actor
 from app.core.ids import uuid7
-from app.services import subscriptions
 from app.services.hub import Hub
+from app.services.subscriptions import subscriptions
 from app.services.writing import change_of
 from app.store.changes import Changes, Grant, ResourceChange
 from app.store.subscriptions import Event

@@ -11,9 +11,10 @@ from fastapi import FastAPI
 
 from app.core.actor import Actor
 from app.core.errors import BadRequest, NotFound, Unavailable
-from app.services import access_accounts, breaches, disclosure_accounts, person_search, sheets
-from app.services.disclosure_accounts import Account
-from app.services.person_search import Sought
+from app.services import sheets
+from app.services.privacy import access_accounts, breaches, disclosure_accounts, person_search
+from app.services.privacy.disclosure_accounts import Account
+from app.services.privacy.person_search import Sought
 from app.services.writing import change_of
 from app.store import accesses
 from app.store.changes import Changes, Revocation

@@ -9,9 +9,10 @@ from app.core.actor import Actor
 from app.core.clock import monotonic
 from app.core.errors import BadRequest, NotFound
 from app.core.ids import uuid7
-from app.services import accounts, registration
-from app.services.accounts import Proof, TokenRefused
+from app.services.clients import accounts
+from app.services.clients.accounts import Proof, TokenRefused
 from app.services.hub import Hub
+from app.services.partners import registration
 from app.store.queries import Query
 from tests.hub_fixtures import PARTNER, World
 from tests.signing import ec_key, jwk, key_set

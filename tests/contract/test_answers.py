@@ -7,7 +7,7 @@ from datetime import datetime
 import httpx
 import pytest_asyncio
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.answered import Answered, answered, because, reported, telling
 from tests.contract.fhir_callers import caller
 from tests.hub_fixtures import PARTNER, World

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from app.services import registration
+from app.services.partners import registration
 from fhir_mappings.hl7v2 import parse
 from schemas.packs.base import notice
 from tests.contract.answered import Answered, progress, reported, telling

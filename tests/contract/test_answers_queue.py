@@ -13,8 +13,8 @@ from app.channels.base import Outside
 from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.rules.notifying import SECOND
-from app.services import answers
-from app.services.answer_lanes import CHANNEL, LEASE, AnswerDelivery
+from app.services.answers import answers
+from app.services.answers.answer_lanes import CHANNEL, LEASE, AnswerDelivery
 from app.services.disclosures import Disclosures
 from app.services.hub import Hub
 from app.store.answers import AnswerQueue

@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import BadRequest
-from app.services import answers, registration
-from app.services.sender_health import SenderGauges
+from app.services.answers import answers
+from app.services.partners import registration
+from app.services.senders.sender_health import SenderGauges
 from tests.contract.answered import Answered, answered, progress, telling
 from tests.hub_fixtures import PARTNER, World
 from tests.journeys.stay import MERCY, Stay

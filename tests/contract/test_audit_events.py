@@ -5,7 +5,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from app.services import audit_events
+from app.services.privacy import audit_events
 from app.store.changes import Changes
 from fhir_mappings import gate
 from tests.contract.disclosed import Person, person

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.actor import Actor
-from app.services import accounts
+from app.services.clients import accounts
 from tests.contract.http_messages import adt, event
 from tests.fhir_bundles import message, transaction
 from tests.hub_fixtures import World

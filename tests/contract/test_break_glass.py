@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from app.core.actor import Actor
 from app.core.errors import NotFound, Unprocessable
-from app.services import incidents, registration
+from app.services.partners import registration
+from app.services.privacy import incidents
 from app.store.changes import Changes, Revocation
 from tests.contract.disclosed import Person, person
 from tests.contract.fhir_callers import Resource, caller

@@ -8,8 +8,9 @@ import pytest
 
 from app.core.actor import Actor
 from app.core.errors import NotFound, Unprocessable
-from app.services import calls, covers, registration, todo
-from fhir_mappings.answer_view import answer_by
+from app.services.partners import registration
+from app.services.people import calls, covers, todo
+from fhir_mappings.building.answer_view import answer_by
 from tests.contract.fhir_callers import caller, discharge
 from tests.contract.phone_talks import DIAZ, NG, NUMBER, Talkers, called, parameters, spoken, talkers
 from tests.hub_fixtures import PARTNER, World

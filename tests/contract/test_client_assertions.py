@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from app.core.errors import BadRequest
 from app.main import attach, create_app
-from app.services import accounts
-from app.services.accounts import Proof
+from app.services.clients import accounts
+from app.services.clients.accounts import Proof
 from tests.contract.key_sets import publishing
 from tests.hub_fixtures import World
 from tests.signing import Private, Signer, asked, by, claims_of, compact, ec_key, header_of, jwk, key_set, part, rsa_key

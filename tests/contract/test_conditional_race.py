@@ -6,12 +6,12 @@ from collections import Counter
 
 from app.core.actor import Actor
 from app.core.clock import Clock
-from app.services.criteria import criteria_of
 from app.services.disclosures import Disclosures
 from app.services.feed import Feed
 from app.services.hub import Hub, Registry
-from app.services.intake import Intake
-from app.services.resource_writes import ResourceWrites
+from app.services.intake.intake import Intake
+from app.services.writes.criteria import criteria_of
+from app.services.writes.resource_writes import ResourceWrites
 from app.store.store import connect
 from tests.hub_fixtures import World
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.services import registration
 from app.services.jobs import DueWork
+from app.services.partners import registration
 from tests.contract.fhir_callers import OUTPUT, Caller, Resource, caller
 from tests.contract.http_messages import event
 from tests.hub_fixtures import PARTNER, World

@@ -8,8 +8,9 @@ import pytest
 
 from app.core.errors import BadRequest
 from app.rules.consent_elements import ELEMENTS
-from app.services import consent_forms, consent_records, registration
-from app.services.consent_forms import Wanted
+from app.services.consents import consent_forms, consent_records
+from app.services.consents.consent_forms import Wanted
+from app.services.partners import registration
 from tests.contract.fhir_callers import Caller, caller, discharge
 from tests.hub_fixtures import World
 

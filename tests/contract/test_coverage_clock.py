@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import NotFound
-from app.services.clock_history import history, table
+from app.services.referral.clock_history import history, table
 from tests.contract.clocks import Scene, answer, dispensed, parts, prescribed, scene_of
 from tests.contract.fhir_callers import OUTPUT
 from tests.hub_fixtures import World

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from app.core.errors import BadRequest, NotFound
-from app.services import partner_setup, partners, registration
-from fhir_mappings.build_directory import ids_of
+from app.services.partners import partner_setup, partners, registration
+from fhir_mappings.building.build_directory import ids_of
 from schemas.partner import PartnerProfile
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.hub_fixtures import PARTNER, World

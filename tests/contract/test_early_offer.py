@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from app.core.actor import Actor
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from app.services.writing import decoded
 from app.store.queries import ColumnIn, Query
 from tests.contract.test_waiting import DOSE, message, send, state_of

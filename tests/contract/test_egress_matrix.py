@@ -13,9 +13,9 @@ from typing import Final
 
 import pytest
 
-from app.services import registration
 from app.services.hub import Hub
 from app.services.jobs import DueWork
+from app.services.partners import registration
 from app.store.changes import Changes, Job
 from tests.contract.notified import notifying, subscriber
 from tests.contract.subscribers import body, subscribe

@@ -2,7 +2,7 @@
 
 from app import channels
 from app.channels.base import Channel, Outside, Parcel
-from app.services import notification_texts as texts
+from app.services.subscriptions import notification_texts as texts
 from tests.contract.mailboxes import HOST, Mailbox, mailserver
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.events_under_way import (
     DISCHARGED,
     EVENTS,

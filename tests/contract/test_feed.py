@@ -8,8 +8,8 @@ import pytest_asyncio
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.services import feed as feed_module
-from app.services import registration
 from app.services.feed import Feed
+from app.services.partners import registration
 from app.store.audiences import CHANNEL
 from app.store.changes import Changes, Grant, ResourceChange, Revocation
 from app.store.postgres import PostgresDatabase

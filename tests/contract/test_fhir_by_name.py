@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from app.services import registration
+from app.services.partners import registration
 from schemas.codes import local
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge, peers
 from tests.hub_fixtures import World

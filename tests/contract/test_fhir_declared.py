@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.services.obligations import SHALL, unmet
+from app.services.reading.obligations import SHALL, unmet
 from schemas.resources import ALL
 from tests.contract.fhir_callers import FHIR, Caller, Resource, caller, discharge
 from tests.hub_fixtures import World

@@ -15,8 +15,8 @@ from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.ids import uuid7
 from app.main import attach, create_app
-from app.services import ledger_views
 from app.services.hub import Hub, Registry
+from app.services.intake import ledger_views
 from fhir_mappings import gate
 from tests import fhir_bundles as bundles
 from tests.chaos.taps import tapped

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from fhir_mappings.build_directory import ids_of
+from fhir_mappings.building.build_directory import ids_of
 from tests.contract.fhir_callers import FHIR, Caller, caller, discharge
 from tests.contract.neighbours import UNKNOWN, Neighbours, told
 from tests.hub_fixtures import World

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from app.services import accounts
+from app.services.clients import accounts
 from tests.contract.fhir_callers import FHIR, OUTPUT, Caller, Resource, caller
 from tests.hub_fixtures import World
 

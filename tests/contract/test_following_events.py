@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.services import partners
+from app.services.partners import partners
 from tests.contract.passing_time import ALL_DAYS, FRIDAY, METHADONE, Course, course, on, partner
 
 __all__ = ["course"]

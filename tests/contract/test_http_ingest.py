@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from app.core.actor import Actor
 from app.core.errors import Unavailable
-from app.services import intake as taking
-from app.services import registration
-from app.services.intake import Intake, Outcome
-from app.services.intake_requests import receive_frame
+from app.services.intake import intake as taking
+from app.services.intake.intake import Intake, Outcome
+from app.services.intake.intake_requests import receive_frame
+from app.services.partners import registration
 from tests.contract.http_messages import adt, event, unrelated
 from tests.hub_fixtures import World
 

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from app.core import metrics
 from app.entrypoints.worker import loop as worker
 from app.main import _start_worker
-from app.services import definitions
 from app.services.hub import Hub
 from app.services.readiness import SchemaWatch
+from app.services.reading import definitions
 from app.store.sqlite import SqliteDatabase
 from schemas.discharge import DischargeEvent
 from tests.contract.http_messages import adt, event

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import BadRequest
-from app.services import registration
-from fhir_mappings.checklist import items_of
+from app.services.partners import registration
+from fhir_mappings.building.checklist import items_of
 from schemas.codes.local import INTAKE_ITEM, REPORT, TASK_CODE, concept
 from tests.contract.fhir_callers import OUTPUT, Caller, Resource, caller, discharge
 from tests.contract.http_messages import METHADONE

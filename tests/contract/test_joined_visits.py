@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.core.actor import Actor
-from app.services import checks
-from app.services.intake import Intake
-from app.services.intake_reading import Inbound
+from app.services.intake.intake import Intake
+from app.services.intake.intake_reading import Inbound
+from app.services.privacy import checks
 from app.services.writing import decoded
 from app.store.checks import Checks
 from app.store.queries import Query

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from app.core.clock import Clock
 from app.core.ids import uuid7
 from app.main import attach, create_app
-from app.services import accounts
+from app.services.clients import accounts
 from app.services.feed import Feed
 from app.services.hub import Hub, Registry
 from app.store.changes import Changes, Grant, ResourceChange

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.contract.part2_referrals import ALL, LABELS, codes, part2_referral
 from tests.hub_fixtures import PARTNER, World

@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import NotFound, Unprocessable
-from app.services import match_requests, partners, registration
-from app.services.match_requests import FACET, REASON
+from app.services.partners import partners, registration
+from app.services.referral import match_requests
+from app.services.referral.match_requests import FACET, REASON
 from app.services.sheets import written
 from app.store.changes import Changes, Question
 from fhir_mappings import gate

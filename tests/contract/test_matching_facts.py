@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from app.rules.policies.base import Person
-from app.services import match_requests, registration
-from app.services.match_requests import coverage_for
-from app.services.matching import candidates_for, person_of, policies_of, questions_for, ranked
-from app.services.referral_facts import offer_facts
-from app.services.situation import Situation
-from fhir_mappings import visit
+from app.services.partners import registration
+from app.services.referral import match_requests
+from app.services.referral.match_requests import coverage_for
+from app.services.referral.matching import candidates_for, person_of, policies_of, questions_for, ranked
+from app.services.referral.referral_facts import offer_facts
+from app.services.referral.situation import Situation
+from fhir_mappings.visits import visit
 from schemas.discharge import DischargeEvent
 from schemas.facets import Amount
 from tests.contract.fhir_callers import discharge

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services import todo
+from app.services.people import todo
 from schemas.partner_server import BSER_BUSINESS_STATUS
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, HUB, METHADONE, Course, course, on, partner

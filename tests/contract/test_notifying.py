@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from app.core.clock import Clock, monotonic
 from app.rules.notifying import PATIENCE, SECOND
-from app.services import subscription_reads
 from app.services.hub import Hub
+from app.services.subscriptions import subscription_reads
 from app.store.changes import Changes, Revocation
 from app.store.postgres import PostgresDatabase
 from app.store.store import connect

@@ -18,10 +18,11 @@ from app.core.errors import Unavailable
 from app.core.mllp import frame
 from app.entrypoints.mllp.server import MllpServer
 from app.main import attach, create_app
-from app.services import accounts, faults
+from app.services import faults
+from app.services.clients import accounts
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.intake_requests import receive_frame
+from app.services.intake.intake import Intake
+from app.services.intake.intake_requests import receive_frame
 from app.store import migrate
 from app.store.changes import Changes, Grant, Revocation
 from app.store.sqlite import SqliteDatabase

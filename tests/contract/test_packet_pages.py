@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.core.errors import BadRequest
-from fhir_mappings.letter import NO_DOSE, TITLE, UNVERIFIED
+from fhir_mappings.pages.letter import NO_DOSE, TITLE, UNVERIFIED
 from tests.contract.fhir_callers import Caller, Resource, caller, discharge
 from tests.contract.http_messages import METHADONE, event
 from tests.contract.part2_referrals import part2_referral

@@ -9,9 +9,9 @@ import pytest
 
 from app.core.errors import BadRequest
 from app.main import attach, create_app
-from app.services import agreements, registration
 from app.services.hub import Registry
 from app.services.jobs import DueWork
+from app.services.partners import agreements, registration
 from tests.contract.fhir_callers import Caller, Resource, caller
 from tests.contract.http_messages import event
 from tests.hub_fixtures import World

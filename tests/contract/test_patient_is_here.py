@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services import card_codes, todo
+from app.services.packets import card_codes
+from app.services.people import todo
 from schemas.codes.local import OUTCOME, concept
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, HUB, METHADONE, Course, course, partner

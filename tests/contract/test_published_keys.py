@@ -12,9 +12,9 @@ from app.core.clock import Clock, monotonic
 from app.core.crypto import Keys
 from app.core.errors import BadRequest
 from app.core.settings import Settings
-from app.services import accounts, client_keys
-from app.services.accounts import Proof
-from app.services.client_keys import ClientKeys, NoKeys, lifetime
+from app.services.clients import accounts, client_keys
+from app.services.clients.accounts import Proof
+from app.services.clients.client_keys import ClientKeys, NoKeys, lifetime
 from app.services.hub import Hub, Registry
 from app.store.accounts import Client, Credential
 from app.store.store import Store

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.services.push_following import Following, There
+from app.services.push.push_following import Following, There
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.passing_time import ALL, Course, course
 from tests.contract.pushed import HARBOR, Pushing, pushing

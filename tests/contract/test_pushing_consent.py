@@ -10,10 +10,11 @@ import pytest_asyncio
 from app import channels
 from app.channels.base import Channel, Parcel, Receipt
 from app.core.ids import uuid7
-from app.services import push_lanes, registration
 from app.services.disclosures import Disclosures
-from app.services.push_lanes import PushDelivery
-from app.services.subscriptions import outside_of
+from app.services.partners import registration
+from app.services.push import push_lanes
+from app.services.push.push_lanes import PushDelivery
+from app.services.subscriptions.subscriptions import outside_of
 from app.store.pushes import PushQueue
 from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, marks, offered, scene
 from tests.fhir_servers import Asked, FhirServer, fhir_server

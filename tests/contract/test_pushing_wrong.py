@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from app.core.actor import Actor
-from app.services import pushes, todo
 from app.services.jobs import DueWork
-from app.services.sender_health import SenderGauges
+from app.services.people import todo
+from app.services.push import pushes
+from app.services.senders.sender_health import SenderGauges
 from tests.contract.passing_time import ALL_DAYS, METHADONE, Course, course, partner
 from tests.contract.pushed import HARBOR, Pushing, pushing
 from tests.fhir_servers import FhirServer, Wrong, fhir_server
@@ -105,7 +106,7 @@ async def test_a_server_that_asks_for_time_gets_it(push: Pushing, server: FhirSe
 async def test_a_server_that_never_answers_is_given_up_for_this_attempt(
     push: Pushing, server: FhirServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.services.remote_server.SECONDS", 0.2)
+    monkeypatch.setattr("app.services.push.remote_server.SECONDS", 0.2)
     server.wrong = Wrong(hangs=True)
     await push.course.discharged()
     await push.later(0)

@@ -13,8 +13,8 @@ from app.core.actor import Actor
 from app.core.clock import monotonic
 from app.core.errors import TooManyRequests
 from app.main import attach, create_app
-from app.services import rate
-from app.services.rate import Buckets, Limits, place_of
+from app.services.clients import rate
+from app.services.clients.rate import Buckets, Limits, place_of
 from tests.hub_fixtures import FAST, World
 
 GRANT = {"grant_type": "client_credentials"}

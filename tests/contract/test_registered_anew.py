@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.fhir_callers import caller
 from tests.contract.passing_time import ALL, ALL_DAYS, METHADONE, Course, course, on, partner
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services import accounts
+from app.services.clients import accounts
 from app.store.retention import Retention
 from tests.contract.fhir_callers import Caller, Resource, caller
 from tests.contract.passing_time import ALL, ALL_DAYS, HUB, NEW_YORK, Course, course, partner

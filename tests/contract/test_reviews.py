@@ -8,11 +8,12 @@ import pytest
 from app.core import json
 from app.core.actor import Actor
 from app.core.errors import NotFound, Unprocessable
-from app.services import registration, reviews
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.intake_reading import read_event
-from app.services.reviews import ReviewLine
+from app.services.intake import reviews
+from app.services.intake.intake import Intake
+from app.services.intake.intake_reading import read_event
+from app.services.intake.reviews import ReviewLine
+from app.services.partners import registration
 from app.store.changes import Changes, ReviewAnswer, ReviewItem
 from app.store.jobs import Jobs
 from app.store.reviews import Reviews

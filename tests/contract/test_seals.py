@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.ids import uuid7
-from app.services import checks, seals
 from app.services.hub import Hub
+from app.services.privacy import checks, seals
 from app.store.changes import Changes, Decision, Disclosure, LedgerRow, ResourceChange
 from app.store.seals import Seal, SealedRow, Seals
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.services import search_includes
+from app.services.reading import search_includes
 from schemas.resources import ALL
 from tests.contract.fhir_callers import Resource
 from tests.contract.shelf import Shelf, ids_of, patient, points, request, shelf_of, task

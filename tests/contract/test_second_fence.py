@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from app.core.actor import Actor
-from app.services import checks
 from app.services.hub import Hub
+from app.services.privacy import checks
 from app.store import fence, reader, together
 from app.store.changes import Author, Changes, Claim, Disclosure, Grant, ResourceChange, SubscriptionChange
 from app.store.database import Unfenced

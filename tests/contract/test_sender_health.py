@@ -9,11 +9,12 @@ import pytest
 
 from app.core import log
 from app.core.clock import from_micros
-from app.services import registration, sender_health
 from app.services.hub import Hub
-from app.services.intake import Intake
-from app.services.sender_counts import HOUR, SenderCounts
-from app.services.sender_health import Health, UnclassifiedUnit, UnmappedCode
+from app.services.intake.intake import Intake
+from app.services.intake.sender_counts import HOUR, SenderCounts
+from app.services.partners import registration
+from app.services.senders import sender_health
+from app.services.senders.sender_health import Health, UnclassifiedUnit, UnmappedCode
 from app.store.changes import Changes, LedgerRow, ReviewItem
 from app.store.database import Database, Doubt, Gone
 from app.store.health import SenderHealth, Tally

@@ -10,8 +10,8 @@ import pytest
 
 from app.core.actor import Actor
 from app.core.clock import Clock
-from app.services import calls
 from app.services.jobs import DueWork
+from app.services.people import calls
 from tests.contract.fhir_callers import OUTPUT, Resource, caller
 from tests.contract.phone_talks import DIAZ, NG, NUMBER, Talkers, mark, now, parameters, spoken, talkers
 from tests.contract.test_consent_life import IDENTIFYING, Scene, consent, offered, scene

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.fhir_callers import OUTPUT, Caller, Resource, caller
 from tests.contract.passing_time import ALL, Course, course, on, partner
 from tests.contract.test_fhir_by_name import consent, only, request, wanted

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.services import subscriptions
 from app.services.hub import Hub
+from app.services.subscriptions import subscriptions
 from app.store.changes import Changes, Grant, Level, ResourceChange, Revocation
 from tests.contract.subscribers import REQUEST, body, events, partner, shown_to, subscribe, task, update
 

@@ -10,9 +10,10 @@ import pytest
 from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.errors import Unavailable
-from app.services import registration, todo
 from app.services.hub import Hub
 from app.services.jobs import DueWork
+from app.services.partners import registration
+from app.services.people import todo
 from app.store.changes import Changes
 from app.store.committer import Committer
 from app.store.database import Gone

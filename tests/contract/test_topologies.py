@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app.core import jws
-from app.services import pushes
+from app.services.push import pushes
 from schemas.partner_server import BSER_BUSINESS_STATUS
 from tests.contract.passing_time import Course, course
 from tests.contract.pushed import HARBOR, Pushing, pushing

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.core.errors import BadRequest
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.clocks import dispensed, scene_of
 from tests.contract.http_messages import adt
 from tests.hub_fixtures import PARTNER, World

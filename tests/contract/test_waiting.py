@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.core.actor import Actor
 from app.services.hub import Hub
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from app.services.jobs import DueWork
 from tests.hub_fixtures import World
 

@@ -12,10 +12,10 @@ import pytest
 from app.core.actor import Actor
 from app.core.errors import BadRequest, Conflict, NotFound
 from app.main import attach
-from app.services import agreements, working_agreements
 from app.services.hub import Registry
 from app.services.jobs import DueWork
-from app.services.working_agreements import Due, due, held, keep, note_meeting, pair_of
+from app.services.partners import agreements, working_agreements
+from app.services.partners.working_agreements import Due, due, held, keep, note_meeting, pair_of
 from app.store.working_agreements import Pair
 from tests.contract.fhir_callers import Resource, caller
 from tests.contract.mailboxes import Mailbox, mailserver

@@ -8,9 +8,10 @@ from typing import Final
 
 import orjson
 
-from fhir_mappings import acks, dialects, triage, visit_merge
+from fhir_mappings import acks, dialects, triage
 from fhir_mappings.dialects.base import Reading
 from fhir_mappings.hl7v2 import Message, Separators, Unreadable, batches, fingerprint, parse, split, split_stream
+from fhir_mappings.visits import visit_merge
 from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.core import jws
-from app.services import assertions
+from app.services.clients import assertions
 from tests.signing import by, compact, ec_key, header_of, jwk, key_set, part, rsa_key
 
 SECONDS = float(os.environ.get("THROUGHLINE_FUZZ_SECONDS", "60")) / 6

@@ -15,9 +15,9 @@ from app.core import json, json_patch
 from app.core.actor import Actor
 from app.core.crypto import Keys
 from app.core.errors import BadRequest, HubError
-from app.services.resource_requests import conforming
-from app.services.search_cursors import Position, resumed, seal
-from app.services.search_params import parse
+from app.services.reading.search_cursors import Position, resumed, seal
+from app.services.reading.search_params import parse
+from app.services.writes.resource_requests import conforming
 from schemas.resources import ALL
 from tests.unit.gate_samples import SAMPLES
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.core.actor import Actor
-from app.services import ingest_files, registration
 from app.services.hub import Hub
+from app.services.intake import ingest_files
+from app.services.partners import registration
 from app.store.changes import LedgerState
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "hl7v2"

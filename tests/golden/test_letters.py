@@ -8,10 +8,10 @@ import os
 
 import pytest
 
-from fhir_mappings.packet_paper import packet_paper
-from fhir_mappings.paper import Paper
-from fhir_mappings.paper_html import html
-from fhir_mappings.paper_pdf import pdf
+from fhir_mappings.pages.packet_paper import packet_paper
+from fhir_mappings.pages.paper import Paper
+from fhir_mappings.pages.paper_html import html
+from fhir_mappings.pages.paper_pdf import pdf
 from tests.unit.letters import FOLDER, NOTICE, document_of, html_texts, pdf_pages, squeezed, texts, texts_of, told
 
 CASES = ("methadone", "film", "injection", "unknown")

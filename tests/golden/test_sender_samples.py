@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import Clock
-from app.services import coverage_reports, ingest_files, sender_checking, sender_files
-from app.services.dry_runs import DryRun
-from app.services.sender_checking import Checked
-from fhir_mappings import coverage_text
-from fhir_mappings.coverage_report import states
+from app.services.intake import ingest_files
+from app.services.senders import coverage_reports, sender_checking, sender_files
+from app.services.senders.dry_runs import DryRun
+from app.services.senders.sender_checking import Checked
+from fhir_mappings.explaining import coverage_text
+from fhir_mappings.explaining.coverage_report import states
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 VISITS = SHARED / "visits"

@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from app.services.answers import Listed
+from app.services.answers.answers import Listed
 from schemas.codes.local import CODES, OUTCOME, PROGRESS
 from schemas.sender import Answers, Sender
 from tests.contract.answered import reported

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.core.actor import Actor
-from app.services.packets import reachable, reachable_each
+from app.services.packets.packets import reachable, reachable_each
 from app.store.database import Record
 from tests.chaos.claimant_process import claim
 from tests.chaos.claiming import HUB, field_over

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.services import demo_world
+from app.services.demo import demo_world
 from tests.scratch import spare_port
 
 ROOT = Path(__file__).parents[2]

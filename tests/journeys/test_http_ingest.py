@@ -18,7 +18,8 @@ from app.core.crypto import create_key_file
 from app.core.mllp import frame
 from app.core.settings import Settings
 from app.main import Application, create_app
-from app.services import accounts, registration
+from app.services.clients import accounts
+from app.services.partners import registration
 from tests.contract.http_messages import adt, event
 from tests.hub_fixtures import PARTNER
 from tests.scratch import spare_port

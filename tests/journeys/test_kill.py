@@ -15,10 +15,11 @@ from app.core.actor import Actor
 from app.core.clock import Clock
 from app.core.errors import HubError
 from app.core.turns import Turns
-from app.services import checks, tasks
 from app.services.hub import Hub
-from app.services.intake import Intake
+from app.services.intake.intake import Intake
 from app.services.jobs import DueWork
+from app.services.privacy import checks
+from app.services.writes import tasks
 from app.services.writing import Resource
 from app.store.reader import Reader
 from app.store.store import connect

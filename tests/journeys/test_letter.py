@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
-from fhir_mappings.letter import TITLE, UNVERIFIED
+from fhir_mappings.pages.letter import TITLE, UNVERIFIED
 from tests.chromium import QUIET, Chromium
 from tests.contract.http_messages import event
 from tests.journeys.running_hub import Caller, RunningHub, command, running

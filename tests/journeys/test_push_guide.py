@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from app.rules.remote_status import STATUSES
-from app.services.pushes import Listed
+from app.services.push.pushes import Listed
 from schemas.partner import PartnerProfile
 from schemas.partner_server import PartnerServer
 from tests.journeys.machine import Machine

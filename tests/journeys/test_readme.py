@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from app.cli import app
 from app.core.settings import Settings
-from app.services import demo_world
-from app.services.demo_messages import DRUGS, Chart
+from app.services.demo import demo_world
+from app.services.demo.demo_messages import DRUGS, Chart
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.services.sender_counts import _SECONDS as FLUSH_SECONDS
+from app.services.intake.sender_counts import _SECONDS as FLUSH_SECONDS
 from tests.journeys.running_hub import SEVERAL_SECONDS, Caller, RunningHub, ack_code, command, running
 from tests.journeys.stay import HARBOR, MERCY, PEERS, Stay
 from tests.postgres import FreshDatabase

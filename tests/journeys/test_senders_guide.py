@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.commands import senders
-from fhir_mappings import sender_check, sender_samples
+from fhir_mappings.explaining import sender_check, sender_samples
 from schemas.sender import Sender, SenderMaps
 from tests.journeys.test_readme import Reader
 

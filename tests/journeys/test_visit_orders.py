@@ -22,10 +22,10 @@ import pytest
 from app.core.actor import Actor
 from app.core.clock import Clock, micros
 from app.core.crypto import Keys
-from app.services import registration
 from app.services.hub import Hub, Registry
-from app.services.intake import Intake
-from app.services.intake_reading import Inbound
+from app.services.intake.intake import Intake
+from app.services.intake.intake_reading import Inbound
+from app.services.partners import registration
 from app.services.writing import decoded, without_server_meta
 from app.store.store import connect
 from schemas.sender import Sender

@@ -14,8 +14,8 @@ import orjson
 
 from app.core.actor import Actor
 from app.core.clock import monotonic
-from app.services import subscription_reads
-from app.services.subscription_reads import AskedEvents
+from app.services.subscriptions import subscription_reads
+from app.services.subscriptions.subscription_reads import AskedEvents
 from tests.property.processes import Door, Process
 from tests.property.truth import Truth
 

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.main import attach, create_app
-from app.services import accounts
+from app.services.clients import accounts
 from app.services.hub import Hub, Registry
-from app.services.resource_writes import ResourceWrites
+from app.services.writes.resource_writes import ResourceWrites
 from app.store.store import Store
 
 Resource = dict[str, Any]

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.services import card_codes
 from app.services.jobs import DueWork
+from app.services.packets import card_codes
 from app.services.writing import decoded
 from app.store.queries import Query
 from fhir_mappings.outreach import is_beside

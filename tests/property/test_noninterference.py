@@ -21,8 +21,8 @@ import pytest
 from app.core.clock import Clock, monotonic
 from app.core.crypto import Keys
 from app.main import attach, create_app
-from app.services import registration
 from app.services.hub import Hub, Registry
+from app.services.partners import registration
 from app.store.store import connect
 from tests.contract.fhir_callers import PEERS, Caller, caller
 from tests.contract.http_messages import event

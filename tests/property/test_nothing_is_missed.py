@@ -17,7 +17,7 @@ from typing import Final
 import httpx
 import pytest
 
-from app.services import registration
+from app.services.partners import registration
 from tests.contract.fhir_callers import PEERS
 from tests.contract.subscribers import body, subscribe
 from tests.hub_fixtures import World

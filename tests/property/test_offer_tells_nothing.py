@@ -8,9 +8,9 @@ from typing import Any, Final, get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fhir_mappings.building.offer import Offer, Policies, Product, facts_of, offer_of
 from fhir_mappings.gate import check
 from fhir_mappings.labels import Resource
-from fhir_mappings.offer import Offer, Policies, Product, facts_of, offer_of
 from schemas.codes import local
 from schemas.discharge import DischargeEvent, NeedKind
 from tests.unit.build_events import NOW, PART2, PARTIES, asked, body, ids

@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fhir_mappings.triage import judge
-from fhir_mappings.visit import as_event, last_dose, merge
-from fhir_mappings.visit_join import continues, follow, fuse
+from fhir_mappings.visits.visit import as_event, last_dose, merge
+from fhir_mappings.visits.visit_join import continues, follow, fuse
 from schemas.discharge import Disposition, Identifier, VisitClass, VisitDetails
 from schemas.facts import FactKind, Facts, GivenDose, VisitRecord
 from tests.unit.stories import CSN, FILM, at, dx, facts, mrn, person

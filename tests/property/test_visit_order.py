@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_mappings.triage import judge
-from fhir_mappings.visit import as_event, last_dose, merge
+from fhir_mappings.visits.visit import as_event, last_dose, merge
 from schemas.discharge import Circumstances, Clinical, ConsentGiven, Coverage, Identifier, Otp
 from schemas.facts import Facts, Supply, VisitRecord
 from tests.unit.stories import (

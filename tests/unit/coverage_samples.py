@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.core.clock import Clock
-from app.services.dry_runs import DryRun
-from app.services.ingest_files import Piece, cut
-from fhir_mappings.coverage_report import Judged
+from app.services.intake.ingest_files import Piece, cut
+from app.services.senders.dry_runs import DryRun
+from fhir_mappings.explaining.coverage_report import Judged
 from schemas.sender import Sender
 
 NOW = datetime(2026, 7, 10, 13, 0, tzinfo=UTC)

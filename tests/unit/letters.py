@@ -14,7 +14,7 @@ from pypdf import PdfReader
 from fhir_mappings.build import hospital_organization, hub_organization, partner_organization
 from fhir_mappings.labels import Labels, Resource
 from fhir_mappings.packet import packet
-from fhir_mappings.paper import Lines, Pairs, Paper, Sheet, Table
+from fhir_mappings.pages.paper import Lines, Pairs, Paper, Sheet, Table
 from schemas.discharge import DischargeEvent
 from schemas.packs.base import notice
 from tests.unit.build_events import NOW, PART2, asked, built

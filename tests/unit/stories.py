@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fhir_mappings.visit import merge
+from fhir_mappings.visits.visit import merge
 from schemas.codes.tables import ICD10CM, NDC, RXNORM
 from schemas.discharge import (
     Coding,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app.core import jws
-from app.services.assertions import Claimed, fitting, judge
+from app.services.clients.assertions import Claimed, fitting, judge
 from tests.signing import by, compact, ec_key, header_of, jwk, key_set, part, rsa_key
 
 AUDIENCE = "https://hub.example.org/oauth/token"

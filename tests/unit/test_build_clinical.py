@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_mappings.build import Labels, hospital_organization, hub_organization, partner_organization
-from fhir_mappings.build_clinical import is_npi
+from fhir_mappings.building.build_clinical import is_npi
 from schemas.discharge import DischargeEvent
 from tests.unit.build_events import OPEN, body, built, event, of_type, one_of, referral
 

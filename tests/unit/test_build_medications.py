@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings.build_medications import timing_repeat
+from fhir_mappings.building.build_medications import timing_repeat
 from tests.unit.build_events import body, built, event, of_type
 
 Resource = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhir_mappings.build import CoverageView, child, provenance, renewed
-from fhir_mappings.build_orders import GRAVITY_SERVICE_REQUEST, TASK, more_urgent
+from fhir_mappings.building.build_orders import GRAVITY_SERVICE_REQUEST, TASK, more_urgent
 from schemas.discharge import DischargeEvent, Identifier
 from tests.unit.build_events import NOW, OPEN, PARTIES, asked, built, event, ids, of_type, referral
 

@@ -5,12 +5,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from fhir_mappings import checklist
-from fhir_mappings.build_elements import present
-from fhir_mappings.checklist import Item
+from fhir_mappings.building import checklist
+from fhir_mappings.building.build_elements import present
+from fhir_mappings.building.checklist import Item
+from fhir_mappings.building.offer import OfferFacts, carried, offer_of
 from fhir_mappings.gate import check
 from fhir_mappings.labels import Resource
-from fhir_mappings.offer import OfferFacts, carried, offer_of
 from schemas.checklist import ChecklistItem, ItemCode
 from schemas.codes import local
 from schemas.partner import PartnerProfile

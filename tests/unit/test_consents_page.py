@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from app.rules.consent_elements import ELEMENTS, STATED_BY_FORM, missing_elements
-from fhir_mappings.by_name import CONSENT_ELEMENTS
+from fhir_mappings.fhir_in.by_name import CONSENT_ELEMENTS
 from schemas.discharge import ConsentGiven
 from schemas.packs.forms import form_texts
 

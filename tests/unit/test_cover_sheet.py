@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_mappings.cover_sheet import Cover, cover_paper
-from fhir_mappings.paper_html import html
-from fhir_mappings.paper_pdf import pdf
+from fhir_mappings.pages.cover_sheet import Cover, cover_paper
+from fhir_mappings.pages.paper_html import html
+from fhir_mappings.pages.paper_pdf import pdf
 from tests.unit.letters import pdf_pages, squeezed
 
 COVER = Cover(

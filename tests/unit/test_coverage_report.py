@@ -2,8 +2,8 @@ import json
 import re
 from collections import Counter
 
-from fhir_mappings.coverage_report import NO_TYPE, CodeSeen, Tally, codes_of, states, to_do
-from fhir_mappings.coverage_text import as_json, as_markdown, as_text
+from fhir_mappings.explaining.coverage_report import NO_TYPE, CodeSeen, Tally, codes_of, states, to_do
+from fhir_mappings.explaining.coverage_text import as_json, as_markdown, as_text
 from schemas.sender import Sender
 from tests.unit.coverage_samples import drug, judged, message, person, sender, visit
 

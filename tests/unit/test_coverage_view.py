@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from fhir_mappings.coverage_view import URL, CoverageView, extension, restriction
+from fhir_mappings.building.coverage_view import URL, CoverageView, extension, restriction
 
 DEFINITION = json.loads((Path(__file__).parents[2] / "schemas" / "structures" / "coverage.json").read_text())
 AT = datetime(2026, 6, 9, 13, 15, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import subprocess
 from datetime import UTC, datetime, timedelta
 
-from app.services.demo_guide import exported
+from app.services.demo.demo_guide import exported
 
 
 def read(text: str, name: str) -> str:

@@ -8,7 +8,7 @@ from fhir.resources.R4B.operationdefinition import OperationDefinition
 from fhir.resources.R4B.structuredefinition import StructureDefinition
 
 from fhir_mappings import gate
-from fhir_mappings.build_directory import directory, ids_of, typed_ids
+from fhir_mappings.building.build_directory import directory, ids_of, typed_ids
 from fhir_mappings.definitions import EXTENSIONS, definitions
 from schemas.facets import FACETS, Capacity, Facet
 from schemas.partner import PartnerProfile

@@ -13,11 +13,11 @@ from fhir_mappings.dialects.adt_generic.targets import TARGETS
 from fhir_mappings.dialects.base import Unmapped
 from fhir_mappings.dialects.event_json.dialect import parse as parse_event
 from fhir_mappings.dialects.event_json.targets import TARGETS as EVENT_TARGETS
-from fhir_mappings.explain import Explanation, explain
-from fhir_mappings.explain_text import render_text, to_json
+from fhir_mappings.explaining.explain import Explanation, explain
+from fhir_mappings.explaining.explain_text import render_text, to_json
 from fhir_mappings.hl7v2 import parse
-from fhir_mappings.visit import as_event
-from fhir_mappings.visit_merge import merge
+from fhir_mappings.visits.visit import as_event
+from fhir_mappings.visits.visit_merge import merge
 from schemas.discharge import DischargeEvent
 from schemas.facts import Facts, VisitRecord
 from schemas.sender import Sender

@@ -2,9 +2,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from fhir_mappings.explain import Explanation, explain
-from fhir_mappings.explain_against import difference
-from fhir_mappings.explain_text import difference_to_json, render_difference
+from fhir_mappings.explaining.explain import Explanation, explain
+from fhir_mappings.explaining.explain_against import difference
+from fhir_mappings.explaining.explain_text import difference_to_json, render_difference
 from schemas.sender import Sender
 
 NOW = datetime(2026, 7, 10, 13, 0, tzinfo=UTC)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_mappings.dialects.fhir_message.dialect import DIALECT
-from fhir_mappings.fhir_bundle import Refused
+from fhir_mappings.fhir_in.fhir_bundle import Refused
 from schemas.discharge import ConsentGiven
 from schemas.sender import Sender
 from tests import fhir_bundles as bundles

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fhir_mappings.dialects.fhir_message.dialect import DIALECT, EVENTS
-from fhir_mappings.fhir_bundle import MAX_ENTRIES, Refused
-from fhir_mappings.fhir_identity import content_of, key_of
+from fhir_mappings.fhir_in.fhir_bundle import MAX_ENTRIES, Refused
+from fhir_mappings.fhir_in.fhir_identity import content_of, key_of
 from schemas.facts import Facts
 from schemas.sender import Sender
 from tests import fhir_bundles as bundles

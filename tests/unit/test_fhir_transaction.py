@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings import fhir_answers
 from fhir_mappings.dialects.fhir_transaction.dialect import DIALECT
-from fhir_mappings.fhir_answers import Account, Kept
-from fhir_mappings.fhir_bundle import Refused, kind_of
-from fhir_mappings.fhir_identity import content_of, key_of, looks_like_fhir
+from fhir_mappings.fhir_in import fhir_answers
+from fhir_mappings.fhir_in.fhir_answers import Account, Kept
+from fhir_mappings.fhir_in.fhir_bundle import Refused, kind_of
+from fhir_mappings.fhir_in.fhir_identity import content_of, key_of, looks_like_fhir
 from schemas.facts import Facts
 from schemas.sender import Sender
 from tests import fhir_bundles as bundles

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services.ingest_files import Fault, Piece, Result, _batches, cut, cut_stream, pieces
+from app.services.intake.ingest_files import Fault, Piece, Result, _batches, cut, cut_stream, pieces
 
 MEGABYTE = 1024 * 1024
 MESSAGE = (

@@ -1,6 +1,6 @@
 import pytest
 
-from app.services.kept import Answer, Kept, Question
+from app.services.reading.kept import Answer, Kept, Question
 
 KB = 1024
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings import card, letter
 from fhir_mappings.labels import Labels, Resource
-from fhir_mappings.last_dose import LastDose, last_dose
-from fhir_mappings.opened import Opened
-from fhir_mappings.paper import Table
+from fhir_mappings.pages import card, letter
+from fhir_mappings.pages.last_dose import LastDose, last_dose
+from fhir_mappings.pages.opened import Opened
+from fhir_mappings.pages.paper import Table
 from schemas.codes import local
 from tests.unit.build_events import NOW
 from tests.unit.letters import document_of, texts_of, told

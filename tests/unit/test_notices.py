@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from fhir_mappings.building.offer import LESS
 from fhir_mappings.gate import check
 from fhir_mappings.labels import ACT_CODE, ACT_REASON, CONFIDENTIALITY, Labels, high_water_mark, mark_of, security
 from fhir_mappings.notices import issues, notice_entry, outcome_entry
-from fhir_mappings.offer import LESS
 from schemas.packs.base import PACKS, TEXTS, headers, notice
 from schemas.served import to_text
 

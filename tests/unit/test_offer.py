@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from fhir_mappings import offer
+from fhir_mappings.building import offer
+from fhir_mappings.building.offer import OfferFacts, age_band, due_band, facts_of, offer_of, widened
 from fhir_mappings.gate import check
 from fhir_mappings.labels import HTEST
-from fhir_mappings.offer import OfferFacts, age_band, due_band, facts_of, offer_of, widened
 from schemas.codes import local
 from schemas.discharge import DischargeEvent, NeedKind
 from tests.unit.build_events import NOW, OPEN, PART2, PARTIES, asked, event, ids

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from fhir_mappings.packet_paper import letter_paper, packet_paper
-from fhir_mappings.paper import SHORTENED, Lines, Pairs, Paper, Sheet, Table, plain, short
-from fhir_mappings.paper_html import POLICY, html
-from fhir_mappings.paper_pdf import GLYPHS, MISSING, can_set, pdf
+from fhir_mappings.pages.packet_paper import letter_paper, packet_paper
+from fhir_mappings.pages.paper import SHORTENED, Lines, Pairs, Paper, Sheet, Table, plain, short
+from fhir_mappings.pages.paper_html import POLICY, html
+from fhir_mappings.pages.paper_pdf import GLYPHS, MISSING, can_set, pdf
 from tests.unit.letters import NOTICE, document_of, html_texts, pdf_pages, squeezed, texts, told
 
 SCRIPT = '<script>alert("HTEST")</script>'

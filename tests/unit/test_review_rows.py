@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
-from app.services.review_rows import ReviewRow, answered, item_of, review_row
+from app.services.intake.review_rows import ReviewRow, answered, item_of, review_row
 from fhir_mappings.triage import ANSWERED_REFERRAL, judge
-from fhir_mappings.visit import as_event, merge
+from fhir_mappings.visits.visit import as_event, merge
 from schemas.base import changed
 from schemas.discharge import Circumstances, Name, Need, Product
 from schemas.facts import Facts, VisitRecord

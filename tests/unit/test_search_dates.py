@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.services.search_asked import Asked
-from app.services.search_dates import date
+from app.services.reading.search_asked import Asked
+from app.services.reading.search_dates import date
 from schemas.resources import ALL
 
 DAY = 86_400_000_000

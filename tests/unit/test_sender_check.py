@@ -7,12 +7,12 @@ import pytest
 
 from app.core.clock import Clock
 from app.core.errors import BadRequest
-from app.services import sender_checking, sender_files
-from app.services.sender_checking import Checked, as_json, as_text, checked
+from app.services.senders import sender_checking, sender_files
+from app.services.senders.sender_checking import Checked, as_json, as_text, checked
 from app.store.accounts import Directory
-from fhir_mappings import sender_check
-from fhir_mappings.sender_check import Finding
-from fhir_mappings.sender_samples import candidates
+from fhir_mappings.explaining import sender_check
+from fhir_mappings.explaining.sender_check import Finding
+from fhir_mappings.explaining.sender_samples import candidates
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
 from tests.unit.coverage_samples import NOW, drug, message, person, sender, visit

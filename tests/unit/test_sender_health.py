@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.core.clock import micros
-from app.services.intake_reading import Arrival, Inbound, Refusal
-from app.services.sender_counts import HOUR, MORE, SenderCounts, bucket
-from app.services.sender_health import (
+from app.services.intake.intake_reading import Arrival, Inbound, Refusal
+from app.services.intake.sender_counts import HOUR, MORE, SenderCounts, bucket
+from app.services.senders.sender_health import (
     ALARM,
     Health,
     Percentiles,

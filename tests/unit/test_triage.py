@@ -11,7 +11,7 @@ from fhir_mappings.triage import (
     judge,
     message_signal,
 )
-from fhir_mappings.visit import merge
+from fhir_mappings.visits.visit import merge
 from schemas.codes.tables import SNOMED
 from schemas.discharge import Circumstances, Clinical, Diagnosis, Dose, Need, Otp, Product
 from schemas.facts import Facts, VisitRecord

@@ -1,7 +1,7 @@
 """What people say by name outranks facts: a clinician who asks, a person who answers, two who were taken for one."""
 
 from fhir_mappings.triage import ANSWERED_REFERRAL, Triage, judge, judge_message, message_signal
-from fhir_mappings.visit import merge
+from fhir_mappings.visits.visit import merge
 from schemas.facts import Facts
 from tests.unit.stories import (
     BELBUCA,

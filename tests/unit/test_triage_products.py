@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_mappings.triage import classify, is_kept, judge, message_signal
-from fhir_mappings.visit import merge
+from fhir_mappings.visits.visit import merge
 from schemas.codes.tables import NDC, RXNORM
 from schemas.discharge import Coding, Product
 from schemas.facts import Facts, VisitRecord

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from fhir_mappings.triage import judge
-from fhir_mappings.visit import as_event, identity, last_dose, merge
+from fhir_mappings.visits.visit import as_event, identity, last_dose, merge
 from schemas.discharge import (
     Address,
     Circumstances,

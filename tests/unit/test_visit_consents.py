@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fhir_mappings.visit import as_event
+from fhir_mappings.visits.visit import as_event
 from schemas.discharge import Circumstances, ConsentGiven
 from schemas.facts import Facts, VisitRecord
 from tests.unit.stories import admit, assembled, at, facts, mrn, person

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.rules.coverage_windows import LONG_ACTING as WINDOWS
-from fhir_mappings.visit_doses import LONG_ACTING, standing
+from fhir_mappings.visits.visit_doses import LONG_ACTING, standing
 from schemas.discharge import Product
 from schemas.facts import Facts, GivenDose, VisitRecord
 from tests.unit.stories import FILM, SUBLOCADE, assembled, at, dose

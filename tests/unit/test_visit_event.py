@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from fhir_mappings.triage import judge
-from fhir_mappings.visit import as_event, ends_before_it_begins, interval_hours, last_dose, product_key
+from fhir_mappings.visits.visit import as_event, ends_before_it_begins, interval_hours, last_dose, product_key
 from schemas.codes.tables import RXNORM
 from schemas.discharge import (
     Circumstances,

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.writing import FHIR, answer, body_of, no_query
-from app.services.arrivals import Arrivals
+from app.services.people.arrivals import Arrivals
 
 
 async def patient_is_here(request: Request) -> Response:

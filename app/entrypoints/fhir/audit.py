@@ -8,7 +8,7 @@ from app.entrypoints.fhir.headers import FhirAnswer, prefers
 from app.entrypoints.fhir.parameters import pairs_of
 from app.entrypoints.fhir.read import shown
 from app.entrypoints.fhir.search import FORM, MAX_QUERY
-from app.services.audit_events import AuditEvents
+from app.services.privacy.audit_events import AuditEvents
 
 
 def _events_of(request: Request) -> AuditEvents:

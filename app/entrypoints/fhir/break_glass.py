@@ -6,7 +6,7 @@ from starlette.responses import Response
 from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.writing import FHIR, body_of, no_query
-from app.services.break_glass import BreakGlass
+from app.services.privacy.break_glass import BreakGlass
 
 
 async def break_glass(request: Request) -> Response:

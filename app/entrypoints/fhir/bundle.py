@@ -32,11 +32,11 @@ from app.entrypoints.fhir import interactions
 from app.entrypoints.fhir.headers import FhirAnswer, prefers
 from app.entrypoints.fhir.process_message import who_sends
 from app.entrypoints.fhir.writing import FHIR, writes_of
-from app.services import fhir_intake
-from app.services.bundle_answers import Answered, answer_bundle, answer_of
-from app.services.bundle_entries import Entry, entries_of, operations_of
-from app.services.bundle_kinds import is_intake
-from app.services.transactions import Transaction
+from app.services.intake import fhir_intake
+from app.services.writes.bundle_answers import Answered, answer_bundle, answer_of
+from app.services.writes.bundle_entries import Entry, entries_of, operations_of
+from app.services.writes.bundle_kinds import is_intake
+from app.services.writes.transactions import Transaction
 
 _AT_ONCE: Final = 16
 """Entries of one batch that are under way at the same time; those that write share commits."""

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.writing import FHIR, answer, body_of, no_query
-from app.services.choices import Choices
+from app.services.people.choices import Choices
 
 
 async def ask(request: Request) -> Response:

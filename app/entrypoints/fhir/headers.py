@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app.core.errors import BadRequest
 from app.entrypoints.base import header
-from app.services.resource_requests import version_of_tag
+from app.services.writes.resource_requests import version_of_tag
 from schemas.packs.base import headers as notice_headers
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')

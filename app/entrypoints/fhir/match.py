@@ -13,7 +13,7 @@ from app.core.errors import BadRequest
 from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.writing import FHIR
-from app.services import match_requests
+from app.services.referral import match_requests
 
 _MAX_PARAMETERS: Final = 64 * 1024
 _GENERAL: Final = frozenset({"_format", "_pretty"})

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.entrypoints.base import fhir_type, hub_of
-from app.services.capability import statement
+from app.services.reading.capability import statement
 
 
 async def metadata(request: Request) -> Response:

@@ -13,7 +13,7 @@ from app.core.errors import NotAcceptable
 from app.entrypoints.base import FHIR_JSON, JSON, authenticate, header, negotiate
 from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.read import reads_of
-from app.services.packets import PAGE_POLICY, Form
+from app.services.packets.packets import PAGE_POLICY, Form
 
 _OFFERED: Final[dict[str, tuple[Form, str]]] = {
     "application/fhir+json": ("json", FHIR_JSON),

@@ -6,7 +6,8 @@ from starlette.responses import Response
 from app.core.actor import Actor
 from app.core.errors import NotSupported
 from app.entrypoints.base import authenticate, fhir_type, hub_of, intake_of, media_type, read_body
-from app.services import fhir_intake, intake_requests, scopes
+from app.services import scopes
+from app.services.intake import fhir_intake, intake_requests
 from schemas.sender import Sender
 
 FHIR_TYPES = frozenset({"application/fhir+json", "application/json"})

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from app.entrypoints.base import authenticate, fhir_type, hub_of
 from app.entrypoints.fhir.headers import FhirAnswer, last_modified, none_match, not_modified_since
 from app.entrypoints.fhir.parameters import pairs_of
-from app.services.reads import Reads
+from app.services.reading.reads import Reads
 from app.services.writing import Rendition
 
 

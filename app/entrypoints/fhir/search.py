@@ -9,7 +9,7 @@ from app.core.actor import Actor
 from app.entrypoints.base import authenticate, fhir_type, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer, none_match, prefers
 from app.entrypoints.fhir.parameters import pairs_of
-from app.services.searches import Searches
+from app.services.reading.searches import Searches
 
 FORM = frozenset({"application/x-www-form-urlencoded"})
 MAX_QUERY = 64 * 1024

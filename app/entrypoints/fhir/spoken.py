@@ -9,8 +9,8 @@ from starlette.responses import Response
 from app.core.actor import Actor
 from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.writing import FHIR, answer, body_of, no_query
-from app.services.calls import Calls
-from app.services.spoken_answers import SpokenAnswers
+from app.services.people.calls import Calls
+from app.services.people.spoken_answers import SpokenAnswers
 
 
 async def record_answer(request: Request) -> Response:

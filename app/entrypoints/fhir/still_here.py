@@ -7,8 +7,8 @@ from app.core import json
 from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.writing import FHIR, body_of, no_query
-from app.services.retention import Retention
-from app.services.retention_requests import answers_of, list_of, outcomes_of
+from app.services.people.retention import Retention
+from app.services.people.retention_requests import answers_of, list_of, outcomes_of
 
 
 async def still_here(request: Request) -> Response:

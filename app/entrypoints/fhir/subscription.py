@@ -12,7 +12,7 @@ from app.core import json
 from app.core.errors import BadRequest
 from app.entrypoints.base import authenticate, disclosures_of, fhir_type, hub_of, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer
-from app.services import subscription_reads as service
+from app.services.subscriptions import subscription_reads as service
 
 _JSON: Final = frozenset({"application/fhir+json", "application/json"})
 _MAX_PARAMETERS: Final = 64 * 1024

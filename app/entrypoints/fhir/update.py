@@ -7,7 +7,7 @@ from app.entrypoints.base import authenticate, fhir_type
 from app.entrypoints.fhir.headers import if_match
 from app.entrypoints.fhir.writing import FHIR, JSON_PATCH, answer, body_of, no_query, query_criteria, writes_of
 from app.services.interactions import Wanted
-from app.services.resource_requests import patching, put
+from app.services.writes.resource_requests import patching, put
 
 
 async def update(request: Request) -> Response:

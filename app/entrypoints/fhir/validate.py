@@ -10,7 +10,7 @@ from app.entrypoints.base import authenticate, fhir_type, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer
 from app.entrypoints.fhir.read import reads_of
 from app.entrypoints.fhir.writing import FHIR
-from app.services import validating
+from app.services.reading import validating
 
 _MAX_JUDGED = 1024 * 1024
 

@@ -12,9 +12,9 @@ from app.core import json
 from app.core.errors import BadRequest
 from app.entrypoints.base import header, hub_of, media_type, read_body
 from app.entrypoints.fhir.headers import FhirAnswer, last_modified, prefers
-from app.services.criteria import Criteria, criteria_of
 from app.services.interactions import Done
-from app.services.resource_writes import ResourceWrites
+from app.services.writes.criteria import Criteria, criteria_of
+from app.services.writes.resource_writes import ResourceWrites
 
 FHIR: Final = frozenset({"application/fhir+json", "application/json"})
 JSON_PATCH: Final = frozenset({"application/json-patch+json"})

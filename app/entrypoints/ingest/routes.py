@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 from app.core import json
 from app.core.errors import BadRequest
 from app.entrypoints import base
-from app.services import intake_requests, scopes
+from app.services import scopes
+from app.services.intake import intake_requests
 from schemas.sender import Sender
 
 HL7_TYPES: Final = frozenset({"application/hl7-v2", "x-application/hl7-v2+er7", "text/plain"})

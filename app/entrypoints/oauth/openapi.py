@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.services.assertions import TYPE as ASSERTION_TYPE
+from app.services.clients.assertions import TYPE as ASSERTION_TYPE
 
 _ERROR: Final = {
     "content": {

@@ -17,9 +17,9 @@ from starlette.routing import BaseRoute, Route
 from app.core.errors import TooManyRequests
 from app.core.jws import ALGORITHMS
 from app.entrypoints import base
-from app.services import accounts
-from app.services.accounts import Issued, TokenRefused
-from app.services.assertions import TYPE as ASSERTION_TYPE
+from app.services.clients import accounts
+from app.services.clients.accounts import Issued, TokenRefused
+from app.services.clients.assertions import TYPE as ASSERTION_TYPE
 
 _MAX_BODY: Final = 64 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.core import json
 from app.entrypoints import base
 from app.entrypoints.ops import examples
-from app.services import definitions
+from app.services.reading import definitions
 from schemas.discharge import DischargeEvent
 from schemas.partner import PartnerProfile
 from schemas.sender import SenderFile

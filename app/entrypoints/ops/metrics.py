@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from app.core import metrics
 from app.core.errors import NotAuthenticated
 from app.entrypoints.base import header, hub_of
-from app.services.sender_health import Gauge, SenderGauges
+from app.services.senders.sender_health import Gauge, SenderGauges
 
 Gauges = Mapping[str, tuple[str, Callable[[], float]]]
 """Name -> what it is, and how it is asked. Set by main for the doors that this process has."""

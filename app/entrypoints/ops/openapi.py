@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from app.services import definitions
+from app.services.reading import definitions
 
 
 def _health(text: str, *required: str) -> dict[str, Any]:

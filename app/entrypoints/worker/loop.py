@@ -7,10 +7,13 @@ from typing import Final
 
 from app.core import log
 from app.core.errors import Unavailable
-from app.services import answer_lanes, notifier, push_lanes, sender_health
+from app.services.answers import answer_lanes
 from app.services.hub import Hub
 from app.services.jobs import DueWork
-from app.services.seals import seal_due
+from app.services.privacy.seals import seal_due
+from app.services.push import push_lanes
+from app.services.senders import sender_health
+from app.services.subscriptions import notifier
 
 _JOBS_SECONDS: Final = 1.0
 _SEAL_SECONDS: Final = 60.0

@@ -6,11 +6,11 @@ notification-admit-event, -discharge-event and -transfer-event. The focus of eac
 
 from typing import Any, Final
 
-from fhir_mappings import fhir_bundle, fhir_facts
 from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped, identified
-from fhir_mappings.fhir_bundle import Graph, Node, refuse
-from fhir_mappings.fhir_facts_visit import Course, course_of
-from fhir_mappings.fhir_targets import TARGETS, UNUSED
+from fhir_mappings.fhir_in import fhir_bundle, fhir_facts
+from fhir_mappings.fhir_in.fhir_bundle import Graph, Node, refuse
+from fhir_mappings.fhir_in.fhir_facts_visit import Course, course_of
+from fhir_mappings.fhir_in.fhir_targets import TARGETS, UNUSED
 from fhir_mappings.labels import Resource
 from schemas.facts import Facts
 from schemas.sender import Sender

@@ -8,11 +8,11 @@ Source: http.html#trules; Gravity SDOH Clinical Care for ServiceRequest and Task
 import re
 from typing import Any, Final
 
-from fhir_mappings import fhir_bundle, fhir_facts
 from fhir_mappings.dialects.base import Note, Problem, Reading, Unmapped, identified
-from fhir_mappings.fhir_bundle import Fault, Graph, Node, Refused, refuse
-from fhir_mappings.fhir_facts_visit import PLANNED_END, Course, course_of
-from fhir_mappings.fhir_targets import ASKED_FOR, TARGETS, UNUSED
+from fhir_mappings.fhir_in import fhir_bundle, fhir_facts
+from fhir_mappings.fhir_in.fhir_bundle import Fault, Graph, Node, Refused, refuse
+from fhir_mappings.fhir_in.fhir_facts_visit import PLANNED_END, Course, course_of
+from fhir_mappings.fhir_in.fhir_targets import ASKED_FOR, TARGETS, UNUSED
 from fhir_mappings.labels import Resource
 from schemas.facts import Facts
 from schemas.sender import Sender

@@ -1,0 +1,1 @@
+"""Hospitals are told by HL7 v2 what became of their referrals."""

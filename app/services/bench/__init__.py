@@ -1,0 +1,1 @@
+"""``throughline bench``: load, what it costs, and messages for it."""

@@ -1,0 +1,1 @@
+"""The form that a patient signs, and what was signed or taken back."""

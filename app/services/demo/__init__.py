@@ -1,0 +1,1 @@
+"""The demo: a small synthetic world, told through the hub's own doors."""

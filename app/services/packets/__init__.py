@@ -1,0 +1,1 @@
+"""What leaves about one referral as a whole: the packet, the letter, the card."""

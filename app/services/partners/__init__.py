@@ -1,0 +1,1 @@
+"""Who takes part, what they say of themselves, and what they have agreed."""

@@ -1,0 +1,1 @@
+"""What the privacy officer asks: who was shown what, broken glass, breaches, seals."""

@@ -1,0 +1,1 @@
+"""Partners' own FHIR servers: what they are given, and what they say."""

@@ -1,0 +1,1 @@
+"""Subscribers, and how each is told what it asked for."""

@@ -1,0 +1,1 @@
+"""What became of each field, for whoever connects a hospital."""

@@ -1,0 +1,1 @@
+"""FHIR that a hospital sends: read into facts, known again, answered."""

@@ -1,0 +1,1 @@
+"""Pages for people: the packet, the letter, the card, what lies on top."""

@@ -1,0 +1,1 @@
+"""What many messages say of one visit, put together."""
