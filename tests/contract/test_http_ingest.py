@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from app.core.actor import Actor
 from app.core.errors import Unavailable
-from app.services.intake import intake as taking
 from app.services.intake.intake import Intake, Outcome
 from app.services.intake.intake_requests import receive_frame
 from app.services.partners import registration
@@ -127,27 +126,6 @@ async def test_what_is_not_durable_is_not_acknowledged(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.headers["content-type"] == FHIR
     assert await receive_frame(world.hub, Intake(world.hub), adt(), "127.0.0.1") is None
-
-
-@pytest.mark.parametrize("stage", ["read_hl7", "decide"])
-async def test_a_fault_of_ours_in_one_message_costs_the_others_of_its_batch_nothing(
-    web: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch, stage: str
-) -> None:
-    real = getattr(taking, stage)
-
-    def faulty(first: Any, *rest: Any) -> Any:
-        message = first.data if stage == "read_hl7" else first.inbound.data
-        if b"HTEST-FAULT" in message:
-            raise ZeroDivisionError
-        return real(first, *rest)
-
-    monkeypatch.setattr(taking, stage, faulty)
-    headers = await world.bearer(world.mercy) | HL7
-    names = [f"HTEST-{n}" for n in range(5)]
-    names[2] = "HTEST-FAULT"
-    bodies = [adt().replace(b"|HTEST-1|", f"|{name}|".encode()) for name in names]
-    answers = await asyncio.gather(*(web.post("/ingest/hl7v2", content=body, headers=headers) for body in bodies))
-    assert [answer.status_code for answer in answers] == [200, 200, 503, 200, 200]
 
 
 async def test_a_frame_is_answered_by_its_acknowledgement_and_nothing_by_none(world: World) -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from app.core.actor import Actor
 from app.services.hub import Hub
 from app.services.intake.intake import Intake
 from app.services.jobs import DueWork
+from app.services.partners import registration
 from tests.hub_fixtures import World
 
 HUB = Actor.system("test")
@@ -52,3 +55,18 @@ async def test_a_message_that_never_finds_its_visit_comes_before_a_human(world: 
     await DueWork(later).run()
     assert await state_of(hub, dose) == ("review", None)
     assert len(await hub.store.database.fetch("select visit from review where closed_at is null")) == 1
+
+
+async def test_a_message_that_today_s_settings_no_longer_read_waits_on_and_holds_up_nobody(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub, intake = world.hub, Intake(world.hub)
+    dose = await send(intake, hub, message("RAS^O17", "W5", "20260608092100", DOSE))
+    file = {"id": "mercy-adt", "organization": "HTEST Mercy", "dialect": "adt_generic", "timezone": "America/New_York"}
+    await registration.add_sender(hub, file | {"match_msh": ["OTHER|MERCY"]})
+    visit = "PV1|1|I|4W" + "|" * 16 + "88009002^^^NGCSN" + "|" * 25 + "20260606100000"
+    admitted = message("ADT^A01", "W6", "20260608093000", "EVN|A01|20260606100000", visit)
+    admission = await send(intake, hub, admitted.replace(b"|EPIC|", b"|OTHER|"))
+    assert (await state_of(hub, admission))[0] == "not-ours"
+    assert await state_of(hub, dose) == ("waiting", None)
+    assert "waiting-unreadable" in caplog.text

@@ -112,9 +112,14 @@ class ByName:
         )
 
     async def tell_consent(self, actor: Actor, consent: Resource) -> None:
-        """Every visit of the person whose referral the consent may bear on is looked at again."""
-        for arrived in await self._consents(actor, consent):
-            await self._intake.receive(arrived)
+        """Every visit of the person whose referral the consent may bear on is looked at again.
+
+        Raises Unprocessable where one of them can't be: whoever takes a consent back must not believe that it is done.
+        """
+        told = [await self._intake.receive(arrived) for arrived in await self._consents(actor, consent)]
+        for outcome in told:
+            if isinstance(outcome.reading, Refusal):
+                raise _own_words(fhir_intake.refusal(outcome.reading), "Consent")
 
     async def _consents(self, actor: Actor, consent: Resource, *, alone: bool = False) -> list[Arrival | Refusal]:
         """The consent as it is told to each visit of the person; where there is none, by itself if ``alone``."""

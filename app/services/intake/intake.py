@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from app.core import log
 from app.core.actor import Actor
 from app.core.batch import Batcher
 from app.core.clock import from_micros
+from app.core.crypto import Keys
 from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
 from app.core.ids import uuid7
 from app.services.hub import Hub
@@ -25,6 +27,7 @@ from app.services.intake.intake_reading import Arrival, Inbound, Refusal, read_h
 from app.services.intake.intake_recording import Decision, refused
 from app.services.intake.sender_counts import SenderCounts
 from app.services.referral.referral_rows import referral_rows
+from app.services.referral.situation import Stored
 from app.services.referral.visit_file import VisitFile
 from app.store.accounts import Directory
 from app.store.database import Gone
@@ -35,12 +38,19 @@ from schemas.sender import Sender
 _SYSTEM = Actor.system("intake")
 _TRIES = 6
 
+T = TypeVar("T")
 Reading = Arrival | Refusal
 """One message that was read."""
+Files = tuple[tuple[VisitFile, ...], tuple[VisitFile, ...]]
+"""The visits of one message, by its visit identifiers and by its person."""
 
 
 class _Deferred(Conflict):
     """An earlier message of the same batch goes first."""
+
+
+class _Fault(Unavailable):
+    """A fault of ours that this message meets each time: sent again, it would hold up for ever what stands behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +111,10 @@ class Intake:
         directory = await self._hub.registry.current()
         senders = [s for s in directory.senders.values() if entry.sender is None or s.id == entry.sender]
         inbound = self.inbound(data, senders, replay_of=ledger_id)
-        reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
-        return await self.receive(reread(inbound, self._hub.keys))
+        reading = intake_reading.read_event(inbound, self._hub.keys) if data[:1] == b"{" else self._read(inbound)
+        if isinstance(reading, Unavailable):
+            raise reading
+        return await self.receive(reading)
 
     async def settle_again(self, service_request: str) -> bool:
         """Decide the message again that opened a referral, because its source Task was changed by hand.
@@ -124,6 +136,10 @@ class Intake:
         while pending:
             done = await self._attempt(list(pending.values()))
             for position, result in zip(list(pending), done, strict=True):
+                reading = pending[position]
+                if isinstance(result, _Fault) and isinstance(reading, Arrival) and not reading.inbound.replay_of:
+                    pending[position] = intake_reading.put_aside(reading)
+                    continue
                 results[position] = result
                 # To wait for another of the batch is no try: the first that waits is decided each time.
                 tries[position] += not isinstance(result, _Deferred)
@@ -133,12 +149,14 @@ class Intake:
         return [Unavailable("Nothing was kept; send it again.") if isinstance(r, Conflict) else r for r in told]
 
     def _read(self, inbound: Inbound) -> Reading | Unavailable:
-        """A fault of ours in one message must not stop the others."""
+        """A fault of ours in one message must not stop the others, neither those beside it nor those behind it."""
         try:
             return read_hl7(inbound, self._hub.keys)
         except Exception as error:  # noqa: BLE001 - whatever it is
             log.error("intake.reading-failed", error, size=len(inbound.data))
-            return Unavailable("This message could not be read; nothing was kept.")
+        if inbound.replay_of:
+            return Unavailable("This message could not be read again; it stands as it was.")
+        return intake_reading.unread(inbound)
 
     async def _attempt(self, batch: Sequence[Reading]) -> Sequence[Outcome | BaseException]:
         """One try: messages of the same visit or identity that stand together wait for the next one."""
@@ -163,15 +181,12 @@ class Intake:
         return results
 
     def _decided(
-        self, readings: Sequence[Reading], known: Sequence[Known], directory: Directory
+        self, readings: Sequence[Reading], known: Sequence[Known | _Fault], directory: Directory
     ) -> list[Decision | BaseException]:
         """What becomes of each; stage by stage, since the next message then finds code and tables in the caches."""
         keys = self._hub.keys
-        decided = [
-            _safely(reading, partial(decide, reading, found, directory, keys))
-            if isinstance(reading, Arrival)
-            else refused(reading, keys)
-            for reading, found in zip(readings, known, strict=True)
+        decided: list[Decision | BaseException] = [
+            _decide(reading, found, directory, keys) for reading, found in zip(readings, known, strict=True)
         ]
         for stage in (lambda reading, decision: gated(reading, decision, keys), lambda _, decision: indexed(decision)):
             decided = [
@@ -199,7 +214,7 @@ class Intake:
 
     # ---- what must be known
 
-    async def _look_up(self, batch: Sequence[Reading]) -> list[Known]:
+    async def _look_up(self, batch: Sequence[Reading]) -> list[Known | _Fault]:
         reader = self._hub.store.intake(_SYSTEM)
         arrivals = [r for r in batch if isinstance(r, Arrival)]
         live = [part for a in arrivals if not a.test for part in a.parts]
@@ -210,29 +225,31 @@ class Intake:
             waiting=[p for part in live for p in part.persons],
         )
         pinned = {a.visit: await reader.visit(a.visit) for a in arrivals if a.visit is not None}
-        files = [self._opened(r, found, pinned) for r in batch]
+        files = [_safely(r, partial(self._opened, r, found, pinned)) for r in batch]
+        opened = (file for file in files if not isinstance(file, _Fault))
         rows = await referral_rows(
-            self._hub, (file for numbered, of_person in files for file in (*numbered, *of_person))
+            self._hub, (file for numbered, of_person in opened for file in (*numbered, *of_person))
         )
         return [
-            Known(
-                copies=tuple(c for c in found.receipts if (c.scope, c.key) == (r.scope, r.key)),
-                by_number=numbered,
-                by_person=of_person,
-                waiting=tuple(
-                    self._read_again(r, w) for w in found.waiting if any(w.person in part.persons for part in r.parts)
-                ),
-                rows=rows,
-            )
-            if isinstance(r, Arrival)
-            else Known()
-            for r, (numbered, of_person) in zip(batch, files, strict=True)
+            file if isinstance(file, _Fault) else _safely(r, partial(self._known, r, found, file, rows))
+            for r, file in zip(batch, files, strict=True)
         ]
 
-    def _opened(
-        self, reading: Reading, found: Found, pinned: Mapping[str, StoredVisit | None]
-    ) -> tuple[tuple[VisitFile, ...], tuple[VisitFile, ...]]:
-        """The visits of one message, by its visit identifiers and by its person."""
+    def _known(self, reading: Reading, found: Found, files: Files, rows: Mapping[str, Stored]) -> Known:
+        if isinstance(reading, Refusal):
+            return Known()
+        theirs = (w for w in found.waiting if any(w.person in part.persons for part in reading.parts))
+        again = (self._read_again(reading, waiting) for waiting in theirs)
+        return Known(
+            copies=tuple(c for c in found.receipts if (c.scope, c.key) == (reading.scope, reading.key)),
+            by_number=files[0],
+            by_person=files[1],
+            waiting=tuple(one for one in again if one is not None),
+            rows=rows,
+        )
+
+    def _opened(self, reading: Reading, found: Found, pinned: Mapping[str, StoredVisit | None]) -> Files:
+        """The visits of one message."""
         if isinstance(reading, Refusal):
             return (), ()
         numbers = {mac for part in reading.parts for mac in part.numbers}
@@ -249,22 +266,34 @@ class Intake:
         files = (VisitFile.opened(self._hub.keys, arrival.sender.organization, v) for v in distinct.values())
         return tuple(file for file in files if file is not None)
 
-    def _read_again(self, arrival: Arrival, waiting: Waiting) -> WaitingFacts:
+    def _read_again(self, arrival: Arrival, waiting: Waiting) -> WaitingFacts | None:
+        """A message that waits for its visit; None where the settings of today don't read it: it waits on."""
         data = self._hub.keys.open_raw(waiting.ledger, waiting.raw)
         reread = intake_reading.read_event if data[:1] == b"{" else read_hl7
         again = reread(Inbound(data, (arrival.sender,), waiting.received_at, waiting.ledger), self._hub.keys)
         if isinstance(again, Refusal):
-            raise Unprocessable("A waiting message can no longer be read with its sender's settings.")
+            log.warning("intake.waiting-unreadable", ledger=waiting.ledger, reason=again.reason)
+            return None
         return WaitingFacts(waiting.ledger, again.facts)
 
 
-def _safely(arrival: Arrival, work: Callable[[], Decision]) -> Decision | BaseException:
+def _decide(reading: Reading, found: Known | _Fault, directory: Directory, keys: Keys) -> Decision | BaseException:
+    if isinstance(reading, Refusal):
+        return refused(reading, keys)
+    return found if isinstance(found, _Fault) else _safely(reading, partial(decide, reading, found, directory, keys))
+
+
+def _safely(reading: Reading, work: Callable[[], T]) -> T | _Fault:
     """A fault of ours in one message must not stop the others."""
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - whatever it is
-        log.error("intake.decision-failed", error, sender=arrival.sender.id, ledger=arrival.ledger)
-        return Unavailable("This message could not be decided; nothing was kept.")
+        log.error("intake.decision-failed", error, sender=_sender_of(reading), ledger=reading.ledger)
+        return _Fault("This message could not be decided; nothing was kept.")
+
+
+def _sender_of(reading: Reading) -> str | None:
+    return reading.sender.id if isinstance(reading, Arrival) else reading.sender
 
 
 def _first_of_each(batch: Sequence[Reading]) -> list[int]:

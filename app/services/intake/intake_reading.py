@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from app.core import json
 from app.core.crypto import Keys
@@ -26,6 +26,8 @@ from schemas.sender import Sender
 from schemas.stub import Chosen
 
 AckCode = Literal["AA", "AE", "AR"]
+HUB_FAULT: Final = "hub-fault"
+_HUB_FAULT: Final = "a fault of the hub's own; it is kept for an operator, and to send it again changes nothing"
 _PROCESSING = frozenset({"", "P", "T", "D"})
 
 
@@ -247,6 +249,17 @@ def _refused(
         header=header,
         error=fault.error,
     )
+
+
+def unread(inbound: Inbound) -> Refusal:
+    """An HL7 v2 message that could not be read by a fault of ours: kept, and refused like one of a fault of its own."""
+    return _refused(inbound, _Fault("AE", HUB_FAULT, acks.AckError("207", _HUB_FAULT)), acks.rough_header(inbound.data))
+
+
+def put_aside(arrival: Arrival) -> Refusal:
+    """A message that could not be decided by a fault of ours: kept for an operator, who has it decided again."""
+    fault = _Fault("AE", HUB_FAULT, acks.AckError("207", _HUB_FAULT))
+    return _refused(arrival.inbound, fault, arrival.header, arrival.message_type, arrival.sender.id)
 
 
 def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None) -> Arrival | Refusal:

@@ -12,7 +12,7 @@ from typing import Final
 from app.core import log
 from app.core.actor import Actor
 from app.core.clock import from_micros
-from app.core.errors import BadRequest, Forbidden, Issue, Unavailable
+from app.core.errors import BadRequest, Forbidden, HubError, Issue, Unavailable, Unprocessable
 from app.core.ids import uuid7
 from app.services.hub import Hub
 from app.services.intake import intake_reading
@@ -156,14 +156,14 @@ async def receive_event(
 ) -> EventAnswer:
     """One DischargeEvent; ``key`` overrides its ``event_id`` as identity.
 
-    Raises BadRequest with the path of everything that is wrong, Forbidden where it would be another's (the ledger has
-    both as rejected), Unavailable when it could not be made durable.
+    Raises BadRequest with the path of everything that is wrong, Forbidden where it would be another's, Unprocessable
+    where a fault of ours keeps it from being decided (the ledger has all three as rejected), and Unavailable when it
+    could not be made durable.
     """
     outcome = counted(await intake.receive(_read(hub, intake, data, senders, key)))
     reading = outcome.reading
     if isinstance(reading, Refusal):
-        error = Forbidden if reading.of_another else BadRequest
-        raise error(reading.text, issues=tuple(_issues(reading)))
+        raise _error_of(reading)(reading.text, issues=tuple(_issues(reading)))
     if outcome.decision.state == "duplicate":
         return EventAnswer(200, await original(hub, reading) or _entry(outcome))
     if outcome.decision.state == "rejected":
@@ -171,6 +171,12 @@ async def receive_event(
     if outcome.decision.state in _CHANGED and outcome.decision.referral:
         return EventAnswer(201, _entry(outcome), outcome.decision.referral)
     return EventAnswer(202, _entry(outcome))
+
+
+def _error_of(refusal: Refusal) -> type[HubError]:
+    if refusal.of_another:
+        return Forbidden
+    return Unprocessable if refusal.reason == intake_reading.HUB_FAULT else BadRequest
 
 
 async def receive_event_lines(hub: Hub, intake: Intake, data: bytes, senders: Sequence[Sender]) -> list[LedgerLine]:
