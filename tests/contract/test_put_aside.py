@@ -11,7 +11,9 @@ import pytest
 from app.core.actor import Actor
 from app.core.errors import Unavailable
 from app.services.intake import intake as taking
+from app.services.intake import reviews
 from app.services.intake.intake import Intake
+from fhir_mappings import gate
 from tests.contract.http_messages import adt, event
 from tests.contract.test_http_ingest import HL7, LINES, codes, states
 from tests.hub_fixtures import World
@@ -77,3 +79,22 @@ async def test_an_event_that_a_fault_of_ours_stops_is_refused_and_kept(
     (entry,) = map(json.loads, lines.text.splitlines())
     assert (entry["state"], entry["reasons"][0]["code"]) == ("rejected", "hub-fault")
     assert await states(world) == {("mercy-adt", "rejected"): 2}
+
+
+async def test_what_does_not_conform_stands_in_the_review_queue_until_it_does(
+    web: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = await world.bearer(world.mercy)
+    body = event()
+    body["patient"]["identifiers"][0]["system"] = " "
+    answer = await web.post("/ingest/events", json=body, headers=headers)
+    entry = answer.json()
+    assert (entry["state"], entry["reasons"][0]["code"]) == ("review", "not-conforming")
+    (row,) = await reviews.queue(world.hub)
+    assert (row["visit"], row["sender"], row["reasons"]) == (entry["id"], "mercy-adt", entry["reasons"])
+    await Intake(world.hub).replay(entry["id"])
+    assert len(await reviews.queue(world.hub)) == 1
+    monkeypatch.setattr(gate, "check", lambda *_: [])
+    again = await Intake(world.hub).replay(entry["id"])
+    assert (again.decision.state, again.decision.referral is None) == ("referral", False)
+    assert entry["id"] not in [one["visit"] for one in await reviews.queue(world.hub)]

@@ -120,8 +120,12 @@ def indexed(decision: Decision) -> Decision:
 
 
 def _unfit(arrival: Arrival, notes: tuple[Reason, ...], problems: Sequence[tuple[str, str]], keys: Keys) -> Decision:
-    reasons = [("not-conforming", f"{path}: {rule}") for path, rule in problems]
-    return plain(arrival, "review", (*notes, *reasons), keys)
+    reasons = (*notes, *(("not-conforming", f"{path}: {rule}") for path, rule in problems))
+    decision = plain(arrival, "review", reasons, keys)
+    # Nothing was filed, so that the row is the message's own, or of the visit that was looked at without one.
+    subject = arrival.visit or arrival.ledger
+    item = ReviewItem(subject, arrival.sender.id, arrival.inbound.received_at, reasons_json(reasons))
+    return decision._replace(changes=decision.changes._replace(reviews=(item,)))
 
 
 def _duplicate(arrival: Arrival, same: Received) -> Decision:

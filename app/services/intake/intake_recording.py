@@ -8,7 +8,7 @@ from app.services.intake.intake_reading import AckCode, Arrival, Refusal
 from app.services.referral.situation import Reason
 from app.services.referral.visit_file import reasons_json
 from app.services.writing import Draft
-from app.store.changes import Changes, LedgerMove, LedgerRow, LedgerState, Receipt
+from app.store.changes import Changes, LedgerMove, LedgerRow, LedgerState, Receipt, ReviewItem
 
 
 class Decision(NamedTuple):
@@ -97,7 +97,10 @@ def recorded(
     if arrival.inbound.replay_of:
         at = arrival.inbound.received_at
         move = LedgerMove(arrival.ledger, at, state, reasons_json(reasons), referral, visit)
-        return Changes(moves=(move,))
+        # What waited for a human as a message by itself is over, or goes on as a row of its visit.
+        settled = arrival.visit is None and state != "review"
+        item = ReviewItem(arrival.ledger, arrival.sender.id, at, "[]", closed=True)
+        return Changes(moves=(move,), reviews=(item,) if settled else ())
     sealed = keys.seal_raw(arrival.ledger, raw) if raw is not None else None
     entry = row(arrival, state, reasons, visit=visit, referral=referral, person=person, raw=sealed)
     receipts = (Receipt(arrival.scope, arrival.key, arrival.mac, arrival.ledger),) if receipt else ()
