@@ -4,7 +4,7 @@
 (``/ingest/events``); every other dialect is translated into it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -34,6 +34,7 @@ NeedKind = Literal[
     "phone",
     "guest-order",
 ]
+MOUD: Final[NeedKind] = "moud-continuation"
 Priority = Literal["routine", "urgent", "asap", "stat"]
 """FHIR request-priority."""
 Continuation = Literal["new-intake", "return-to-current-otp", "guest-dosing", "notice-only"]

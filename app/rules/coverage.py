@@ -3,7 +3,7 @@
 Scheduling support, never a dosing recommendation: no amount is read or computed here, only times and
 counts. The rules R1 to R9 are those of the project's clinical facts (sections 4.3, 4.5 and, where
 they differ, 4.6); sources of law: 21 CFR 1306.07(a) and (b); of the windows of long-acting products:
-their labels (``coverage_windows``).
+their labels (``schemas.dose_times``).
 
 Where facts contradict each other (``CoverageInput.others``) the cover ends by the reading that ends first, and
 ``covered_until_if_unverified`` by the one that ends last: never silently one of them. Everything is pure: same
@@ -19,9 +19,9 @@ from app.rules.coverage_gap import Ask, DueBand, Ends, Gap, asks, due_band, gap_
 from app.rules.coverage_inputs import FUTURE, METHADONE, Confidence, CoverageInput, after, instant, schedule, wall
 from app.rules.coverage_reasons import TIMED, reasons
 from app.rules.coverage_supply import alarms, supplied
-from app.rules.coverage_windows import LONG_ACTING
 from app.rules.verdict import Verdict
 from schemas.discharge import Priority
+from schemas.dose_times import LONG_ACTING
 
 __all__ = ["LEVELS", "Coverage", "CoverageInput", "OpenBetween", "compute"]
 
@@ -172,7 +172,11 @@ def _face(
             closed=closed,
             raised=raised,
             late=course.late,
-            more=(*course.why, *_told_wrong(doubted), *_owner(asked := asks(inputs, ends, now, doubted=doubted))),
+            more=(
+                *course.why,
+                *([_IMPLAUSIBLE] if doubted else []),
+                *_owner(asked := asks(inputs, ends, now, doubted=doubted)),
+            ),
         ),
         next_due=course.next_due,
         earliest=course.earliest,
@@ -195,10 +199,6 @@ def _face(
     )
 
 
-def _told_wrong(told: bool) -> tuple[str, ...]:  # noqa: FBT001 - whether it is said
-    return (_IMPLAUSIBLE,) if told else ()
-
-
 def _owner(asked: tuple[Ask, ...]) -> tuple[str, ...]:
     return ("dosing-owner-unknown",) if "name-who-doses" in asked else ()
 
@@ -207,7 +207,7 @@ def _unknown(inputs: CoverageInput, now: datetime, floor: Priority | None) -> Co
     """R6: without a usable last dose at least asap, stat for methadone; one that was told is implausible."""
     level = LEVELS.index("stat" if inputs.product_class == METHADONE else "asap")
     asked = asks(inputs, None, now)
-    flags = (*_escalators(inputs), *(told := _told_wrong(inputs.last_dose is not None)), *_facts(inputs))
+    flags = (*_escalators(inputs), *(told := [_IMPLAUSIBLE] if inputs.last_dose else []), *_facts(inputs))
     raised = any(_escalators(inputs))
     return Coverage(
         reasons=reasons(inputs, "no-last-dose", closed=False, raised=raised, late=False, more=(*told, *_owner(asked))),

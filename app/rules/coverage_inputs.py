@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from app.rules.coverage_windows import LONG_ACTING
 from schemas.discharge import Bridge, Disposition
+from schemas.dose_times import DAY, LONG_ACTING, between_doses
 
 Confidence = Literal["verified", "reported", "assumed", "unknown"]
 Doubt = Literal[
@@ -25,12 +25,8 @@ Doubt = Literal[
 """Facts that contradict each other, or can't be, by code of the flag code system."""
 
 METHADONE: Final = "methadone-daily"
-DAY: Final = timedelta(days=1)
 FUTURE: Final = timedelta(minutes=15)
 """A dose further ahead than this was not given yet (R6)."""
-_SCHEDULES: Final = (timedelta(hours=1), 3 * DAY)
-"""No daily medication is taken more often than the one, or more seldom than the other: after three days without a dose
-it is assessed anew and not resumed. An interval of weeks is one of refills or visits."""
 _YEARS: Final = (1900, 9000)
 """Outside of them a zone can't be applied."""
 
@@ -112,11 +108,6 @@ def wall(last: datetime, days: int, zone: ZoneInfo) -> datetime:
 def schedule(inputs: CoverageInput) -> timedelta:
     """Time from one dose of a daily medication to the next."""
     return between_doses(inputs.interval)
-
-
-def between_doses(stated: timedelta | None) -> timedelta:
-    """The stated time between two doses; none, or one that can't be, is once a day."""
-    return stated if stated is not None and _SCHEDULES[0] <= stated <= _SCHEDULES[1] else DAY
 
 
 def implausible_schedule(inputs: CoverageInput) -> bool:

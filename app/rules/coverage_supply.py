@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
-from app.rules.coverage_inputs import DAY, METHADONE, CoverageInput, after, instant, schedule
+from app.rules.coverage_inputs import METHADONE, CoverageInput, after, instant, schedule
 from schemas.discharge import Bridge
+from schemas.dose_times import DAY
 
 METHADONE_DAYS: Final = 3
 """What may be dispensed outside of an OTP (21 CFR 1306.07(b))."""

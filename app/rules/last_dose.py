@@ -22,8 +22,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.rules.coverage_inputs import DAY, Doubt, between_doses, instant
-from app.rules.coverage_windows import LONG_ACTING
+from app.rules.coverage_inputs import Doubt, instant
+from schemas.dose_times import LONG_ACTING, between
 
 _AFTER_LEAVING: Final = timedelta(hours=1)
 """Charting runs late, and so do people who leave."""
@@ -119,8 +119,7 @@ def _placed(doses: Sequence[Charted], zone: ZoneInfo) -> Iterator[_Given]:
 
 
 def _half(product_class: str, interval: timedelta | None) -> timedelta:
-    window = LONG_ACTING.get(product_class)
-    return (window.due * DAY if window else between_doses(interval)) / 2
+    return between(product_class, interval) / 2
 
 
 def _reading(given: Sequence[_Given]) -> LastDose:

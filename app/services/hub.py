@@ -1,6 +1,7 @@
 """What every use case holds: the store, the keys, the clock and who takes part."""
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from app.core.clock import Clock, monotonic
 from app.core.crypto import Keys
@@ -12,6 +13,8 @@ from app.store.database import Gone
 from app.store.store import Store
 
 _SECONDS = 1.0
+NOTICED: Final = 2_000_000
+"""Microseconds: longer than any process takes to notice that somebody was registered anew."""
 
 
 class Registry:

@@ -17,19 +17,10 @@ from typing import Final
 from fhir_mappings import triage
 from fhir_mappings.visits.visit_step import OWN_DOSE
 from schemas.base import changed
+from schemas.dose_times import between
 from schemas.facts import GivenDose, VisitRecord
 
 _DURATION: Final = regex(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
-_DAY: Final = timedelta(days=1)
-_LONGEST: Final = 3 * _DAY
-"""What is taken by mouth is not taken more seldom than this: a longer interval is no schedule of doses."""
-LONG_ACTING: Final = {
-    "bup-lai-weekly-brixadi": 7 * _DAY,
-    "bup-lai-monthly-brixadi": 28 * _DAY,
-    "bup-lai-monthly-sublocade": 28 * _DAY,
-    "xr-ntx": 28 * _DAY,
-}
-"""How far apart injections are, by ``clock_class``."""
 
 
 @lru_cache(maxsize=256)
@@ -93,11 +84,8 @@ def _same(newer: GivenDose, older: GivenDose) -> bool:
 
 def _half(dose: GivenDose) -> timedelta:
     drug = triage.classify(dose.product)
-    if drug is not None and drug.clock_class in LONG_ACTING:
-        return LONG_ACTING[drug.clock_class] / 2
     hours = interval_hours(dose.interval)
-    stated = timedelta(hours=hours) if hours else _DAY
-    return (stated if stated <= _LONGEST else _DAY) / 2
+    return between(drug.clock_class if drug else "", timedelta(hours=hours) if hours else None) / 2
 
 
 def _charted(dose: GivenDose) -> datetime:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from app.rules.coverage import LEVELS, Coverage, CoverageInput, OpenBetween, compute
 from app.rules.coverage_changes import inputs_of, outputs_of, verified_anew, why
-from app.rules.coverage_windows import LONG_ACTING
 from app.rules.hours import Calendar
 from app.rules.last_dose import Charted, last_dose
 from schemas.discharge import Bridge, Priority
+from schemas.dose_times import LONG_ACTING
 
 START = datetime(2026, 10, 25, tzinfo=UTC)
 """A week before the clocks of North America go back."""

@@ -11,10 +11,10 @@ import pytest
 from app.rules.coverage import LEVELS, Coverage, CoverageInput, compute
 from app.rules.coverage_gap import worklist_key
 from app.rules.coverage_reasons import CODES as REASONS
-from app.rules.coverage_windows import LONG_ACTING
 from app.rules.hours import Calendar
 from schemas.codes.local import CLOCK, CODES
 from schemas.discharge import Bridge
+from schemas.dose_times import LONG_ACTING
 from schemas.hours import OpenHours
 from tests.unit.test_rules_coverage import NEW_YORK, bup, dispensed, local, methadone, prescribed, utc
 

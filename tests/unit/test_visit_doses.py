@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.rules.coverage_windows import LONG_ACTING as WINDOWS
-from fhir_mappings.visits.visit_doses import LONG_ACTING, standing
+from fhir_mappings.visits.visit_doses import standing
 from schemas.discharge import Product
+from schemas.dose_times import LONG_ACTING, between
 from schemas.facts import Facts, GivenDose, VisitRecord
 from tests.unit.stories import FILM, SUBLOCADE, assembled, at, dose
 
@@ -103,7 +103,8 @@ def test_all_doses_of_one_statement_stand_and_give_way_to_those_of_the_next() ->
 
 
 def test_injections_are_as_far_apart_as_the_labels_say() -> None:
-    assert {name: timedelta(days=window.due) for name, window in WINDOWS.items()} == LONG_ACTING
+    told = {name: between(name, timedelta(days=1)) for name in LONG_ACTING}
+    assert told == {name: timedelta(days=window.due) for name, window in LONG_ACTING.items()}
 
 
 def test_products_are_told_apart_by_drug_not_by_spelling() -> None:

@@ -20,6 +20,7 @@ from app.store.queries import ColumnIn, Query, Row
 from fhir_mappings import notices, outcome_identity, outcome_text, outcomes
 from fhir_mappings.hl7v2 import Field, Message, Raw, Unreadable, parse
 from fhir_mappings.outreach import is_beside
+from schemas.discharge import MOUD
 from schemas.packs import base as packs
 from schemas.partner import PartnerProfile
 from schemas.sender import Sender
@@ -28,7 +29,6 @@ _SYSTEM: Final = Actor.system("answer")
 _ASKS: Final = frozenset({"REF^I12", "REF^I13"})
 _ASKED_IN: Final = (3, 5, 10)
 """Fields of RF1 that say what is asked for."""
-_MOUD: Final = "moud-continuation"
 _BEFORE_ACCEPTANCE: Final = frozenset({"asked", "needs-a-person", "consent-needed", "route-needed"})
 
 
@@ -50,7 +50,7 @@ class Referral:
     @property
     def need(self) -> str:
         """Code of what was asked for."""
-        return need_in(self.request) or _MOUD
+        return need_in(self.request) or MOUD
 
 
 def hospital(organization: str) -> Actor:
@@ -183,7 +183,7 @@ def _needs(message: Message, sender: Sender) -> set[str]:
         return set()
     codes = (rf1.text(f, c, repetition=r) for f in _ASKED_IN for r in range(rf1.repetitions(f)) for c in (1, 4))
     known = sender.maps.referral_needs
-    return {known[code] for code in codes if code in known} or {_MOUD}
+    return {known[code] for code in codes if code in known} or {MOUD}
 
 
 async def _identity(

@@ -27,7 +27,6 @@ from schemas.stub import Chosen
 
 AckCode = Literal["AA", "AE", "AR"]
 HUB_FAULT: Final = "hub-fault"
-_HUB_FAULT: Final = "a fault of the hub's own; it is kept for an operator, and to send it again changes nothing"
 _PROCESSING = frozenset({"", "P", "T", "D"})
 
 
@@ -49,6 +48,13 @@ class _Fault(NamedTuple):
     code: AckCode
     reason: str
     error: acks.AckError
+
+
+_OURS: Final = _Fault(
+    "AE",
+    HUB_FAULT,
+    acks.AckError("207", "a fault of the hub's own; it is kept for an operator, and to send it again changes nothing"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +259,12 @@ def _refused(
 
 def unread(inbound: Inbound) -> Refusal:
     """An HL7 v2 message that could not be read by a fault of ours: kept, and refused like one of a fault of its own."""
-    return _refused(inbound, _Fault("AE", HUB_FAULT, acks.AckError("207", _HUB_FAULT)), acks.rough_header(inbound.data))
+    return _refused(inbound, _OURS, acks.rough_header(inbound.data))
 
 
 def put_aside(arrival: Arrival) -> Refusal:
     """A message that could not be decided by a fault of ours: kept for an operator, who has it decided again."""
-    fault = _Fault("AE", HUB_FAULT, acks.AckError("207", _HUB_FAULT))
-    return _refused(arrival.inbound, fault, arrival.header, arrival.message_type, arrival.sender.id)
+    return _refused(arrival.inbound, _OURS, arrival.header, arrival.message_type, arrival.sender.id)
 
 
 def read_event(inbound: Inbound, keys: Keys, idempotency_key: str | None = None) -> Arrival | Refusal:

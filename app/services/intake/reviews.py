@@ -16,7 +16,7 @@ from app.core.actor import Actor
 from app.core.clock import from_micros, iso, micros
 from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
 from app.core.ids import uuid7
-from app.services.hub import Hub
+from app.services.hub import NOTICED, Hub
 from app.services.intake.intake import Intake
 from app.services.intake.intake_reading import Arrival, Inbound, read_event, read_hl7
 from app.services.intake.looking import nothing_new
@@ -39,8 +39,6 @@ SETTLE: Final = "settle-visit"
 _SYSTEM: Final = Actor.system("review")
 _TRIES: Final = 5
 _SECOND: Final = 1_000_000
-_REGISTRY: Final = 2 * _SECOND
-"""Longer than a process takes to notice that a sender or partner was registered anew."""
 _REGISTERED: Final = frozenset(
     {
         *("no-route", "not-covered-entity", "no-agreement-discloser", "no-agreement-recipient", "agreement-narrows"),
@@ -286,7 +284,7 @@ async def settle_waiting(hub: Hub, sender: str | None = None) -> int:
     again = [item.visit for item in items if _may_be_settled(item, senders.get(item.sender))]
     now = hub.clock.now_us()
     if again:
-        jobs = (Job(f"settle:{visit_id}:{now}", SETTLE, visit_id, now + _REGISTRY) for visit_id in again)
+        jobs = (Job(f"settle:{visit_id}:{now}", SETTLE, visit_id, now + NOTICED) for visit_id in again)
         await hub.store.commit(Changes(jobs=tuple(jobs)))
     return len(again)
 

@@ -9,15 +9,13 @@ from typing import Final
 
 from app.core.actor import Actor
 from app.services.due_looks import follow_job
-from app.services.hub import Hub
+from app.services.hub import NOTICED, Hub
 from app.services.writing import Resource, decoded
 from app.store.changes import Changes
 from app.store.queries import OLDEST_FIRST, Beyond, ColumnIn, ColumnMissing, Condition, Query
 
 _SYSTEM: Final = Actor.system("decided-anew")
 _SLICE: Final = 500
-_NOTICED: Final = 2_000_000
-"""Microseconds, longer than a process takes to notice that somebody was registered anew."""
 
 
 async def of_pair(hub: Hub, partner: str, hospital: str | None = None) -> None:
@@ -51,6 +49,6 @@ async def _tasks(hub: Hub, conditions: tuple[Condition, ...]) -> AsyncIterator[l
 async def _look(hub: Hub, cause: str, sources: Sequence[Resource]) -> None:
     now = hub.clock.now_us()
     requests = sorted({one["focus"]["reference"].rpartition("/")[2] for one in sources})
-    jobs = tuple(follow_job(request, f"{cause}:{request}:{now}", now + _NOTICED) for request in requests)
+    jobs = tuple(follow_job(request, f"{cause}:{request}:{now}", now + NOTICED) for request in requests)
     if jobs:
         await hub.store.commit(Changes(jobs=jobs))

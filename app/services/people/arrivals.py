@@ -36,12 +36,11 @@ from app.store.queries import ColumnIn, Query
 from fhir_mappings.outreach import is_beside
 from schemas.base import FIRST_YEAR
 from schemas.codes.local import OUTCOME, concept
-from schemas.discharge import ConsentGiven
+from schemas.discharge import MOUD, ConsentGiven
 from schemas.partner import PartnerProfile
 from schemas.stub import Chosen
 
 _SYSTEM: Final = Actor.system("patient-is-here")
-_MOUD: Final = "moud-continuation"
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "code": ("valueString",),
     "family": ("valueString",),
@@ -53,7 +52,6 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "consent-both-directions": ("valueBoolean",),
 }
 _A_DAY: Final = "YYYY-MM-DD"
-_BIRTH_DATE: Final = "Parameters.parameter.where(name='birth-date')"
 _CONSENT: Final = ("consent-signed", "consent-form")
 _NOT_ENOUGH: Final = (
     "What was told lets nothing of a referral be shown here: call the hospital. A consent that the person signs here "
@@ -130,7 +128,7 @@ class Arrivals:
             raise BadRequest("Either the code of the card, or name and date of birth.", path="Parameters.parameter")
         if len(given.get("birth-date", _A_DAY)) != len(_A_DAY):
             # A year would be searched for as any day in it.
-            raise BadRequest(f"birth-date is a whole date: {_A_DAY}", path=_BIRTH_DATE)
+            raise BadRequest(f"birth-date is a whole date: {_A_DAY}", path=path_of("birth-date"))
         if given.keys() & {*_CONSENT, "consent-expires", "consent-both-directions"}:
             required(given, _CONSENT)
         consent = None
@@ -149,7 +147,7 @@ class Arrivals:
         groups = {one.get("groupIdentifier", {}).get("value", one["id"]) for _, one in found}
         if len(groups) != 1:
             return None
-        _, chief = min(found, key=lambda of: (of[0] != _MOUD, of[1]["id"]))
+        _, chief = min(found, key=lambda of: (of[0] != MOUD, of[1]["id"]))
         return chief
 
     async def _open(self, told: Here) -> list[Resource]:
@@ -183,7 +181,7 @@ class Arrivals:
 
     async def _need(self, source: Resource) -> str:
         row = await current_row(self._hub, _SYSTEM, "ServiceRequest", _id(source["focus"]))
-        return need_in(decoded(row)) or _MOUD
+        return need_in(decoded(row)) or MOUD
 
     # ---- the place
 
@@ -246,7 +244,7 @@ def _moment(given: Mapping[str, Any], name: str) -> date | datetime:
     """A day, or a moment with its offset."""
     text = str(given[name])
     try:
-        found = date.fromisoformat(text) if len(text) == len("2026-06-05") else datetime.fromisoformat(text)
+        found = date.fromisoformat(text) if len(text) == len(_A_DAY) else datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest("A day, or a moment with its offset.", path=path_of(name)) from None
     if found.year < FIRST_YEAR or (isinstance(found, datetime) and found.tzinfo is None):

@@ -25,6 +25,7 @@ from app.services.writing import Rendition, Resource, decoded
 from app.store.queries import ColumnIn, Query
 from app.store.reviews import Reviews
 from fhir_mappings.triage import REASONS as VERDICTS
+from schemas.discharge import MOUD
 from schemas.fallback import FallbackKind
 from schemas.references import local
 from schemas.stub import Chosen
@@ -37,7 +38,6 @@ FALLBACK: Final = {
     "fallback": ("valueCode", "which fallback was chosen"),
     "by": ("valueString", "name or office of the person who decided"),
 }
-_MOUD: Final = "moud-continuation"
 _SYSTEM: Final = Actor.system("choices")
 
 
@@ -106,7 +106,7 @@ class Choices:
             raise BadRequest(f"One of {', '.join(kinds)} is expected.", path=wrong)
         task = await self._source(actor, task_id)
         request = await current_row(self._hub, actor, "ServiceRequest", _request_of(task))
-        if need_in(decoded(request)) != _MOUD:
+        if need_in(decoded(request)) != MOUD:
             raise Unprocessable(
                 "A fallback is for the medication, and this Task is for another need.", path="Task.focus"
             )

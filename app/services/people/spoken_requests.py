@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from app.core.clock import in_calendar
 from app.core.errors import BadRequest, Issue, Unprocessable
 from app.rules import spoken
 from app.rules.lifecycle import NEEDS_REASON
 from app.rules.verdict import Reason
+from app.services.writes.operation_parameters import instant_of
 from app.services.writes.resource_requests import conforming
 from app.services.writing import Resource
 from schemas.codes.local import CODES, OUTCOME, STATUS_REASON, concept
-from schemas.resources.times import date_range
 
 _LONGEST: Final = {"valueString": 2000, "valueCode": 64}
 _SHORT: Final = frozenset({"said-by", "recorded-by", "by", "number"})
@@ -200,8 +199,7 @@ def _one_of(given: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
 
 
 def _instant(given: Mapping[str, Any]) -> datetime:
-    found = date_range(given["at"])
-    at = in_calendar(found[0]) if found is not None and "T" in given["at"] else None
+    at = instant_of(given["at"])
     if at is None:
         raise BadRequest("A date with its time and offset.", path=path_of("at"))
     return at

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.core import json
 from app.core.actor import Actor
-from app.core.clock import from_micros, in_calendar
+from app.core.clock import from_micros
 from app.core.errors import BadRequest, Conflict, Forbidden, Unavailable
 from app.core.ids import uuid7
 from app.rules import consent
@@ -44,8 +44,7 @@ _LEFT_OUT: Final = frozenset({"Provenance", "Consent"})
 def fields_of(body: object) -> dict[str, str]:
     """The four fields of a Parameters resource. Raises BadRequest with each one that is missing or unknown."""
     given = operation_parameters.fields_of(body, FIELDS, source=" (42 CFR 2.51(c))")
-    moment = date_range(given["at"])
-    if "T" not in given["at"] or moment is None or in_calendar(moment[0]) is None:
+    if operation_parameters.instant_of(given["at"]) is None:
         raise BadRequest("A date with its time is expected.", path=operation_parameters.path_of("at", FIELDS["at"][0]))
     return given
 

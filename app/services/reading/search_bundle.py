@@ -96,14 +96,8 @@ def _said(found: Sequence[Resource], notices: tuple[str, ...]) -> bytes:
 
 
 def _suppressed(names: Sequence[str]) -> list[Resource]:
-    return [
-        {
-            "severity": "warning",
-            "code": "suppressed",
-            "diagnostics": f"Nothing comes along by {name}: the token does not cover what it leads to.",
-        }
-        for name in names
-    ]
+    text = "Nothing comes along by {}: the token does not cover what it leads to."
+    return [{"severity": "warning", "code": "suppressed", "diagnostics": text.format(name)} for name in names]
 
 
 def _left_out(names: Sequence[str]) -> list[Resource]:

@@ -21,12 +21,12 @@ from app.services.due_looks import look_job
 from app.services.referral import guests, matching, needs, rides, telling
 from app.services.referral.agreed import answer_minutes
 from app.services.referral.partner_hours import dosing_calendar, intake_calendar
-from app.services.referral.referral_work import MOUD, Work
+from app.services.referral.referral_work import Work
 from app.services.referral.sharing import told_of
 from app.services.referral.situation import Reason, Stuck
 from app.services.writing import Resource
 from schemas.codes.local import STATUS_REASON
-from schemas.discharge import Priority
+from schemas.discharge import MOUD, Priority
 from schemas.fallback import Fallback
 from schemas.stub import Child, NeedLink
 

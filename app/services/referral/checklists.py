@@ -15,6 +15,7 @@ from app.services.writing import Resource
 from fhir_mappings.building import checklist
 from schemas.checklist import ChecklistItem
 from schemas.codes.local import STATUS_REASON, concept
+from schemas.discharge import MOUD
 from schemas.stub import Child, NeedLink
 
 _PARTNERS_OWN: Final = frozenset({"forms", "consent-forms"})
@@ -47,7 +48,7 @@ def told(
 def _asked(now: Situation, need: NeedLink, child: Child) -> list[ChecklistItem]:
     profile = now.directory.partners.get(child.partner)
     items = checklist.of_need(profile.intake_checklist if profile else (), need.need)
-    guest = need.need == guests.MOUD and guests.dates_of(now.file.content.record.circumstances) is not None
+    guest = need.need == MOUD and guests.dates_of(now.file.content.record.circumstances) is not None
     named = any(one.code == guests.HOME_ORDER for one in items)
     return [*items, ChecklistItem(code="home-order")] if guest and not named else items
 

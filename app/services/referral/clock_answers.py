@@ -11,12 +11,12 @@ from app.core.clock import micros
 from app.rules.task_answers import answer_in
 from app.services.referral.situation import Situation
 from schemas.base import changed
+from schemas.discharge import MOUD
 from schemas.facts import DosesMeanwhile, PickUp, VisitRecord
 from schemas.stub import NeedLink
 
 DUE: Final = "coverage-due"
 """Kind of the job that looks at a coverage clock again; its subject is a visit, or a source ServiceRequest."""
-MOUD: Final = "moud-continuation"
 
 
 class _Said(NamedTuple):

@@ -22,14 +22,14 @@ from app.rules.drugs import drug_of
 from app.rules.hours import Calendar
 from app.rules.last_dose import Charted, last_dose
 from app.services.referral import guests
-from app.services.referral.clock_answers import DUE, MOUD
+from app.services.referral.clock_answers import DUE
 from app.services.referral.situation import Settlement, Situation
 from app.services.referral.visit_file import VisitFile
 from app.services.writing import Resource
 from app.store.changes import Changes, CoverageEvent, Job
 from fhir_mappings import build, triage
 from fhir_mappings.visits import visit
-from schemas.discharge import DischargeEvent, Medication, Product
+from schemas.discharge import MOUD, DischargeEvent, Medication, Product
 from schemas.facts import GivenDose, VisitRecord
 from schemas.partner import PartnerProfile
 from schemas.stub import ClockState, NeedLink, ReferralLink

@@ -11,13 +11,12 @@ from app.services.referral.partner_hours import dosing_calendar, intake_calendar
 from app.services.referral.situation import Reason, Situation
 from fhir_mappings import build
 from fhir_mappings.building.checklist import confirmed_by
-from schemas.discharge import Circumstances, DischargeEvent, GuestDosing, Need
+from schemas.discharge import MOUD, Circumstances, DischargeEvent, GuestDosing, Need
 from schemas.partner import PartnerProfile
 from schemas.stub import Child, NeedLink
 
 HOME_ORDER: Final = "home-order"
 """Item of the clinic's checklist: the order of the person's own program."""
-MOUD: Final = "moud-continuation"
 _MISSING: Final[Reason] = (
     "guest-order-missing",
     "The order of the person's own program is not there, and the clinic needs it now: call both.",

@@ -19,11 +19,10 @@ from fhir_mappings import build
 from fhir_mappings.building import build_elements, offer
 from fhir_mappings.triage import Triage
 from fhir_mappings.visits import visit
-from schemas.discharge import Coverage, DischargeEvent, Dose
+from schemas.discharge import MOUD, Coverage, DischargeEvent, Dose
 from schemas.facets import Amount
 from schemas.partner import PartnerProfile
 
-MOUD: Final = "moud-continuation"
 _INSURANCE: Final = (
     ("medicaid", ("medicaid",)),
     ("medicare", ("medicare",)),

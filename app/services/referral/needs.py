@@ -15,7 +15,7 @@ from app.services.referral import guests
 from app.services.referral.appointments import Ride
 from app.services.referral.situation import Reason, Situation
 from fhir_mappings import build
-from schemas.discharge import DischargeEvent, NeedKind
+from schemas.discharge import MOUD, DischargeEvent, NeedKind
 
 _TEXTS: Final = {
     "ride-not-found": "Nobody has taken the ride and the appointment is near: find another way to get there.",
@@ -26,7 +26,7 @@ _TEXTS: Final = {
 
 def tied(situation: Situation, event: DischargeEvent, need: str, ride: Ride | None) -> build.Tied | None:
     """What a need runs by; None where nothing says a time."""
-    if need in {ORDER, guests.MOUD}:
+    if need in {ORDER, MOUD}:
         return guests.tied(situation, need)
     if need == TRANSPORT:
         if ride is None:
@@ -55,7 +55,7 @@ def told(tied: build.Tied | None, need: str, statuses: Sequence[str], now: datet
         statuses: of everybody who was asked.
         now: an aware instant.
     """
-    if tied is None or need in {ORDER, guests.MOUD} or "completed" in statuses:
+    if tied is None or need in {ORDER, MOUD} or "completed" in statuses:
         return []
     taken = any(one in lifecycle.ENGAGED for one in statuses)
     codes = []

@@ -12,11 +12,12 @@ from app.core.ids import uuid7
 from app.rules import lifecycle, no_show, steps
 from app.rules.answering import outcomes_of
 from app.services.due_looks import look_job
-from app.services.referral.referral_work import MOUD, Work
+from app.services.referral.referral_work import Work
 from app.services.referral.situation import Reason
 from app.services.writing import Resource
 from fhir_mappings.outreach import found, outreach_task
 from schemas.codes.local import STATUS_REASON, concept
+from schemas.discharge import MOUD
 from schemas.stub import Child, Missed, NeedLink
 
 _TEXTS: Final = {

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from app.rules.drugs import drug_of
-from app.services.referral.matching import MOUD, policies_of
+from app.services.referral.matching import policies_of
 from app.services.referral.situation import Situation
 from app.services.writing import Resource
 from fhir_mappings import build
 from fhir_mappings.building import offer
-from schemas.discharge import DischargeEvent, NeedKind
+from schemas.discharge import MOUD, DischargeEvent, NeedKind
 
 _PRODUCTS: Final = frozenset({"methadone", "buprenorphine", "naltrexone"})
 _COMPLETE: Final = frozenset({"Condition", "Coverage", "MedicationAdministration", "MedicationRequest"})

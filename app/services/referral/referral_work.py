@@ -17,12 +17,11 @@ from app.services.referral.situation import Settlement, Situation, Stored
 from app.services.writing import Resource
 from fhir_mappings import build, packet_content
 from fhir_mappings.visits import visit
-from schemas.discharge import Need
+from schemas.discharge import MOUD, Need
 from schemas.stub import Child, Held, NeedLink, ReferralLink
 
 StepOf = Callable[[Resource, Sequence[Resource]], steps.SourceStep | None]
 Test = Callable[[Resource], bool]
-MOUD = "moud-continuation"
 
 
 class Work:

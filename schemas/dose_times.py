@@ -1,11 +1,17 @@
-"""When the next injection of a long-acting product may be given, is due, and how long a delay is tolerated.
+"""How far apart doses are: injections by the windows of their labels, daily medication by what it can be.
 
-Each row names the date of the label that it was taken from: a label that changes is a new row, and every clock that
-was computed keeps the date that it was computed with.
+Each row of ``LONG_ACTING`` names the date of the label that it was taken from: a label that changes is a new row, and
+every clock that was computed keeps the date that it was computed with.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final, NamedTuple
+
+DAY: Final = timedelta(days=1)
+_SCHEDULES: Final = (timedelta(hours=1), 3 * DAY)
+"""No daily medication is taken more often than the one, or more seldom than the other: after three days without a dose
+it is assessed anew and not resumed. An interval of weeks is one of refills or visits."""
 
 
 class Window(NamedTuple):
@@ -48,3 +54,14 @@ LONG_ACTING: Final[Mapping[str, Window]] = {
 }
 """``clock_class`` of rxnorm.csv to the window of its label. A Brixadi that is not known to be monthly is to be passed
 as weekly (R5). Every other class is a daily medication."""
+
+
+def between_doses(stated: timedelta | None) -> timedelta:
+    """The stated time between two doses of a daily medication; none, or one that can't be, is once a day."""
+    return stated if stated is not None and _SCHEDULES[0] <= stated <= _SCHEDULES[1] else DAY
+
+
+def between(drug_class: str, stated: timedelta | None) -> timedelta:
+    """The time from one dose of a ``clock_class`` to the next, as its label or else the order has it."""
+    window = LONG_ACTING.get(drug_class)
+    return window.due * DAY if window else between_doses(stated)
