@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ Resource = dict[str, Any]
 Reply = dict[str, Any] | list[dict[str, Any]]
 HOST = "127.0.0.1"
 SEVERAL_SECONDS = 15.0
+_SEARCHES = count(1)
 _OF_THE_DIRECTORY = ("-service", "-place", "-contact", "-contact-role")
 
 
@@ -99,8 +101,13 @@ class Caller:
         return body
 
     def search(self, query: str) -> list[Resource]:
-        """All matches and includes, page by page."""
-        found, url = [], f"/fhir/R4/{query}"
+        """All matches and includes as they are now, page by page.
+
+        Each search has words of its own: an answer that is kept may be a second old, and what an interface has just
+        sent is not what this client has written.
+        """
+        apart = f"_lastUpdated=gt2001-01-01T00:00:00.{next(_SEARCHES):06d}Z"
+        found, url = [], f"/fhir/R4/{query}{'&' if '?' in query else '?'}{apart}"
         while url:
             answer = self.get(url)
             assert answer.status_code == 200, f"{query}: {answer.status_code} {answer.text}"
